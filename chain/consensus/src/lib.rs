@@ -1,0 +1,1 @@
+//! Byzantine agreement on blocks; the only crate that names Malachite.

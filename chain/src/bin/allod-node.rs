@@ -1,0 +1,2 @@
+//! `allod-node`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The node: storage, mempool, transaction gossip, block production.

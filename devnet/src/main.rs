@@ -1,0 +1,2 @@
+//! `allod-devnet`.
+fn main() {}

@@ -1,0 +1,2 @@
+//! `allod`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The SDK: keys, operations, queries; and the command line `allod`.

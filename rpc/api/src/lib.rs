@@ -1,0 +1,1 @@
+//! The JSON-RPC contract: methods, types and the table of error codes.

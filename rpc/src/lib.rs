@@ -1,0 +1,1 @@
+//! The jsonrpsee server of the contract, over a view of the node.

@@ -1,0 +1,1 @@
+//! The verifier kernel: identifiers, wire types, headers, certificates and Merkle proofs.

@@ -1,0 +1,1 @@
+//! The state machine: dispatch, storage, events, metadata and the pallets.

@@ -1,0 +1,1 @@
+//! Cross-crate tests: real processes, simulation, faults, conformance.

@@ -1,0 +1,92 @@
+# The verbs of this repository. `make` lists them; `.ci/run` is `make ci` and nothing else.
+#
+# Everything is built into one cache outside the clone, so that `devnet`, `test` and `ci` share compiled
+# dependencies and a second clone starts warm. Deleting the cache is always safe. ALLOD_CACHE moves it;
+# CARGO_TARGET_DIR, if set, wins.
+
+ALLOD_CACHE ?= $(HOME)/.cache/allod
+export CARGO_TARGET_DIR ?= $(ALLOD_CACHE)/target
+TOOLS := $(ALLOD_CACHE)/tools
+CACHE_MIB_MAX ?= 20480
+
+CARGO_DENY_VERSION := 0.20.2
+
+# Without RocksDB 7's headers, `cargo` is told to compile the copy inside the rocksdb crate instead (docs/adr/0001).
+# Expanded when a recipe runs, that is, after `system` has installed what it could.
+ROCKSDB_ENV = $(shell scripts/rocksdb-env)
+CARGO = $(ROCKSDB_ENV) cargo
+LOCKED := --locked
+
+# What `make sim` and `make bench` run, and how `make devnet` starts.
+SEED ?=
+SEEDS ?= 50
+BENCH_ARGS ?=
+DEVNET_ARGS ?=
+TEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help system build devnet test test-js test-subxt check fmt lint layers deny bench sim ci cache-trim clean-cache
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+system: ## install the system packages that are missing, check the Rust toolchain
+	@scripts/system build-essential pkg-config libclang-dev librocksdb-dev
+
+build: system ## build every binary and put links to them in bin/
+	$(CARGO) build --workspace --bins $(LOCKED)
+	@scripts/link-binaries "$(CARGO_TARGET_DIR)/debug" allod allod-node allod-devnet allod-gateway allod-store
+
+devnet: build ## build and run a local network of four validators (DEVNET_ARGS="--validators 1")
+	bin/allod-devnet up $(DEVNET_ARGS)
+
+test: build ## every Rust test, then the clients of other languages
+	$(CARGO) test --workspace $(LOCKED) $(TEST_ARGS)
+	@$(MAKE) --no-print-directory test-js test-subxt
+
+test-js: ## smoke test with the unmodified @polkadot/api (when tests/js exists)
+	@if [ -f tests/js/package.json ]; then \
+		{ command -v npm >/dev/null || scripts/system nodejs npm; } && cd tests/js && npm ci --no-audit --no-fund && npm test; \
+	else echo "no tests/js: skipped"; fi
+
+test-subxt: ## smoke test with the unmodified subxt, a workspace of its own (when tests/subxt exists)
+	@if [ -f tests/subxt/Cargo.toml ]; then \
+		cd tests/subxt && CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/subxt" cargo test $(LOCKED); \
+	else echo "no tests/subxt: skipped"; fi
+
+check: fmt lint layers deny ## format, lints, layers, dependency rules: everything but the tests
+
+fmt:
+	cargo fmt --all --check
+
+lint: system
+	$(CARGO) clippy --workspace --all-targets $(LOCKED) -- -D warnings
+
+layers:
+	@scripts/layers
+
+deny: $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
+	@# No advisories: their database lies outside the package registries; run `cargo deny check advisories` by hand.
+	$< --locked check --hide-inclusion-graph bans licenses sources
+
+$(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION):
+	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root $(TOOLS)
+	mv $(TOOLS)/bin/cargo-deny $@
+
+bench: system ## figures, each beside a limit measured in the same run (BENCH_ARGS=...)
+	$(CARGO) run --release $(LOCKED) -p allod-tests --bin bench -- $(BENCH_ARGS)
+
+sim: system ## the whole-node simulation: SEEDS=50 from the first, or one SEED=7
+	$(if $(SEED),ALLOD_SIM_SEED=$(SEED)) ALLOD_SIM_SEEDS=$(SEEDS) \
+		$(CARGO) test $(LOCKED) -p allod-tests --test simulation -- --nocapture --test-threads 1
+
+ci: export CARGO_INCREMENTAL := 0
+ci: export CARGO_TERM_COLOR := never
+ci: cache-trim system check test ## what a submission must pass: check, then test
+
+cache-trim:
+	@scripts/cache-trim "$(CARGO_TARGET_DIR)" $(CACHE_MIB_MAX)
+
+clean-cache: ## delete the shared build cache
+	rm -rf "$(CARGO_TARGET_DIR)" "$(TOOLS)"

@@ -1,0 +1,110 @@
+//! Every maximum of the wire and of the state, in one place.
+//!
+//! Decoding enforces them; spec/limits.md lists them. Units are the names' last word but one.
+
+/// Encoded bytes of one block, header and extrinsics together.
+pub const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Encoded bytes of one extrinsic, length prefix excluded.
+pub const EXTRINSIC_BYTES_MAX: usize = 512 * 1024;
+/// Extrinsics in one block.
+pub const BLOCK_EXTRINSICS_MAX: usize = 8192;
+/// Attempted items in one block, counting each operation of a batch.
+pub const BLOCK_ITEMS_MAX: u32 = 8192;
+/// Items in one registrar batch.
+pub const BATCH_ITEMS_MAX: u32 = 512;
+/// Digest items of a header.
+pub const DIGEST_ITEMS_MAX: usize = 2;
+/// Bytes of one digest item's payload.
+pub const DIGEST_ITEM_BYTES_MAX: usize = 1024;
+/// Validators of one set.
+pub const VALIDATORS_MAX: usize = 128;
+/// Voting power of one validator.
+pub const VALIDATOR_POWER_MAX: u64 = 1 << 32;
+/// Trustees.
+pub const TRUSTEES_MAX: u32 = 32;
+/// Proposals open at once.
+pub const PROPOSALS_MAX: u32 = 64;
+/// Admitted observers.
+pub const OBSERVERS_MAX: u32 = 256;
+/// Actions of one proposal.
+pub const PROPOSAL_ACTIONS_MAX: u32 = 8;
+/// Bytes of a peer's libp2p identity.
+pub const PEER_ID_BYTES_MAX: u32 = 64;
+/// Bytes of a peer's address (a multiaddr as text).
+pub const PEER_ADDRESS_BYTES_MAX: u32 = 256;
+
+/// Ranks of a control policy.
+pub const RANKS_MAX: u32 = 4;
+/// Keys of one rank.
+pub const RANK_KEYS_MAX: u32 = 16;
+/// Guardian leaves a recovery may reveal.
+pub const GUARDIANS_MAX: u32 = 32;
+/// Siblings of one guardian's path.
+pub const GUARDIAN_PATH_MAX: u32 = 8;
+/// Signatures of one operation.
+pub const OPERATION_SIGNATURES_MAX: u32 = 32;
+/// Pending changes of one DID: one slot per rank and one for guardians.
+pub const PENDING_MAX: u32 = 5;
+/// Active verification methods of one document.
+pub const METHODS_MAX: u32 = 32;
+/// Verification methods one identity may retire in its life.
+pub const RETIRED_METHODS_MAX: u32 = 1024;
+/// Services of one document.
+pub const SERVICES_MAX: u32 = 16;
+/// Endpoints of one service.
+pub const SERVICE_ENDPOINTS_MAX: u32 = 4;
+/// `alsoKnownAs` entries of one document.
+pub const ALSO_KNOWN_AS_MAX: u32 = 8;
+/// Controllers of one document.
+pub const CONTROLLERS_MAX: u32 = 4;
+/// Bytes of a fragment.
+pub const FRAGMENT_BYTES_MAX: u32 = 32;
+/// Bytes of a URI.
+pub const URI_BYTES_MAX: u32 = 256;
+/// Bytes of a service type.
+pub const SERVICE_TYPE_BYTES_MAX: u32 = 64;
+/// Bytes of a web origin.
+pub const ORIGIN_BYTES_MAX: u32 = 128;
+/// Bytes of a WebAuthn `clientDataJSON`.
+pub const CLIENT_DATA_BYTES_MAX: u32 = 512;
+/// Bytes of a WebAuthn `authenticatorData`.
+pub const AUTHENTICATOR_DATA_BYTES_MAX: u32 = 256;
+/// Encoded bytes of one signed operation.
+pub const OPERATION_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of any stored value.
+pub const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// Milliseconds an operation may be valid beyond the block that takes it.
+pub const OPERATION_VALIDITY_MS_MAX: u64 = 366 * 86_400_000;
+/// Milliseconds a registrar's voucher may be valid.
+pub const VOUCHER_VALIDITY_MS_MAX: u64 = 31 * 86_400_000;
+/// Seconds a token may live, from `iat` to `exp`.
+pub const TOKEN_LIFETIME_S_MAX: u64 = 31 * 86_400;
+/// Seconds of clock difference a verifier forgives, and that a revocation outlives its token.
+pub const TOKEN_LEEWAY_S: u64 = 60;
+/// Days a grant may run.
+pub const GRANT_DAYS_MAX: u32 = 3660;
+/// Bytes of an encoded grant body.
+pub const GRANT_BODY_BYTES_MAX: usize = 8 * 1024;
+/// Resources of one grant body.
+pub const GRANT_RESOURCES_MAX: u32 = 32;
+/// Constraints of one grant body.
+pub const GRANT_CONSTRAINTS_MAX: u32 = 16;
+/// Grants of one delegation chain.
+pub const GRANT_CHAIN_MAX: u32 = 8;
+/// Expired entries (revocations, grants, proposals) removed in one block, each kind.
+pub const PRUNED_PER_BLOCK_MAX: u32 = 256;
+
+/// Document operations of one DID a day.
+pub const QUOTA_DOCUMENTS_PER_DAY: u16 = 30;
+/// Control operations of one rank's lane a day.
+pub const QUOTA_RANK_PER_DAY: u16 = 10;
+/// Operations of the guardians' lane a day.
+pub const QUOTA_GUARDIANS_PER_DAY: u16 = 10;
+/// Token operations of one DID a day.
+pub const QUOTA_TOKENS_PER_DAY: u16 = 200;
+
+/// Block hashes kept in state, and so the longest period of a mortal extrinsic.
+pub const BLOCK_HASH_COUNT: u32 = 4096;
+/// Bits of work a development network may ask for.
+pub const WORK_BITS_MAX: u8 = 32;

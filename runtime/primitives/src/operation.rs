@@ -1,0 +1,344 @@
+//! Operations: what an identity signs to change itself.
+//!
+//! An operation is bound to one network, fork, DID, lane and place in that lane, to who pays for
+//! it, and to a time after which it is void. What is signed is
+//! `"allod/operation-signature/v1" ++ genesis(32) ++ fork_id(4 LE) ++ operation hash(32)`, where
+//! the operation hash is `H("allod/operation/v1", SCALE(operation))`. `lane_prev` is the hash of
+//! the previous *unsigned* operation of the lane, so that one can sign ahead.
+
+use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
+use scale_info::TypeInfo;
+
+use crate::codec::{BoundedVec, is_strictly_ascending};
+use crate::crypto::{PublicKey, Signature};
+use crate::did::DidId;
+use crate::document::{DocumentPatch, InitialDocument};
+use crate::hash::{H256, domain_hash};
+use crate::limits::{
+    AUTHENTICATOR_DATA_BYTES_MAX, CLIENT_DATA_BYTES_MAX, GUARDIAN_PATH_MAX, GUARDIANS_MAX,
+    OPERATION_SIGNATURES_MAX, RANK_KEYS_MAX, RANKS_MAX,
+};
+use crate::policy::{ControlKey, ControlPolicy, GuardianSet, Rank, WeightedKey};
+use crate::types::{ChainId, ForkId, TimeMs};
+
+/// Version byte of [`Operation`].
+pub const OPERATION_VERSION: u8 = 1;
+/// Version byte of [`Inception`].
+pub const INCEPTION_VERSION: u8 = 1;
+
+/// Where an operation queues. A low key cannot block a rescue: each has a queue of its own.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+)]
+pub enum Lane {
+    /// Control changes by the rank of this index (0 to 3).
+    #[codec(index = 0)]
+    Rank(u8),
+    /// Recoveries and cancellations by guardians.
+    #[codec(index = 1)]
+    Guardians,
+    /// Document changes, by any rank with that capability.
+    #[codec(index = 2)]
+    Documents,
+}
+
+/// Who may pay for an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum Payer {
+    /// Only the identity's own quota, in a bare extrinsic.
+    #[codec(index = 0)]
+    Own,
+    /// Only this registrar, in its batch.
+    #[codec(index = 1)]
+    Sponsor(PublicKey),
+    /// The own quota or any registrar.
+    #[codec(index = 2)]
+    Any,
+}
+
+/// What an identity's name is the hash of.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Inception {
+    /// [`INCEPTION_VERSION`].
+    pub version: u8,
+    /// First control policy.
+    pub policy: ControlPolicy,
+    /// First document.
+    pub document: InitialDocument,
+    /// 16 random bytes.
+    pub salt: [u8; 16],
+}
+
+impl Inception {
+    /// Returns the identity this body names: `H("allod/did/v1", SCALE(self))`.
+    pub fn did_id(&self) -> DidId {
+        DidId(domain_hash("allod/did/v1", &[&self.encode()]).0)
+    }
+}
+
+/// The keys a commitment was made to.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Reveal {
+    /// Next keys, strictly ascending by key.
+    pub keys: BoundedVec<WeightedKey, RANK_KEYS_MAX>,
+    /// Their threshold.
+    pub threshold: u32,
+    /// Salt of the commitment.
+    pub salt: [u8; 16],
+}
+
+/// A new value for one rank.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct RankChange {
+    /// Index of the rank, 0 to 3.
+    pub index: u8,
+    /// Its new value; `None` removes it (only the lowest can go).
+    pub rank: Option<Rank>,
+}
+
+/// A change of who controls an identity, possibly with one of its document.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct ControlChange {
+    /// Ranks to change, strictly ascending by index; may be empty.
+    pub ranks: BoundedVec<RankChange, RANKS_MAX>,
+    /// New guardians: `Some(None)` removes them, `None` leaves them.
+    pub guardians: Option<Option<GuardianSet>>,
+    /// Opens the acting rank's commitment, if it has one.
+    pub reveal: Option<Reveal>,
+    /// Change of the document that takes effect together with it.
+    pub document: Option<DocumentPatch>,
+}
+
+/// One guardian's leaf, revealed with its path in a recovery.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct GuardianLeaf {
+    /// The guardian's key.
+    pub key: ControlKey,
+    /// Its weight.
+    pub weight: u16,
+    /// Salt of the leaf.
+    pub salt: [u8; 16],
+    /// Position of the leaf.
+    pub index: u16,
+    /// Siblings from the leaf upwards.
+    pub path: BoundedVec<H256, GUARDIAN_PATH_MAX>,
+}
+
+/// What an operation does.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum Body {
+    /// Creates the identity. Lane `Rank(0)`, sequence 0.
+    #[codec(index = 0)]
+    Incept(Inception),
+    /// Changes the document. Lane `Documents`.
+    #[codec(index = 1)]
+    UpdateDocument(DocumentPatch),
+    /// Changes keys of control, and the document with them. Lane `Rank(r)` of the acting rank.
+    #[codec(index = 2)]
+    Rotate(ControlChange),
+    /// Ends the identity for good. Lane `Rank(0)`.
+    #[codec(index = 3)]
+    Deactivate {
+        /// Opens rank 0's commitment, if it has one.
+        reveal: Option<Reveal>,
+    },
+    /// Proposes a change upwards, which waits. Lane of the proposer.
+    #[codec(index = 4)]
+    Propose(ControlChange),
+    /// Cancels a pending change. Lane of the canceller.
+    #[codec(index = 5)]
+    Cancel {
+        /// Hash of the operation that proposed it.
+        pending: H256,
+        /// Opens the canceller's commitment, if it needs to.
+        reveal: Option<Reveal>,
+    },
+    /// Guardians replace rank 0, after the delay. Lane `Guardians`.
+    #[codec(index = 6)]
+    Recover {
+        /// New rank 0.
+        rank: Rank,
+        /// The guardians that take part, strictly ascending by index.
+        guardians: BoundedVec<GuardianLeaf, GUARDIANS_MAX>,
+    },
+    /// Logs out everywhere: tokens issued before then are void. Lane `Documents`.
+    #[codec(index = 7)]
+    SetNotBefore {
+        /// The new cut-off; never earlier than the old one, never later than the block's time.
+        not_before: TimeMs,
+        /// Whether all grants issued so far die too.
+        bump_grant_epoch: bool,
+    },
+}
+
+/// An unsigned operation.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Operation {
+    /// [`OPERATION_VERSION`].
+    pub version: u8,
+    /// Origin genesis hash of the network.
+    pub genesis: H256,
+    /// Its fork.
+    pub fork_id: ForkId,
+    /// The identity that acts and is acted on.
+    pub did: DidId,
+    /// Where it queues.
+    pub lane: Lane,
+    /// Its place there, from 0.
+    pub lane_seq: u64,
+    /// Hash of the lane's previous operation; zero for the first.
+    pub lane_prev: H256,
+    /// Who may pay.
+    pub payer: Payer,
+    /// Void in blocks of a later time.
+    pub valid_until: TimeMs,
+    /// What it does.
+    pub body: Body,
+}
+
+impl Operation {
+    /// Returns the operation's hash: `H("allod/operation/v1", SCALE(self))`.
+    pub fn hash(&self) -> H256 {
+        domain_hash("allod/operation/v1", &[&self.encode()])
+    }
+
+    /// Returns the chain it is bound to.
+    pub const fn chain(&self) -> ChainId {
+        ChainId {
+            genesis: self.genesis,
+            fork_id: self.fork_id,
+        }
+    }
+}
+
+/// Returns what the keys of an operation sign, 96 bytes.
+pub fn operation_preimage(chain: &ChainId, operation_hash: &H256) -> Vec<u8> {
+    let mut out = b"allod/operation-signature/v1".to_vec();
+    out.extend_from_slice(&chain.preimage());
+    out.extend_from_slice(&operation_hash.0);
+    out
+}
+
+/// A signature by one control key.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct KeySignature {
+    /// The key. It need not be in the state for the signature to be checked, only to count.
+    pub key: ControlKey,
+    /// Its signature, of the key's type.
+    pub proof: SignatureProof,
+}
+
+/// A signature's bytes by key type.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum SignatureProof {
+    /// `R ++ s`, by ZIP-215.
+    #[codec(index = 0)]
+    Ed25519(Signature),
+    /// `r ++ s`, low s.
+    #[codec(index = 1)]
+    P256([u8; 64]),
+    /// `r ++ s`, low s.
+    #[codec(index = 2)]
+    Secp256k1([u8; 64]),
+    /// A WebAuthn assertion whose challenge is the operation hash.
+    #[codec(index = 3)]
+    WebAuthn {
+        /// `authenticatorData`.
+        authenticator_data: BoundedVec<u8, AUTHENTICATOR_DATA_BYTES_MAX>,
+        /// `clientDataJSON`.
+        client_data: BoundedVec<u8, CLIENT_DATA_BYTES_MAX>,
+        /// `r ++ s`, low s.
+        signature: [u8; 64],
+    },
+}
+
+/// An operation and the signatures under it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct SignedOperation {
+    /// What is signed.
+    pub operation: Operation,
+    /// By whom, strictly ascending by key.
+    pub signatures: BoundedVec<KeySignature, OPERATION_SIGNATURES_MAX>,
+}
+
+impl SignedOperation {
+    /// Returns the hash of the signatures, for the log: `H("allod/signatures/v1", SCALE(list))`.
+    pub fn signatures_hash(&self) -> H256 {
+        domain_hash("allod/signatures/v1", &[&self.signatures.encode()])
+    }
+
+    /// Returns whether signers are strictly ascending and each proof is of its key's type.
+    pub fn is_well_formed(&self) -> bool {
+        let matching = |s: &KeySignature| {
+            matches!(
+                (&s.key, &s.proof),
+                (ControlKey::Ed25519(_), SignatureProof::Ed25519(_))
+                    | (ControlKey::P256(_), SignatureProof::P256(_))
+                    | (ControlKey::Secp256k1(_), SignatureProof::Secp256k1(_))
+                    | (ControlKey::WebAuthn(_), SignatureProof::WebAuthn { .. })
+            )
+        };
+        is_strictly_ascending(&self.signatures, |s| s.key.clone())
+            && self.signatures.iter().all(matching)
+    }
+}
+
+/// Why the ledger should take in a new identity.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum Admission {
+    /// A registrar vouches; its budget is charged.
+    #[codec(index = 0)]
+    Voucher(Voucher),
+    /// Bounded work, only where the network allows it (development).
+    #[codec(index = 1)]
+    Work {
+        /// With it, `H("allod/work/v1", genesis ++ fork_id ++ did ++ nonce(8 LE))` begins with
+        /// as many zero bits as the network asks for.
+        nonce: u64,
+    },
+}
+
+/// A registrar's word for one new identity.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Voucher {
+    /// The registrar's account.
+    pub registrar: PublicKey,
+    /// Void in blocks of a later time.
+    pub expires: TimeMs,
+    /// Its signature over [`voucher_preimage`].
+    pub signature: Signature,
+}
+
+/// Returns what a registrar signs to vouch for `did`.
+pub fn voucher_preimage(chain: &ChainId, did: &DidId, expires: TimeMs) -> Vec<u8> {
+    let mut out = b"allod/voucher/v1".to_vec();
+    out.extend_from_slice(&chain.preimage());
+    out.extend_from_slice(&did.0);
+    out.extend_from_slice(&expires.0.to_le_bytes());
+    out
+}
+
+/// Returns how many zero bits the work of `nonce` for `did` begins with.
+pub fn work_bits(chain: &ChainId, did: &DidId, nonce: u64) -> u32 {
+    let hash = domain_hash(
+        "allod/work/v1",
+        &[&chain.preimage(), &did.0, &nonce.to_le_bytes()],
+    );
+    let zeros = hash.0.iter().take_while(|byte| **byte == 0).count();
+    let next = hash.0.get(zeros).map_or(0, |byte| byte.leading_zeros());
+    u32::try_from(zeros)
+        .unwrap_or(32)
+        .saturating_mul(8)
+        .saturating_add(next)
+}

@@ -25,6 +25,7 @@ pub mod operation;
 pub mod policy;
 pub mod record;
 pub mod token;
+pub mod tree;
 pub mod types;
 
 pub use certificate::{Certificate, CommitSignature, Validator, ValidatorSet};

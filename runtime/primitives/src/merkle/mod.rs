@@ -30,6 +30,8 @@
 mod proof;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 use sha2::{Digest, Sha256};
 

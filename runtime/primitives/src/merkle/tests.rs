@@ -25,7 +25,7 @@ fn mth(domain: Domain, leaves: &[&[u8]]) -> [u8; 32] {
     }
 }
 
-fn model_root(domain: Domain, leaves: &[&[u8]]) -> [u8; 32] {
+pub(super) fn model_root(domain: Domain, leaves: &[&[u8]]) -> [u8; 32] {
     let mut bytes = vec![0x12, domain.byte()];
     bytes.extend((leaves.len() as u32).to_le_bytes());
     bytes.extend(mth(domain, leaves));

@@ -1,0 +1,5 @@
+mod adversarial;
+mod bounds;
+mod model;
+mod properties;
+mod vectors;

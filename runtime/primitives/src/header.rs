@@ -180,7 +180,7 @@ pub fn changes_root<'a>(
         .collect();
     let count = u32::try_from(leaves.len()).expect("a block's changes are bounded far below 2^32");
     let leaves: Vec<&[u8]> = leaves.iter().map(Vec::as_slice).collect();
-    (H256(merkle::root(merkle::Domain::Changes, leaves)), count)
+    (merkle::root(merkle::Domain::Changes, leaves), count)
 }
 
 /// Returns the leaf of one changed key; see [`changes_root`].
@@ -197,7 +197,7 @@ pub fn extrinsics_root(extrinsics: &[Vec<u8>]) -> H256 {
         .map(|bytes| extrinsic_hash(bytes))
         .collect();
     let leaves: Vec<&[u8]> = hashes.iter().map(|hash| hash.0.as_slice()).collect();
-    H256(merkle::root(merkle::Domain::Extrinsics, leaves))
+    merkle::root(merkle::Domain::Extrinsics, leaves)
 }
 
 /// Returns an extrinsic's hash: blake2b-256 over its wire form, length prefix included.

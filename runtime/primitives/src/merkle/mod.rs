@@ -31,9 +31,12 @@ mod proof;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "reads and writes vector files")]
 mod vectors;
 
 use sha2::{Digest, Sha256};
+
+use crate::hash::H256;
 
 pub use proof::{DEPTH_MAX, ListProof, ListProofError, prove};
 
@@ -67,7 +70,7 @@ impl Domain {
 /// Cost: two hashes per leaf, memory for 32 hashes.
 ///
 /// Source: spec/state.md §list commitments.
-pub fn root<'a>(domain: Domain, leaves: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
+pub fn root<'a>(domain: Domain, leaves: impl IntoIterator<Item = &'a [u8]>) -> H256 {
     let mut stack = Stack::default();
     for bytes in leaves {
         stack.push(leaf_hash(domain, bytes));
@@ -80,11 +83,11 @@ pub fn root<'a>(domain: Domain, leaves: impl IntoIterator<Item = &'a [u8]>) -> [
 #[derive(Default)]
 struct Stack {
     count: u32,
-    peaks: Vec<[u8; 32]>,
+    peaks: Vec<H256>,
 }
 
 impl Stack {
-    fn push(&mut self, mut hash: [u8; 32]) {
+    fn push(&mut self, mut hash: H256) {
         // Every trailing one bit of the old count is a complete subtree to merge with.
         for _ in 0..self.count.trailing_ones() {
             if let Some(left) = self.peaks.pop() {
@@ -95,9 +98,9 @@ impl Stack {
         self.count = self.count.saturating_add(1);
     }
 
-    fn finish(mut self) -> [u8; 32] {
+    fn finish(mut self) -> H256 {
         let Some(mut hash) = self.peaks.pop() else {
-            return [0; 32];
+            return H256::ZERO;
         };
         while let Some(left) = self.peaks.pop() {
             hash = node_hash(&left, &hash);
@@ -106,25 +109,25 @@ impl Stack {
     }
 }
 
-fn leaf_hash(domain: Domain, bytes: &[u8]) -> [u8; 32] {
-    Sha256::new_with_prefix([TAG_LEAF, domain.byte()])
+fn leaf_hash(domain: Domain, bytes: &[u8]) -> H256 {
+    let hash = Sha256::new_with_prefix([TAG_LEAF, domain.byte()])
         .chain_update(bytes)
-        .finalize()
-        .into()
+        .finalize();
+    H256(hash.into())
 }
 
-fn node_hash(left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
-    Sha256::new_with_prefix([TAG_NODE])
-        .chain_update(left)
-        .chain_update(right)
-        .finalize()
-        .into()
+fn node_hash(left: &H256, right: &H256) -> H256 {
+    let hash = Sha256::new_with_prefix([TAG_NODE])
+        .chain_update(left.0)
+        .chain_update(right.0)
+        .finalize();
+    H256(hash.into())
 }
 
-fn root_hash(domain: Domain, count: u32, mth: &[u8; 32]) -> [u8; 32] {
-    Sha256::new_with_prefix([TAG_ROOT, domain.byte()])
+fn root_hash(domain: Domain, count: u32, mth: &H256) -> H256 {
+    let hash = Sha256::new_with_prefix([TAG_ROOT, domain.byte()])
         .chain_update(count.to_le_bytes())
-        .chain_update(mth)
-        .finalize()
-        .into()
+        .chain_update(mth.0)
+        .finalize();
+    H256(hash.into())
 }

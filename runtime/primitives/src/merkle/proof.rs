@@ -2,6 +2,8 @@
 
 use parity_scale_codec::{Decode, Encode, Error as CodecError, Input};
 
+use crate::hash::H256;
+
 use super::{Domain, leaf_hash, node_hash, root_hash};
 
 /// The greatest number of siblings in a proof: a list has fewer than 2^32 leaves.
@@ -15,7 +17,7 @@ pub struct ListProof {
     /// Length of the list.
     pub count: u32,
     /// Sibling hashes, leaf first; at most [`DEPTH_MAX`].
-    pub siblings: Vec<[u8; 32]>,
+    pub siblings: Vec<H256>,
 }
 
 /// Why a [`ListProof`] was refused. Every one is the prover's fault.
@@ -53,7 +55,7 @@ pub fn prove<'a>(
     leaves: impl IntoIterator<Item = &'a [u8]>,
     index: u32,
 ) -> Option<ListProof> {
-    let mut level: Vec<[u8; 32]> = leaves
+    let mut level: Vec<H256> = leaves
         .into_iter()
         .map(|bytes| leaf_hash(domain, bytes))
         .collect();
@@ -71,7 +73,7 @@ pub fn prove<'a>(
             .map(|pair| match pair {
                 [left, right] => node_hash(left, right),
                 [last, ..] => *last,
-                [] => [0; 32],
+                [] => H256::ZERO,
             })
             .collect();
         place /= 2;
@@ -92,12 +94,7 @@ impl ListProof {
     /// [`ListProofError`] names the first rule that the proof breaks.
     ///
     /// Source: spec/state.md §list commitments; RFC 9162 §2.1.3.2.
-    pub fn verify(
-        &self,
-        root: &[u8; 32],
-        domain: Domain,
-        leaf: &[u8],
-    ) -> Result<(), ListProofError> {
+    pub fn verify(&self, root: &H256, domain: Domain, leaf: &[u8]) -> Result<(), ListProofError> {
         let Self {
             index,
             count,

@@ -4,13 +4,13 @@ use sha2::{Digest, Sha256};
 use super::*;
 
 /// RFC 6962's definition, written as it is printed there.
-fn mth(domain: Domain, leaves: &[&[u8]]) -> [u8; 32] {
+fn mth(domain: Domain, leaves: &[&[u8]]) -> H256 {
     match leaves {
-        [] => [0; 32],
+        [] => H256::ZERO,
         [one] => {
             let mut bytes = vec![0x10, domain.byte()];
             bytes.extend_from_slice(one);
-            Sha256::digest(bytes).into()
+            H256(Sha256::digest(bytes).into())
         }
         many => {
             let mut k = 1;
@@ -18,18 +18,18 @@ fn mth(domain: Domain, leaves: &[&[u8]]) -> [u8; 32] {
                 k *= 2;
             }
             let mut bytes = vec![0x11];
-            bytes.extend(mth(domain, &many[..k]));
-            bytes.extend(mth(domain, &many[k..]));
-            Sha256::digest(bytes).into()
+            bytes.extend(mth(domain, &many[..k]).0);
+            bytes.extend(mth(domain, &many[k..]).0);
+            H256(Sha256::digest(bytes).into())
         }
     }
 }
 
-pub(super) fn model_root(domain: Domain, leaves: &[&[u8]]) -> [u8; 32] {
+pub(super) fn model_root(domain: Domain, leaves: &[&[u8]]) -> H256 {
     let mut bytes = vec![0x12, domain.byte()];
     bytes.extend((leaves.len() as u32).to_le_bytes());
-    bytes.extend(mth(domain, leaves));
-    Sha256::digest(bytes).into()
+    bytes.extend(mth(domain, leaves).0);
+    H256(Sha256::digest(bytes).into())
 }
 
 fn list(count: usize) -> Vec<Vec<u8>> {
@@ -119,7 +119,7 @@ fn a_proof_of_wrong_shape_is_refused_by_name() {
     let verify = |proof: &ListProof| proof.verify(&root, Domain::Extrinsics, leaves[2]);
 
     let mut extra = good.clone();
-    extra.siblings.push([0; 32]);
+    extra.siblings.push(H256::ZERO);
     assert_eq!(
         verify(&extra),
         Err(ListProofError::SiblingCount {

@@ -6,6 +6,8 @@ use std::{fs, path::PathBuf};
 use parity_scale_codec::{DecodeAll, Encode};
 use serde::{Deserialize, Serialize};
 
+use crate::hash::H256;
+
 use super::{Domain, ListProof, prove, root, tests::model_root};
 
 #[derive(Debug, Serialize, Deserialize, PartialEq)]
@@ -109,7 +111,7 @@ fn vectors() -> Vec<(&'static str, Vector)> {
         ("invalid/merkle-extra-sibling", {
             let text = "one hash too many";
             vector(Changes, 5, 1, "SiblingCount", text, |proof| {
-                proof.siblings.push([0; 32])
+                proof.siblings.push(H256::ZERO)
             })
         }),
         ("invalid/merkle-swapped-siblings", {
@@ -139,7 +141,7 @@ fn outcome(vector: &Vector) -> String {
         .iter()
         .map(|leaf| hex::decode(leaf).unwrap())
         .collect();
-    let stored: [u8; 32] = hex::decode(&vector.root).unwrap().try_into().unwrap();
+    let stored = H256(hex::decode(&vector.root).unwrap().try_into().unwrap());
     if vector.expect == "valid" {
         assert_eq!(root(domain, leaves.iter().map(Vec::as_slice)), stored);
     }

@@ -2,6 +2,8 @@
 
 use parity_scale_codec::{Compact, Decode, Encode, Error as CodecError, Input, Output};
 
+use crate::hash::H256;
+
 use super::{KEY_BYTES_MAX, KEYS_MAX, PROOF_BYTES_MAX, Proof, STEPS_MAX, Step, VALUE_BYTES_MAX};
 
 /// First byte of an encoded proof.
@@ -124,7 +126,7 @@ impl Encode for Proof {
         }
         length(self.siblings.len()).encode_to(dest);
         for sibling in &self.siblings {
-            dest.write(sibling);
+            dest.write(&sibling.0);
         }
     }
 }
@@ -141,7 +143,7 @@ impl Encode for Step {
             Self::Other { key, value_hash } => {
                 dest.push_byte(TAG_OTHER);
                 key.encode_to(dest);
-                dest.write(value_hash);
+                dest.write(&value_hash.0);
             }
         }
     }
@@ -232,10 +234,10 @@ fn read_length<I: Input>(input: &mut I) -> Result<usize, DecodeError> {
     usize::try_from(length).map_err(|_| DecodeError::Malformed)
 }
 
-fn read_hash<I: Input>(input: &mut I) -> Result<[u8; 32], DecodeError> {
+fn read_hash<I: Input>(input: &mut I) -> Result<H256, DecodeError> {
     let mut hash = [0; 32];
     input.read(&mut hash).map_err(|_| DecodeError::Malformed)?;
-    Ok(hash)
+    Ok(H256(hash))
 }
 
 /// `length` is at most [`VALUE_BYTES_MAX`], so it may be reserved before the bytes are seen;

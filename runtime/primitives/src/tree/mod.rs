@@ -38,11 +38,14 @@ mod verify;
 
 use sha2::{Digest, Sha256};
 
+use crate::hash::{H256, sha2_256};
+
+pub use crate::limits::VALUE_BYTES_MAX;
 pub use codec::{DecodeError, FORMAT_VERSION};
 pub use path::Path;
 pub use proof::{
     DEPTH_MAX, KEY_BYTES_MAX, KEYS_MAX, PROOF_BYTES_MAX, Presence, Proof, STEPS_MAX, Step,
-    VALUE_BYTES_MAX, VerifiedProof,
+    VerifiedProof,
 };
 pub use verify::ProofError;
 
@@ -51,36 +54,36 @@ const TAG_LEAF: u8 = 0x01;
 const TAG_INNER: u8 = 0x02;
 
 /// sha256 of a stored value: all that the tree knows of it.
-pub fn value_hash(value: &[u8]) -> [u8; 32] {
-    Sha256::digest(value).into()
+pub fn value_hash(value: &[u8]) -> H256 {
+    sha2_256(value)
 }
 
 /// The root of a tree without keys: `sha256(0x00)`.
-pub fn empty_root() -> [u8; 32] {
-    Sha256::digest([TAG_EMPTY]).into()
+pub fn empty_root() -> H256 {
+    sha2_256(&[TAG_EMPTY])
 }
 
 /// The hash of a leaf, which commits the full storage key and the value's hash.
 ///
 /// `key`: shorter than 2^32 bytes; in a tree, at most [`KEY_BYTES_MAX`].
-pub fn leaf_hash(key: &[u8], value_hash: &[u8; 32]) -> [u8; 32] {
+pub fn leaf_hash(key: &[u8], value_hash: &H256) -> H256 {
     let length = u32::try_from(key.len()).unwrap_or(u32::MAX);
-    Sha256::new_with_prefix([TAG_LEAF])
+    let hash = Sha256::new_with_prefix([TAG_LEAF])
         .chain_update(length.to_le_bytes())
         .chain_update(key)
-        .chain_update(value_hash)
-        .finalize()
-        .into()
+        .chain_update(value_hash.0)
+        .finalize();
+    H256(hash.into())
 }
 
 /// The hash of an inner node: `bit` is the first bit at which paths below it differ, `left`
 /// holds those with a zero there.
-pub fn inner_hash(bit: u8, left: &[u8; 32], right: &[u8; 32]) -> [u8; 32] {
+pub fn inner_hash(bit: u8, left: &H256, right: &H256) -> H256 {
     let mut preimage = [0u8; 67];
     let (head, children) = preimage.split_at_mut(3);
     head.copy_from_slice(&[TAG_INNER, 0, bit]);
     let (first, second) = children.split_at_mut(32);
-    first.copy_from_slice(left);
-    second.copy_from_slice(right);
-    Sha256::digest(preimage).into()
+    first.copy_from_slice(&left.0);
+    second.copy_from_slice(&right.0);
+    sha2_256(&preimage)
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::hash::H256;
+
 /// The greatest number of inner nodes between the root and a leaf: one per bit of a path.
 pub const DEPTH_MAX: usize = 256;
 /// The greatest number of keys in one proof.
 pub const KEYS_MAX: usize = 1024;
 /// The longest storage key, in bytes.
 pub const KEY_BYTES_MAX: usize = 1024;
-/// The longest value that a proof carries, in bytes.
-pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 /// The longest encoding of a proof, in bytes.
 pub const PROOF_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The greatest number of steps in one proof: [`KEYS_MAX`] leaves, and an average of 63 inner
@@ -29,7 +29,7 @@ pub struct Proof {
     /// Visited nodes in preorder; at most [`STEPS_MAX`].
     pub steps: Vec<Step>,
     /// Hashes of subtrees beside the walks, in preorder.
-    pub siblings: Vec<[u8; 32]>,
+    pub siblings: Vec<H256>,
 }
 
 /// One visited node.
@@ -44,7 +44,7 @@ pub enum Step {
     Present {
         /// Place of the key among the proven keys in the order of their paths, from 0.
         key_index: u16,
-        /// The value; at most [`VALUE_BYTES_MAX`] bytes.
+        /// The value; at most [`VALUE_BYTES_MAX`](crate::limits::VALUE_BYTES_MAX) bytes.
         value: Vec<u8>,
     },
     /// The leaf of a key that was not asked for: every key whose walk ends here is absent.
@@ -52,7 +52,7 @@ pub enum Step {
         /// The leaf's storage key; at most [`KEY_BYTES_MAX`] bytes.
         key: Vec<u8>,
         /// The leaf's value hash.
-        value_hash: [u8; 32],
+        value_hash: H256,
     },
 }
 
@@ -68,13 +68,13 @@ pub enum Presence<'a> {
 /// A claim that was checked against a root: [`Proof::verify`] is its only source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedProof {
-    pub(super) root: [u8; 32],
+    pub(super) root: H256,
     pub(super) answers: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl VerifiedProof {
     /// The root against which the claim was checked.
-    pub const fn root(&self) -> &[u8; 32] {
+    pub const fn root(&self) -> &H256 {
         &self.root
     }
 

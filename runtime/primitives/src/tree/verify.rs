@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::hash::H256;
+
 use super::{
     KEY_BYTES_MAX, KEYS_MAX, Path, Proof, Step, VALUE_BYTES_MAX, VerifiedProof, empty_root,
     inner_hash, leaf_hash, value_hash,
@@ -89,7 +91,7 @@ impl Proof {
     /// Source: spec/state.md §proofs.
     pub fn verify<K: AsRef<[u8]>>(
         &self,
-        root: &[u8; 32],
+        root: &H256,
         keys: &[K],
     ) -> Result<VerifiedProof, ProofError> {
         let mut targets = targets(keys)?;
@@ -169,7 +171,7 @@ fn targets<K: AsRef<[u8]>>(keys: &[K]) -> Result<Vec<Target<'_>>, ProofError> {
 
 struct Walk<'p> {
     steps: std::slice::Iter<'p, Step>,
-    siblings: std::slice::Iter<'p, [u8; 32]>,
+    siblings: std::slice::Iter<'p, H256>,
     answers: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
@@ -181,7 +183,7 @@ impl Walk<'_> {
         targets: &mut [Target<'_>],
         above: Option<u8>,
         route: [u8; 32],
-    ) -> Result<[u8; 32], ProofError> {
+    ) -> Result<H256, ProofError> {
         if targets.is_empty() {
             return self
                 .siblings
@@ -202,7 +204,7 @@ impl Walk<'_> {
         above: Option<u8>,
         mut route: [u8; 32],
         bit: u8,
-    ) -> Result<[u8; 32], ProofError> {
+    ) -> Result<H256, ProofError> {
         if let Some(parent) = above.filter(|parent| *parent >= bit) {
             return Err(ProofError::BitOrder { parent, child: bit });
         }
@@ -220,7 +222,7 @@ impl Walk<'_> {
         targets: &mut [Target<'_>],
         key_index: u16,
         value: &[u8],
-    ) -> Result<[u8; 32], ProofError> {
+    ) -> Result<H256, ProofError> {
         if value.len() > VALUE_BYTES_MAX {
             return Err(ProofError::ValueTooLong {
                 actual: value.len(),
@@ -239,8 +241,8 @@ impl Walk<'_> {
         targets: &mut [Target<'_>],
         route: &[u8; 32],
         key: &[u8],
-        value_hash: &[u8; 32],
-    ) -> Result<[u8; 32], ProofError> {
+        value_hash: &H256,
+    ) -> Result<H256, ProofError> {
         if key.len() > KEY_BYTES_MAX {
             return Err(ProofError::KeyTooLong { actual: key.len() });
         }

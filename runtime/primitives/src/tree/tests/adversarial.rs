@@ -1,10 +1,11 @@
 use super::model::{self, State};
+use crate::hash::H256;
 use crate::tree::{Proof, ProofError, Step};
 
 /// A state, its root, two of its keys, a key that it lacks, and the proof of all three.
 struct Case {
     state: State,
-    root: [u8; 32],
+    root: H256,
     keys: Vec<Vec<u8>>,
     proof: Proof,
 }
@@ -90,7 +91,7 @@ fn swapped_children_are_refused() {
 #[test]
 fn extra_and_missing_hashes_are_refused() {
     let case = case();
-    let extra = case.error(|proof| proof.siblings.push([1; 32]));
+    let extra = case.error(|proof| proof.siblings.push(H256([1; 32])));
     assert_eq!(extra, ProofError::ExtraSiblings { count: 1 });
     let missing = case.error(|proof| {
         proof.siblings.pop();
@@ -163,7 +164,7 @@ fn a_present_key_cannot_be_shown_as_absent() {
     // A leaf from another part of the tree.
     let far = case.state.keys().find(|key| {
         let (far, near) = (model::sha256(&[key]), model::sha256(&[&sorted[0]]));
-        far[0] >> 7 != near[0] >> 7
+        far.0[0] >> 7 != near.0[0] >> 7
     });
     let far = far.unwrap();
     let value_hash = model::sha256(&[&case.state[far]]);
@@ -213,7 +214,7 @@ fn an_inner_hash_cannot_pass_as_a_leaf_or_the_other_way_round() {
     let forged = Proof {
         steps: vec![Step::Other {
             key: vec![0; 30],
-            value_hash: [0; 32],
+            value_hash: H256::ZERO,
         }],
         siblings: vec![],
     };

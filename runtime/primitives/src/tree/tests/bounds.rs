@@ -1,6 +1,7 @@
 use parity_scale_codec::{Compact, Decode, Encode};
 
 use super::model;
+use crate::hash::H256;
 use crate::tree::{
     DecodeError, FORMAT_VERSION, KEY_BYTES_MAX, KEYS_MAX, PROOF_BYTES_MAX, Proof, ProofError,
     STEPS_MAX, Step, VALUE_BYTES_MAX,
@@ -100,14 +101,14 @@ fn keys_and_values_over_their_maximum_are_refused_by_the_verifier() {
     };
     let many = vec![b"k".to_vec(); KEYS_MAX + 1];
     assert_eq!(
-        proof.verify(&[0; 32], &many),
+        proof.verify(&H256::ZERO, &many),
         Err(ProofError::TooManyKeys {
             actual: KEYS_MAX + 1
         })
     );
     let long = [vec![0; KEY_BYTES_MAX + 1]];
     assert_eq!(
-        proof.verify(&[0; 32], &long),
+        proof.verify(&H256::ZERO, &long),
         Err(ProofError::KeyTooLong {
             actual: KEY_BYTES_MAX + 1
         })
@@ -121,7 +122,7 @@ fn keys_and_values_over_their_maximum_are_refused_by_the_verifier() {
         siblings: vec![],
     };
     assert_eq!(
-        proof.verify(&[0; 32], &[b"k"]),
+        proof.verify(&H256::ZERO, &[b"k"]),
         Err(ProofError::ValueTooLong {
             actual: VALUE_BYTES_MAX + 1
         })
@@ -134,10 +135,10 @@ fn a_walk_through_every_bit_ends() {
     let steps = (0..=255).map(|bit| Step::Inner { bit }).collect::<Vec<_>>();
     let proof = Proof {
         steps,
-        siblings: vec![[0; 32]; 256],
+        siblings: vec![H256::ZERO; 256],
     };
     assert_eq!(
-        proof.verify(&[0; 32], &[b"k"]),
+        proof.verify(&H256::ZERO, &[b"k"]),
         Err(ProofError::MissingStep)
     );
     let mut whole = proof.clone();
@@ -146,7 +147,7 @@ fn a_walk_through_every_bit_ends() {
         value: vec![],
     });
     assert_eq!(
-        whole.verify(&[0; 32], &[b"k"]),
+        whole.verify(&H256::ZERO, &[b"k"]),
         Err(ProofError::RootMismatch)
     );
 }

@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use crate::hash::H256;
 use crate::tree::{Proof, Step};
 
 pub(super) type State = BTreeMap<Vec<u8>, Vec<u8>>;
 
-pub(super) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
-    Sha256::digest(parts.concat()).into()
+pub(super) fn sha256(parts: &[&[u8]]) -> H256 {
+    H256(Sha256::digest(parts.concat()).into())
 }
 
 fn bit_of(key: &[u8], bit: usize) -> bool {
-    sha256(&[key])[bit / 8] >> (7 - bit % 8) & 1 == 1
+    sha256(&[key]).0[bit / 8] >> (7 - bit % 8) & 1 == 1
 }
 
 type Entries<'a> = Vec<(&'a [u8], &'a [u8])>;
@@ -23,20 +24,25 @@ fn cut<'a>(entries: &Entries<'a>, bit: usize) -> (Entries<'a>, Entries<'a>) {
     entries.iter().partition(|(key, _)| !bit_of(key, bit))
 }
 
-fn hash(entries: &Entries<'_>, bit: usize) -> [u8; 32] {
+fn hash(entries: &Entries<'_>, bit: usize) -> H256 {
     if let [(key, value)] = entries[..] {
         let length = (key.len() as u32).to_le_bytes();
-        return sha256(&[&[1], &length, key, &sha256(&[value])]);
+        return sha256(&[&[1], &length, key, &sha256(&[value]).0]);
     }
     let (left, right) = cut(entries, bit);
     if left.is_empty() || right.is_empty() {
         return hash(entries, bit + 1);
     }
     let index = (bit as u16).to_be_bytes();
-    sha256(&[&[2], &index, &hash(&left, bit + 1), &hash(&right, bit + 1)])
+    sha256(&[
+        &[2],
+        &index,
+        &hash(&left, bit + 1).0,
+        &hash(&right, bit + 1).0,
+    ])
 }
 
-pub(super) fn root(state: &State) -> [u8; 32] {
+pub(super) fn root(state: &State) -> H256 {
     let entries: Entries<'_> = state.iter().map(|(k, v)| (&k[..], &v[..])).collect();
     if entries.is_empty() {
         sha256(&[&[0]])

@@ -3,6 +3,7 @@ use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::model::{self, State};
+use crate::hash::H256;
 use crate::tree::{Path, Presence, Proof, empty_root, inner_hash, leaf_hash, value_hash};
 
 fn check(state: &State, keys: &[Vec<u8>]) -> Proof {
@@ -32,11 +33,11 @@ fn hashes_are_those_of_the_specification() {
     assert_eq!(empty_root(), model::sha256(&[&[0]]));
     assert_eq!(value_hash(b"v"), model::sha256(&[b"v"]));
     assert_eq!(
-        leaf_hash(b"key", &[7; 32]),
+        leaf_hash(b"key", &H256([7; 32])),
         model::sha256(&[&[1, 3, 0, 0, 0], b"key", &[7; 32]])
     );
     assert_eq!(
-        inner_hash(200, &[1; 32], &[2; 32]),
+        inner_hash(200, &H256([1; 32]), &H256([2; 32])),
         model::sha256(&[&[2, 0, 200], &[1; 32], &[2; 32]])
     );
 }
@@ -149,7 +150,7 @@ fn random_bytes_neither_panic_nor_verify() {
             .for_each(|byte| *byte %= 9);
         bytes.splice(0..0, [1]);
         if let Ok(proof) = Proof::from_bytes(&bytes) {
-            assert!(proof.verify(&[9; 32], &keys).is_err());
+            assert!(proof.verify(&H256([9; 32]), &keys).is_err());
         }
     }
 }

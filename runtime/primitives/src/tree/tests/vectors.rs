@@ -7,6 +7,7 @@ use parity_scale_codec::Encode;
 use serde::{Deserialize, Serialize};
 
 use super::model::{self, State};
+use crate::hash::H256;
 use crate::tree::{Presence, Proof, Step};
 
 #[derive(Debug, Serialize, Deserialize, PartialEq)]
@@ -200,7 +201,7 @@ fn invalid_vectors() -> Vec<(String, Vector)> {
         changed(&|proof| proof.siblings.swap(0, 1)),
     );
     add("extra-sibling", "ExtraSiblings", "one hash too many", {
-        changed(&|proof| proof.siblings.push([0; 32]))
+        changed(&|proof| proof.siblings.push(H256::ZERO))
     });
     add("missing-sibling", "MissingSibling", "one hash too few", {
         changed(&|proof| {
@@ -250,7 +251,7 @@ fn invalid_vectors() -> Vec<(String, Vector)> {
             })
         },
     );
-    let bit = |key: &[u8]| model::sha256(&[key])[0] >> 7;
+    let bit = |key: &[u8]| model::sha256(&[key]).0[0] >> 7;
     let far = state.iter().find(|(key, _)| bit(key) != bit(&keys[0]));
     let (far, value) = far.expect("eight keys are not all on one side");
     add(
@@ -280,7 +281,7 @@ fn name(error: impl std::fmt::Debug) -> String {
 }
 
 fn outcome(vector: &Vector) -> Result<(), String> {
-    let root = hex::decode(&vector.root).unwrap().try_into().unwrap();
+    let root = H256(hex::decode(&vector.root).unwrap().try_into().unwrap());
     let keys: Vec<_> = vector
         .keys
         .iter()

@@ -8,6 +8,7 @@ pub mod did;
 pub mod frame;
 pub mod grant;
 pub mod revocation;
+pub mod tree;
 
 use parity_scale_codec::{Decode, Encode};
 use scale_info::TypeInfo;

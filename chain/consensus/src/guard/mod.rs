@@ -1,0 +1,154 @@
+//! The last-signed guard: a validator never signs two conflicting messages, even when its
+//! write-ahead log is lost.
+//!
+//! The engine's own log normally prevents double signing. It is silently accepted when deleted or
+//! restored from a backup, so the signer asks a second, independent record before every
+//! signature. A refusal is an abstention: the signer withholds the signature for that one message
+//! (see [`crate::signing`]) and the validator takes part again from the next round or step on.
+//!
+//! The guard is *not* a lock on voting power: it does not remember locked values, so an operator
+//! who restores several validators from old backups at once can still break the locking rule.
+
+mod file;
+mod memory;
+
+use allod_primitives::{H256, Height};
+
+pub use file::{FileGuard, OpenGuardError};
+pub use memory::MemoryGuard;
+
+/// The message of a round that is about to be signed, in the order a round signs them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum SignKind {
+    /// A proposal.
+    Proposal = 0,
+    /// A prevote.
+    Prevote = 1,
+    /// A precommit.
+    Precommit = 2,
+}
+
+/// One message that a validator is about to sign, or has signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignRecord {
+    /// Height of the message.
+    pub height: Height,
+    /// Round of the message.
+    pub round: u32,
+    /// Kind of the message.
+    pub kind: SignKind,
+    /// Block hash; `None` is nil (votes only).
+    pub block_hash: Option<H256>,
+    /// Round of the proof of lock that a proposal names.
+    pub pol_round: Option<u32>,
+}
+
+/// Why a guard did not allow a signature.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GuardError {
+    /// Another message of the same height, round and kind was signed before.
+    #[error("already signed {signed:?}")]
+    Conflict {
+        /// What was signed.
+        signed: SignRecord,
+    },
+    /// A later message was signed before, and no record says that this one was signed as well.
+    #[error("signed {last:?} since")]
+    Stale {
+        /// The latest message signed.
+        last: SignRecord,
+    },
+    /// More rounds in one height than the guard keeps apart.
+    #[error("more signatures in one height than the guard remembers")]
+    Full,
+    /// The record could not be written. Fatal: nothing may be signed that was not recorded.
+    #[error("cannot record a signature")]
+    Unavailable(#[from] std::io::Error),
+}
+
+/// A durable memory of what was signed.
+pub trait SignGuard: Send + Sync {
+    /// Allows or refuses to sign `message`; once it returned `Ok`, the message is on disk.
+    ///
+    /// Signing the same message again is allowed.
+    ///
+    /// # Errors
+    /// [`GuardError`]; all but [`GuardError::Unavailable`] mean "abstain".
+    fn check_and_record(&self, message: &SignRecord) -> Result<(), GuardError>;
+}
+
+/// What was signed at the latest height, sorted by (round, kind). Pure; the guards store it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Signed(Vec<SignRecord>);
+
+impl Signed {
+    /// Judges `message`: `Ok(true)` if it is new and was added, `Ok(false)` if it is known.
+    fn check(&mut self, message: &SignRecord) -> Result<bool, GuardError> {
+        let Some(last) = self.0.last().copied() else {
+            self.0.push(*message);
+            return Ok(true);
+        };
+        if message.height > last.height {
+            self.0.clear();
+            self.0.push(*message);
+            return Ok(true);
+        }
+        if message.height < last.height {
+            return Err(GuardError::Stale { last });
+        }
+        let place = (message.round, message.kind);
+        match self.0.binary_search_by_key(&place, |record| (record.round, record.kind)) {
+            Ok(index) if self.0[index] == *message => Ok(false),
+            Ok(index) => Err(GuardError::Conflict { signed: self.0[index] }),
+            Err(index) if index < self.0.len() => Err(GuardError::Stale { last }),
+            Err(_) if self.0.len() >= crate::limits::GUARD_RECORDS_MAX => Err(GuardError::Full),
+            Err(_) => {
+                self.0.push(*message);
+                Ok(true)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(height: u64, round: u32, kind: SignKind, hash: Option<u8>) -> SignRecord {
+        SignRecord {
+            height: Height(height),
+            round,
+            kind,
+            block_hash: hash.map(|byte| H256([byte; 32])),
+            pol_round: None,
+        }
+    }
+
+    /// Goal: each rule of the guard, once. Method: one sequence of messages with the verdicts.
+    #[test]
+    fn the_guard_refuses_what_conflicts_or_goes_back() {
+        let guard = MemoryGuard::new();
+        let first = message(5, 1, SignKind::Prevote, Some(1));
+        assert!(guard.check_and_record(&first).is_ok());
+        assert!(guard.check_and_record(&first).is_ok(), "the same again is a resend");
+
+        let other = message(5, 1, SignKind::Prevote, Some(2));
+        let refused = guard.check_and_record(&other);
+        assert!(matches!(refused, Err(GuardError::Conflict { signed }) if signed == first));
+        let nil = message(5, 1, SignKind::Prevote, None);
+        assert!(matches!(guard.check_and_record(&nil), Err(GuardError::Conflict { .. })));
+
+        assert!(guard.check_and_record(&message(5, 1, SignKind::Precommit, None)).is_ok());
+        assert!(guard.check_and_record(&first).is_ok(), "a resend of an earlier step");
+        for back in [
+            message(5, 1, SignKind::Proposal, Some(1)),
+            message(5, 0, SignKind::Precommit, Some(1)),
+            message(4, 9, SignKind::Prevote, Some(1)),
+        ] {
+            assert!(matches!(guard.check_and_record(&back), Err(GuardError::Stale { .. })));
+        }
+        assert!(guard.check_and_record(&message(6, 0, SignKind::Proposal, Some(3))).is_ok());
+    }
+}

@@ -1,0 +1,138 @@
+//! A running consensus: watched, steered and stopped from here.
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::application::FatalError;
+
+/// Why consensus is not running any more. The node should exit with a clear code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// [`ConsensusHandle::stop`] was called.
+    #[error("stopped on request")]
+    Requested,
+    /// The application could not go on.
+    #[error("the application failed")]
+    Application(#[source] FatalError),
+    /// The engine ended by itself: a failure that a restart heals.
+    #[error("the consensus engine ended")]
+    EngineEnded,
+    /// The engine stopped answering. It does so on purpose when its write-ahead log is damaged
+    /// or cannot be written: look at the log and the disk before restarting.
+    #[error("the consensus engine hangs; inspect the write-ahead log and the disk")]
+    EngineHung,
+}
+
+/// Why a change of the admitted peers was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PeerError {
+    /// Not a multiaddr that ends in `/p2p/<peer id>`.
+    #[error("not a multiaddr ending in /p2p/<peer id>: {address}")]
+    BadAddress {
+        /// What was given.
+        address: String,
+    },
+    /// The network refused it: already there, or not there.
+    #[error("refused by the network: {reason}")]
+    Refused {
+        /// The network's words.
+        reason: String,
+    },
+    /// Consensus is not running any more.
+    #[error("consensus is not running")]
+    NotRunning,
+}
+
+/// A change of the admitted peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PeerChange {
+    Admit,
+    Remove,
+}
+
+/// What the handle asks of the supervisor task.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Peer(PeerChange, String, oneshot::Sender<Result<(), PeerError>>),
+    Stop,
+    Kill,
+}
+
+/// A running consensus. Dropping it stops consensus.
+#[derive(Debug)]
+pub struct ConsensusHandle {
+    pub(crate) commands: mpsc::Sender<Command>,
+    pub(crate) supervisor: JoinHandle<StopReason>,
+}
+
+impl ConsensusHandle {
+    /// Waits until consensus ends and says why. Cancel safe; call it once it resolved never again.
+    pub async fn wait(&mut self) -> StopReason {
+        // The supervisor is neither aborted nor written to panic.
+        (&mut self.supervisor).await.unwrap_or(StopReason::EngineEnded)
+    }
+
+    /// Stops consensus in order: the log is flushed, connections are closed.
+    pub async fn stop(mut self) -> StopReason {
+        let _ = self.commands.send(Command::Stop).await;
+        self.wait().await
+    }
+
+    /// Stops consensus as a crash would: nothing is flushed, nobody is told. For simulations.
+    pub async fn kill(mut self) {
+        let _ = self.commands.send(Command::Kill).await;
+        self.wait().await;
+    }
+
+    /// Returns a handle that changes the admitted peers and can be cloned.
+    pub fn peers(&self) -> PeerAdmission {
+        PeerAdmission(self.commands.clone())
+    }
+
+    /// Admits the peer `address`, a multiaddr that ends in `/p2p/<peer id>`, and dials it.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn admit_peer(&self, address: &str) -> Result<(), PeerError> {
+        self.peers().admit(address).await
+    }
+
+    /// Removes an admitted peer and closes its connection.
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn remove_peer(&self, address: &str) -> Result<(), PeerError> {
+        self.peers().remove(address).await
+    }
+}
+
+/// Changes the admitted peers of a running consensus.
+#[derive(Clone, Debug)]
+pub struct PeerAdmission(mpsc::Sender<Command>);
+
+impl PeerAdmission {
+    /// Like [`ConsensusHandle::admit_peer`].
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn admit(&self, address: &str) -> Result<(), PeerError> {
+        self.change(PeerChange::Admit, address).await
+    }
+
+    /// Like [`ConsensusHandle::remove_peer`].
+    ///
+    /// # Errors
+    /// [`PeerError`].
+    pub async fn remove(&self, address: &str) -> Result<(), PeerError> {
+        self.change(PeerChange::Remove, address).await
+    }
+
+    async fn change(&self, change: PeerChange, address: &str) -> Result<(), PeerError> {
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Peer(change, address.to_owned(), reply);
+        self.0.send(command).await.map_err(|_| PeerError::NotRunning)?;
+        answer.await.map_err(|_| PeerError::NotRunning)?
+    }
+}

@@ -1,0 +1,46 @@
+//! Every maximum of this crate, in one place.
+
+use std::time::Duration;
+
+/// Bytes of one encoded block.
+pub const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of one proposal part's payload.
+pub const PART_BYTES_MAX: usize = 64 * 1024;
+/// Data parts of one block.
+pub const PARTS_MAX: usize = BLOCK_BYTES_MAX.div_ceil(PART_BYTES_MAX);
+/// Bytes of a stream identifier: publisher's choice, ours are 16.
+pub const STREAM_ID_BYTES_MAX: usize = 32;
+/// Proposal streams one publisher may have open at once; the oldest is dropped for a newer one.
+pub const STREAMS_PER_PUBLISHER_MAX: usize = 4;
+/// Publishers with open streams at once; beyond it new publishers are ignored.
+pub const PUBLISHERS_MAX: usize = 256;
+/// Bytes of all open streams together.
+pub const ASSEMBLY_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Rounds beyond the current one whose proposals are taken.
+pub const FUTURE_ROUNDS_MAX: u32 = 16;
+/// Complete blocks of a future height kept per publisher.
+pub const PARKED_PER_PUBLISHER_MAX: usize = 2;
+/// Bytes of complete blocks kept for later, all publishers together.
+pub const PARKED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How many heights beyond the current one a block may be and still be kept.
+pub const FUTURE_HEIGHTS_MAX: u64 = 2;
+/// Distinct blocks of one height that are handed to the engine.
+pub const VALUES_PER_HEIGHT_MAX: usize = 64;
+/// Signed proposals remembered per height, to know which blocks have been proposed.
+pub const PROPOSALS_SEEN_MAX: usize = 256;
+/// Signatures of one certificate: the largest validator set.
+pub const SIGNATURES_MAX: usize = 128;
+/// Bytes of a libp2p peer id.
+pub const PEER_ID_BYTES_MAX: usize = 64;
+/// Bytes of one consensus message on the wire; the largest is a round certificate of 128 votes.
+pub const MESSAGE_BYTES_MAX: usize = 32 * 1024;
+/// Blocks of one synchronisation response.
+pub const SYNC_BATCH_MAX: usize = 16;
+/// Bytes of one synchronisation response: two full blocks and their certificates.
+pub const SYNC_RESPONSE_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Bytes of one synchronisation request.
+pub const SYNC_REQUEST_BYTES_MAX: usize = 1024;
+/// Signatures a sign guard remembers, all of one height.
+pub const GUARD_RECORDS_MAX: usize = 1024;
+/// How long the engine may leave a liveness probe unanswered before it counts as hung.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(30);

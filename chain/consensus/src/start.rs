@@ -1,0 +1,243 @@
+//! Booting consensus and watching over it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_malachitebft_app_channel::app::types::core::LinearTimeouts;
+use arc_malachitebft_app_channel::{
+    ConsensusRequest, EngineHandle, NetworkRequest,
+};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::{error, info};
+
+use crate::application::Application;
+use crate::config::{ConsensusConfig, Keys, Timeouts};
+use crate::context::Ctx;
+use crate::driver::{Driver, Ended};
+use crate::engine::{self, Voice, World, check_pinned};
+use crate::guard::SignGuard;
+use crate::handle::{Command, ConsensusHandle, PeerChange, PeerError, StopReason};
+use crate::limits::PROBE_TIMEOUT;
+use crate::pacing::{Pacer, WorkSignal};
+use crate::proposals::SeenProposals;
+use crate::signing::{GuardedSigner, Zip215Verifier};
+use crate::sim::{SimPeer, SimWal};
+
+/// How long each step takes longer in each further round of a height.
+const ROUND_DELTA: Duration = Duration::from_millis(500);
+/// Longest wait of any step, however many rounds failed.
+const STEP_MAX: Duration = Duration::from_secs(60);
+/// How often the engine is asked for a sign of life.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long an orderly stop may take before it becomes a kill.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What consensus touches the world through.
+#[derive(Debug, Default)]
+pub enum Seams {
+    /// TCP and a log in a file: see [`ConsensusConfig`].
+    #[default]
+    Real,
+    /// A simulated network and a log in memory; addresses and the log's path are not used.
+    Simulated {
+        /// The node's place on the network.
+        network: SimPeer,
+        /// The node's log.
+        wal: SimWal,
+    },
+}
+
+/// Why consensus did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address is no TCP multiaddr, or a peer's does not end in `/p2p/<peer id>`.
+    #[error("bad address {address}")]
+    BadAddress {
+        /// What was configured.
+        address: String,
+    },
+    /// The application does not know who decides the next block.
+    #[error("no validator set for the block after the tip")]
+    NoValidators,
+    /// The engine refused to start: address in use, log unreadable.
+    #[error("the consensus engine did not start: {reason}")]
+    Engine {
+        /// The engine's words.
+        reason: String,
+    },
+}
+
+/// Boots consensus on the current tokio runtime.
+///
+/// `guard`: never shared between validators, never lost while the key is in use; an observer
+/// needs none of its protection. `work`: see [`WorkSignal`].
+///
+/// # Errors
+/// [`StartError`]; nothing is left running then.
+pub async fn start(
+    config: ConsensusConfig,
+    keys: Keys,
+    app: Box<dyn Application>,
+    guard: Arc<dyn SignGuard>,
+    work: WorkSignal,
+    seams: Seams,
+) -> Result<ConsensusHandle, StartError> {
+    if app.validator_set(app.tip().next()).is_none() {
+        return Err(StartError::NoValidators);
+    }
+    let proposals = SeenProposals::default();
+    let key = keys.validator.clone().map(Arc::new);
+    let voice = Voice {
+        signer: key.clone().map(|key| GuardedSigner { chain: config.chain, key, guard }),
+        verifier: Zip215Verifier { chain: config.chain, proposals: proposals.clone() },
+    };
+    let world = match seams {
+        Seams::Real => World::Real(config.wal.clone()),
+        Seams::Simulated { network, wal } => World::Simulated(network, wal),
+    };
+    let (channels, engine) = engine::boot(&config, &keys, voice, world).await?;
+    info!(moniker = %config.moniker, ?keys, tip = %app.tip(), "consensus started");
+    let driver = Driver {
+        chain: config.chain,
+        app,
+        key,
+        timeouts: linear(&config.timeouts),
+        pacer: Pacer::new(config.pacing),
+        work,
+        proposals,
+        network: channels.network,
+    };
+    let (commands, received) = mpsc::channel(16);
+    let supervisor = Supervisor {
+        engine,
+        driver: tokio::spawn(driver.run(channels.consensus)),
+        probes: channels.requests,
+        peers: channels.net_requests,
+    };
+    let supervisor = tokio::spawn(supervisor.run(received));
+    Ok(ConsensusHandle { commands, supervisor })
+}
+
+fn linear(timeouts: &Timeouts) -> LinearTimeouts {
+    LinearTimeouts {
+        propose: timeouts.propose,
+        propose_delta: ROUND_DELTA,
+        prevote: timeouts.prevote,
+        prevote_delta: ROUND_DELTA,
+        precommit: timeouts.precommit,
+        precommit_delta: ROUND_DELTA,
+        rebroadcast: timeouts.rebroadcast,
+        max_timeout: STEP_MAX,
+    }
+}
+
+/// Watches engine and driver: when one ends, the other is stopped.
+struct Supervisor {
+    engine: EngineHandle,
+    driver: JoinHandle<Ended>,
+    probes: mpsc::Sender<ConsensusRequest<Ctx>>,
+    peers: mpsc::Sender<NetworkRequest>,
+}
+
+impl Supervisor {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> StopReason {
+        let hung = watch_over(self.probes.clone());
+        tokio::pin!(hung);
+        let reason = loop {
+            tokio::select! {
+                biased;
+                ended = &mut self.driver => break match ended {
+                    Ok(Ended::Application(error)) => StopReason::Application(error),
+                    Ok(Ended::Engine) => StopReason::EngineEnded,
+                    Err(panic) => StopReason::Application(
+                        crate::application::FatalError::new(panic),
+                    ),
+                },
+                _ = &mut self.engine.handle => break StopReason::EngineEnded,
+                () = &mut hung => break StopReason::EngineHung,
+                command = commands.recv() => match command {
+                    Some(Command::Peer(change, address, reply)) => {
+                        tokio::spawn(change_peer(self.peers.clone(), change, address, reply));
+                    }
+                    Some(Command::Stop) | None => break StopReason::Requested,
+                    Some(Command::Kill) => {
+                        self.kill().await;
+                        return StopReason::Requested;
+                    }
+                },
+            }
+        };
+        if !matches!(reason, StopReason::Requested) {
+            error!(%reason, "consensus stops");
+        }
+        self.stop().await;
+        reason
+    }
+
+    /// Ends the children in order; the engine's supervisor ends with its first child.
+    async fn stop(mut self) {
+        let children = self.engine.actor.get_children();
+        for child in &children {
+            child.stop(Some("consensus stops".into()));
+        }
+        let ended = async {
+            for child in &children {
+                let _ = child.wait(None).await;
+            }
+        };
+        if timeout(STOP_TIMEOUT, ended).await.is_err() {
+            error!("the consensus engine did not stop in time");
+        }
+        self.kill().await;
+    }
+
+    /// Ends everything at once.
+    async fn kill(&mut self) {
+        self.driver.abort();
+        for child in self.engine.actor.get_children() {
+            child.kill();
+        }
+        self.engine.actor.kill();
+    }
+}
+
+/// Asks the engine for signs of life; ends when there is none.
+///
+/// A damaged log makes the engine stop working on purpose without ending, and so does a handler
+/// that waits for ever; both leave the question unanswered.
+async fn watch_over(probes: mpsc::Sender<ConsensusRequest<Ctx>>) {
+    loop {
+        tokio::time::sleep(PROBE_INTERVAL).await;
+        match timeout(PROBE_TIMEOUT, ConsensusRequest::dump_state(&probes)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}
+
+async fn change_peer(
+    network: mpsc::Sender<NetworkRequest>,
+    change: PeerChange,
+    address: String,
+    reply: tokio::sync::oneshot::Sender<Result<(), PeerError>>,
+) {
+    let parsed = match (check_pinned(&address), address.parse()) {
+        (Ok(()), Ok(parsed)) => parsed,
+        _ => {
+            let _ = reply.send(Err(PeerError::BadAddress { address }));
+            return;
+        }
+    };
+    let answer = match change {
+        PeerChange::Admit => NetworkRequest::add_persistent_peer(&network, parsed).await,
+        PeerChange::Remove => NetworkRequest::remove_persistent_peer(&network, parsed).await,
+    };
+    let _ = reply.send(match answer {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(PeerError::Refused { reason: error.to_string() }),
+        Err(_) => Err(PeerError::NotRunning),
+    });
+}

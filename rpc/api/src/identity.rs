@@ -1,0 +1,152 @@
+//! `identity_resolve`, `identity_history` and `identity_lanes`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{DidDocument, DocumentMetadata, RetiredEntry};
+use crate::hex_bytes::{HexBytes, HexHash};
+
+/// Parameters of `identity_resolve`; a lone string is read as `did`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResolveRequest {
+    /// The identity.
+    pub did: String,
+    /// Height of the block to answer from; the newest finalized one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u64>,
+}
+
+/// Result of `identity_resolve`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolveResponse {
+    /// The document; `null` if the identity is deactivated.
+    pub did_document: Option<DidDocument>,
+    /// What is known about it.
+    pub did_document_metadata: DocumentMetadata,
+    /// Retired methods, newest first, at most 64.
+    #[serde(default)]
+    pub retired: Vec<RetiredEntry>,
+    /// How many there are.
+    pub retired_count: u32,
+    /// Tokens issued before then are void, ms.
+    pub not_before: u64,
+    /// The epoch grants must be of.
+    pub grant_epoch: u32,
+    /// Until when a freeze stops logins, ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_until: Option<u64>,
+    /// The record as stored (SCALE `DidRecord`), for those who check for themselves.
+    pub record: HexBytes,
+    /// Height the answer is from.
+    pub height: u64,
+    /// Hash of that block.
+    pub block_hash: HexHash,
+    /// Its time, ms.
+    pub time: u64,
+}
+
+/// Parameters of `identity_history`; a lone string is read as `did`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HistoryRequest {
+    /// The identity.
+    pub did: String,
+    /// First entry, from 0.
+    #[serde(default)]
+    pub from: u64,
+    /// How many, 1 to 256; 64 if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
+}
+
+/// Result of `identity_history`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryResponse {
+    /// Entries, ascending.
+    pub entries: Vec<HistoryEntry>,
+    /// First entry of the next page, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+    /// How many entries the log has.
+    pub log_count: u64,
+    /// Hash over all of them.
+    pub log_head: HexHash,
+    /// Height the answer is from.
+    pub height: u64,
+    /// Hash of that block.
+    pub block_hash: HexHash,
+    /// Its time, ms.
+    pub time: u64,
+}
+
+/// One entry of a log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    /// Position, from 0.
+    pub n: u64,
+    /// `operation`, `automatic` or `governance`.
+    pub kind: String,
+    /// Hash of the operation, or zero.
+    pub operation_hash: HexHash,
+    /// Hash of its signatures, or zero.
+    pub signatures_hash: HexHash,
+    /// Hash of the record's content after it.
+    pub record_hash: HexHash,
+    /// Height of its block.
+    pub height: u64,
+    /// Time of its block, ms.
+    pub time: u64,
+    /// Position of its extrinsic in the block.
+    pub extrinsic_index: u32,
+    /// What the operation did, such as `incept` or `rotate`; absent where bytes are erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// SCALE `SignedOperation`; absent for other kinds and where bytes are erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<HexBytes>,
+}
+
+/// Parameters of `identity_lanes`; a lone string is read as `did`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LanesRequest {
+    /// The identity.
+    pub did: String,
+}
+
+/// Result of `identity_lanes`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LanesResponse {
+    /// The lanes of the ranks, highest first, whether the rank exists or not.
+    pub ranks: Vec<LanePosition>,
+    /// The guardians' lane.
+    pub guardians: LanePosition,
+    /// The documents' lane.
+    pub documents: LanePosition,
+    /// Token operations used today (UTC, by block time).
+    pub tokens_used: u16,
+    /// Height the answer is from.
+    pub height: u64,
+    /// Hash of that block.
+    pub block_hash: HexHash,
+    /// Its time, ms.
+    pub time: u64,
+}
+
+/// Where a lane stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LanePosition {
+    /// `lane_seq` of its next operation.
+    pub next_seq: u64,
+    /// `lane_prev` of its next operation.
+    pub last: HexHash,
+    /// Operations used today (UTC, by block time).
+    pub used: u16,
+    /// Operations a day.
+    pub quota: u16,
+}

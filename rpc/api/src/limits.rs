@@ -1,0 +1,34 @@
+//! Every maximum of the contract, in one place. spec/rpc.md lists them.
+
+/// Items of one `identity_submit`.
+pub const SUBMIT_ITEMS_MAX: usize = 1024;
+/// Milliseconds `identity_submit` waits for finality unless told otherwise.
+pub const SUBMIT_TIMEOUT_MS_DEFAULT: u64 = 10_000;
+/// Milliseconds `identity_submit` waits at most.
+pub const SUBMIT_TIMEOUT_MS_MAX: u64 = 60_000;
+/// Entries `identity_history` returns unless told otherwise.
+pub const HISTORY_COUNT_DEFAULT: u32 = 64;
+/// Entries `identity_history` returns at most.
+pub const HISTORY_COUNT_MAX: u32 = 256;
+/// Retired verification methods `identity_resolve` lists at most.
+pub const RETIRED_LISTED_MAX: usize = 64;
+/// Characters of a DID.
+pub const DID_CHARS_MAX: usize = 128;
+/// Characters of a compact JWS.
+pub const JWS_CHARS_MAX: usize = 8 * 1024;
+/// Characters of an audience.
+pub const AUDIENCE_CHARS_MAX: usize = 512;
+/// Audiences a token may list.
+pub const AUDIENCES_MAX: usize = 16;
+/// Characters of a nonce.
+pub const NONCE_CHARS_MAX: usize = 256;
+/// Characters of a `jti`.
+pub const JTI_CHARS_MAX: usize = 256;
+/// Characters of a resource, subject, client, purpose or media type in an access request.
+pub const URI_CHARS_MAX: usize = 2048;
+/// Seconds a login may live, from `iat` to `exp`.
+pub const LOGIN_LIFETIME_S_MAX: u64 = 900;
+/// Milliseconds the newest finalized block may lie behind the verifier's clock, by default.
+pub const STALENESS_MS_DEFAULT: u64 = 10_000;
+/// Milliseconds a caller may relax that to.
+pub const STALENESS_MS_MAX: u64 = 3_600_000;

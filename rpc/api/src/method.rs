@@ -1,0 +1,22 @@
+//! The methods' names.
+
+/// Takes in operations, inceptions, token revocations, grant revocations and extrinsics.
+pub const IDENTITY_SUBMIT: &str = "identity_submit";
+/// Returns an identity's document, metadata and record.
+pub const IDENTITY_RESOLVE: &str = "identity_resolve";
+/// Returns entries of an identity's log.
+pub const IDENTITY_HISTORY: &str = "identity_history";
+/// Returns where an identity's lanes and quotas stand.
+pub const IDENTITY_LANES: &str = "identity_lanes";
+/// Returns what a client must know to build operations for this network.
+pub const IDENTITY_CONTEXT: &str = "identity_context";
+/// Judges the answer to a login challenge.
+pub const IDENTITY_VERIFY_LOGIN: &str = "identity_verifyLogin";
+/// Judges a token.
+pub const IDENTITY_VERIFY_JWS: &str = "identity_verifyJws";
+/// Tells whether a token is revoked.
+pub const REVOCATION_CHECK: &str = "revocation_check";
+/// Tells whether a grant is anchored, active or revoked.
+pub const GRANT_CHECK: &str = "grant_check";
+/// Judges one access by a chain of grants.
+pub const ACCESS_EVALUATE: &str = "access_evaluate";

@@ -1,0 +1,16 @@
+//! The one access function: may this login, token or access pass?
+//!
+//! It is pure and synchronous, over a [`LedgerView`] of one finalized block; the node, the SDK
+//! and everything in front of an application run this same code. It fails closed: what is absent,
+//! unreadable, stale or ambiguous denies. Its verdict names one [`ReasonCode`], the first that
+//! applies in the order of spec/login.md.
+//!
+//! It does *not* remember nonces (using one once is the verifier's duty) and does not fetch.
+
+mod decision;
+mod reason;
+mod view;
+
+pub use decision::{Decision, Verdict};
+pub use reason::ReasonCode;
+pub use view::{LedgerView, Unavailable};

@@ -42,7 +42,7 @@ devnet: build ## build and run a local network of four validators (DEVNET_ARGS="
 	bin/allod-devnet up $(DEVNET_ARGS)
 
 test: build ## every Rust test, then the clients of other languages
-	$(CARGO) test --workspace $(LOCKED) $(TEST_ARGS)
+	$(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
 	@$(MAKE) --no-print-directory test-js test-subxt
 
 test-js: ## smoke test with the unmodified @polkadot/api (when tests/js exists)

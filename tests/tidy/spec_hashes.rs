@@ -31,12 +31,7 @@ const BLESS: &str = "ALLOD_BLESS=1 cargo test -p allod-tests --test tidy";
 #[test]
 fn the_contract_changes_only_with_its_specification() {
     let pages = digests(&tree::files_with("spec", &["md"]), |text| text.to_owned());
-    let contract: Vec<String> = CONTRACT
-        .iter()
-        .flat_map(|folder| tree::files_with(folder, &["rs"]))
-        .filter(|path| !path.ends_with("/tests.rs") && !path.contains("/tests/"))
-        .collect();
-    let code = digests(&contract, code_only);
+    let code = digests(&contract_files(), code_only);
 
     if env::var_os("ALLOD_BLESS").is_some() {
         let record = tree::root().join(RECORD);
@@ -68,6 +63,39 @@ fn the_contract_changes_only_with_its_specification() {
          and commit {RECORD} with the change; regenerating means: I read the page and it is true"
     );
     tree::fail_on(&findings, &hint);
+}
+
+/// The files of the contract, without those that only tests compile.
+fn contract_files() -> Vec<String> {
+    let folders = CONTRACT.iter();
+    let mut files: Vec<String> = folders
+        .flat_map(|folder| tree::files_with(folder, &["rs"]))
+        .collect();
+    let tests: Vec<String> = files
+        .iter()
+        .flat_map(|path| test_modules(path, &tree::read(path)))
+        .collect();
+    files.retain(|path| {
+        let module = path.strip_suffix(".rs").unwrap_or(path);
+        !tests
+            .iter()
+            .any(|test| module == test || module.starts_with(&format!("{test}/")))
+    });
+    files
+}
+
+/// Returns the path, without extension, of each module that `path` declares for tests alone.
+fn test_modules(path: &str, text: &str) -> Vec<String> {
+    let module = path.strip_suffix(".rs").unwrap_or(path);
+    let (folder, stem) = module.rsplit_once('/').unwrap_or(("", module));
+    let below = if ["lib", "main", "mod"].contains(&stem) {
+        folder
+    } else {
+        module
+    };
+    let declarations = text.split("#[cfg(test)]\nmod ").skip(1);
+    let names = declarations.filter_map(|it| it.lines().next()?.strip_suffix(';'));
+    names.map(|name| format!("{below}/{name}")).collect()
 }
 
 fn digests(paths: &[String], normalise: impl Fn(&str) -> String) -> BTreeMap<String, String> {
@@ -124,6 +152,13 @@ fn the_record_survives_a_round_trip() {
 
 #[test]
 fn comments_and_inline_tests_are_no_part_of_the_contract() {
-    let code = "/// Doc.\nfn a() {\n    // Why.\n    b()\n}\n\n#[cfg(test)]\nmod tests {}\n";
+    let code = "/// Doc.\nfn a() {\n    // Why.\n    b()\n}\n\n#[cfg(test)]\nmod tests {\n}\n";
     assert_eq!(code_only(code), "fn a() {\nb()\n}\n");
+}
+
+#[test]
+fn modules_for_tests_are_no_part_of_the_contract() {
+    let text = "mod a;\n#[cfg(test)]\nmod vectors;\n#[cfg(test)]\nmod inline {}\n";
+    assert_eq!(test_modules("src/tree/mod.rs", text), ["src/tree/vectors"]);
+    assert_eq!(test_modules("src/tree.rs", text), ["src/tree/vectors"]);
 }

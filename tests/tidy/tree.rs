@@ -62,11 +62,22 @@ pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("reading {path}: {error}"))
 }
 
-/// Returns the lines before the first inline test module: what runs in production.
+/// Returns what runs in production: the lines before the inline tests, without declarations of
+/// test modules.
 pub(crate) fn production_lines(text: &str) -> Vec<&str> {
-    text.lines()
-        .take_while(|line| line.trim() != "#[cfg(test)]")
-        .collect()
+    let mut production = Vec::new();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let next = lines.peek().map_or("", |next| next.trim());
+        if line.trim() != "#[cfg(test)]" {
+            production.push(line);
+        } else if next.starts_with("mod ") && next.ends_with('{') {
+            break;
+        } else if next.ends_with(';') {
+            lines.next();
+        }
+    }
+    production
 }
 
 /// Fails with one line for each finding and a last line that says what to do.
@@ -104,4 +115,10 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
             found.push(entry.path());
         }
     }
+}
+
+#[test]
+fn only_tests_are_left_out_of_production() {
+    let text = "a\n#[cfg(test)]\nmod tests;\nb\n#[cfg(test)]\nmod inline {\n    c\n}\n";
+    assert_eq!(production_lines(text), ["a", "b"]);
 }

@@ -1,0 +1,385 @@
+//! What the server needs from a node. The node implements it; the tests' double does too.
+//!
+//! Everything here is about *finalized* blocks: this chain has no others. Reads are synchronous
+//! and quick (a few point reads); the server moves the slow ones off its event loop.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use allod_primitives::did::DidId;
+use allod_primitives::log::LogEntry;
+use allod_primitives::{Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs};
+use allod_rpc_api::context::AdmissionPolicy;
+use parity_scale_codec::Encode;
+use tokio::sync::{broadcast, mpsc};
+
+/// What the server needs from a node.
+#[async_trait::async_trait]
+pub trait NodeView: Send + Sync + 'static {
+    /// Returns the newest finalized block.
+    fn head(&self) -> HeadInfo;
+
+    /// Returns the header of a finalized block.
+    fn header(&self, hash: &H256) -> Option<Header>;
+
+    /// Returns the hash of the finalized block at a height.
+    fn hash_of(&self, height: Height) -> Option<H256>;
+
+    /// Returns a finalized block and a certificate of it (genesis has none).
+    fn block(&self, hash: &H256) -> Option<(Block, Option<Certificate>)>;
+
+    /// Returns the value under `key` after the block `at`; per-block items such as
+    /// `System.Events` of any block that is kept.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if that block is unknown or its state no longer kept.
+    fn storage_at(&self, at: &H256, key: &[u8]) -> Result<Option<Vec<u8>>, StateUnavailable>;
+
+    /// Returns at most `count` keys that begin with `prefix`, ascending, strictly after `start`.
+    ///
+    /// # Errors
+    /// As [`Self::storage_at`].
+    fn keys_at(
+        &self,
+        at: &H256,
+        prefix: &[u8],
+        count: usize,
+        start: Option<&[u8]>,
+    ) -> Result<Vec<Vec<u8>>, StateUnavailable>;
+
+    /// Returns the encoded proof of presence or absence of `keys` under the state root of `at`.
+    ///
+    /// # Errors
+    /// As [`Self::storage_at`].
+    fn prove_at(&self, at: &H256, keys: &[Vec<u8>]) -> Result<Vec<u8>, StateUnavailable>;
+
+    /// Returns the chain: origin genesis hash and fork.
+    fn chain(&self) -> ChainId;
+
+    /// Returns names and kind of node and chain.
+    fn chain_info(&self) -> ChainInfo;
+
+    /// Returns the node's clock.
+    fn now(&self) -> TimeMs;
+
+    /// Returns how the network takes in identities, as of the newest block.
+    fn admission(&self) -> AdmissionPolicy;
+
+    /// Returns the version of the runtime that executed the block `at`.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if that block is unknown.
+    fn runtime_version(&self, at: &H256) -> Result<RuntimeVersion, StateUnavailable>;
+
+    /// Returns the runtime's metadata (`meta`, version byte, …) in this metadata version.
+    fn metadata(&self, version: u32) -> Option<Vec<u8>>;
+
+    /// Judges an extrinsic's body by the state after the block `at`, and by nothing newer: clients
+    /// repeat the question until inclusion, and the pool's answer would come too early.
+    ///
+    /// # Errors
+    /// [`ValidityError`]: unknown block, or why the extrinsic is invalid.
+    fn validate_transaction(
+        &self,
+        at: &H256,
+        extrinsic: &[u8],
+    ) -> Result<ValidTransaction, ValidityError>;
+
+    /// Returns the account's nonce after the block `at`.
+    ///
+    /// # Errors
+    /// As [`Self::storage_at`].
+    fn nonce(&self, at: &H256, account: &PublicKey) -> Result<u32, StateUnavailable>;
+
+    /// Returns the account's next nonce, counting what is in the pool.
+    fn next_nonce(&self, account: &PublicKey) -> u32;
+
+    /// Hands extrinsics (bodies, without length prefix) to the pool; answers in their order.
+    async fn submit(&self, extrinsics: Vec<Vec<u8>>) -> Vec<Result<H256, PoolError>>;
+
+    /// As [`Self::submit`], and reports what becomes of each. The watch exists before the pool
+    /// takes the extrinsic, so that nothing is missed; one that is pending already is watched
+    /// too, not refused.
+    async fn submit_and_watch(&self, extrinsics: Vec<Vec<u8>>) -> Vec<Result<Watched, PoolError>>;
+
+    /// Returns the bodies of pending extrinsics, in the order they would be proposed.
+    fn pending(&self) -> Vec<Vec<u8>>;
+
+    /// Returns a receiver of every newly finalized head. It may lag; the server then catches up
+    /// by [`Self::hash_of`].
+    fn subscribe_heads(&self) -> broadcast::Receiver<HeadInfo>;
+
+    /// Returns at most `count` entries of an identity's log from position `from`, ascending.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if the index cannot be read.
+    fn history(
+        &self,
+        did: &DidId,
+        from: u64,
+        count: u32,
+    ) -> Result<Vec<HistoryItem>, StateUnavailable>;
+
+    /// Returns the peers connected now.
+    fn peers(&self) -> Vec<PeerInfo>;
+
+    /// Returns how the node stands to its network.
+    fn sync_state(&self) -> SyncState;
+
+    /// Returns the node's metrics in OpenMetrics text.
+    fn metrics_text(&self) -> String;
+}
+
+/// A finalized head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadInfo {
+    /// Its hash.
+    pub hash: H256,
+    /// Its header.
+    pub header: Header,
+}
+
+impl HeadInfo {
+    /// Returns its height.
+    pub const fn height(&self) -> Height {
+        self.header.number
+    }
+
+    /// Returns its time.
+    pub const fn time(&self) -> TimeMs {
+        self.header.digest.time
+    }
+}
+
+/// The state of a block cannot be read: the block is unknown, its state pruned, or storage failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the state of that block is not available")]
+pub struct StateUnavailable;
+
+/// Names and kind of node and chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainInfo {
+    /// The chain's name, for people.
+    pub chain: String,
+    /// `Development`, `Local` or `Live`.
+    pub chain_type: String,
+    /// The node's program.
+    pub node: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// A runtime's name and versions.
+#[derive(Clone, Debug, PartialEq, Eq, Encode)]
+pub struct RuntimeVersion {
+    /// Name of the specification.
+    pub spec_name: String,
+    /// Name of the implementation.
+    pub impl_name: String,
+    /// Version of the authoring interface.
+    pub authoring_version: u32,
+    /// Version of the state machine.
+    pub spec_version: u32,
+    /// Version of the implementation.
+    pub impl_version: u32,
+    /// Runtime interfaces: blake2b-64 of the name, and version.
+    pub apis: Vec<([u8; 8], u32)>,
+    /// Version of the extrinsic format.
+    pub transaction_version: u32,
+    /// Version of the state's layout.
+    pub system_version: u8,
+}
+
+/// An error of a layer below, by the slug of the one table of codes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Slug, such as `did.sequence_stale`.
+    pub slug: Cow<'static, str>,
+    /// Evidence safe to show.
+    pub detail: Option<String>,
+}
+
+impl Fault {
+    /// Makes a fault without evidence.
+    pub const fn new(slug: &'static str) -> Self {
+        Self {
+            slug: Cow::Borrowed(slug),
+            detail: None,
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.slug)?;
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the pool needs to know of a valid extrinsic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ValidTransaction {
+    /// Higher comes first.
+    pub priority: u64,
+    /// Tags that others must provide first.
+    pub requires: Vec<Vec<u8>>,
+    /// Tags it provides.
+    pub provides: Vec<Vec<u8>>,
+    /// For how many blocks this stays true.
+    pub longevity: u64,
+}
+
+/// Substrate's reasons why a transaction is invalid, with their codec indices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InvalidTransaction {
+    /// The call is not expected.
+    Call,
+    /// It cannot be paid.
+    Payment,
+    /// Its nonce lies ahead.
+    Future,
+    /// Its nonce has passed.
+    Stale,
+    /// Its signature does not verify.
+    BadProof,
+    /// Its first block is unknown or its era over.
+    AncientBirthBlock,
+    /// It does not fit into a block.
+    ExhaustsResources,
+    /// A reason of our own.
+    Custom(u8),
+    /// An inherent that fails.
+    BadMandatory,
+    /// An inherent sent from outside.
+    MandatoryValidation,
+    /// Its sender may not send.
+    BadSigner,
+}
+
+/// Why an extrinsic is invalid: Substrate's reason for existing clients, ours for everybody else.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid transaction: {fault}")]
+pub struct TransactionError {
+    /// Substrate's reason.
+    pub reason: InvalidTransaction,
+    /// Ours.
+    pub fault: Fault,
+}
+
+/// Why no validity can be given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValidityError {
+    /// The state of the block is not available.
+    #[error(transparent)]
+    Unavailable(#[from] StateUnavailable),
+    /// The extrinsic is invalid.
+    #[error(transparent)]
+    Invalid(#[from] TransactionError),
+}
+
+/// Why the pool did not take an extrinsic.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PoolError {
+    /// It is invalid now.
+    #[error(transparent)]
+    Invalid(#[from] TransactionError),
+    /// It is in the pool already.
+    #[error("already in the pool")]
+    AlreadyKnown,
+    /// Another pending extrinsic provides the same tag.
+    #[error("another pending extrinsic takes the same place")]
+    Conflict,
+    /// The pool is full.
+    #[error("the pool is full")]
+    Full,
+    /// It exceeds the maximum size.
+    #[error("the extrinsic is too large")]
+    TooLarge,
+    /// The node is catching up, so it cannot judge.
+    #[error("the node is catching up")]
+    NotReady,
+}
+
+/// An extrinsic in the pool and the reports about it.
+#[derive(Debug)]
+pub struct Watched {
+    /// Its hash.
+    pub hash: H256,
+    /// What becomes of it, ending with a final status. A closed channel without one means that
+    /// the node gave up watching.
+    pub updates: mpsc::Receiver<TxStatus>,
+}
+
+/// What becomes of an extrinsic. The last three are final.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TxStatus {
+    /// It is in the pool and could be proposed next.
+    Ready,
+    /// It was sent to these peers.
+    Broadcast(Vec<String>),
+    /// It is in a finalized block.
+    Finalized(Finalized),
+    /// The pool gave it up.
+    Dropped,
+    /// It became invalid.
+    Invalid(TransactionError),
+}
+
+/// Where an extrinsic went, and how it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finalized {
+    /// Hash of its block.
+    pub block: H256,
+    /// Height of its block.
+    pub height: Height,
+    /// Its position in the block.
+    pub index: u32,
+    /// Why its dispatch failed, if it did.
+    pub failure: Option<Fault>,
+    /// For a batch: position and error of the items that failed.
+    pub item_failures: Vec<(u32, Fault)>,
+}
+
+/// One entry of an identity's log, and where to find its cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryItem {
+    /// The entry.
+    pub entry: LogEntry,
+    /// Position of the extrinsic in the entry's block.
+    pub extrinsic_index: u32,
+    /// SCALE `SignedOperation`, where there is one and its bytes are kept.
+    pub operation: Option<Vec<u8>>,
+}
+
+/// A connected peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// Its libp2p identity.
+    pub peer_id: String,
+    /// `VALIDATOR` or `OBSERVER`.
+    pub role: String,
+    /// Its newest block, as far as known.
+    pub best_hash: Option<H256>,
+    /// Height of that.
+    pub best_height: Height,
+}
+
+/// How the node stands to its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SyncState {
+    /// Height of the first block after the last start.
+    pub starting: Height,
+    /// Height of the newest finalized block here.
+    pub current: Height,
+    /// Highest height heard of.
+    pub highest: Height,
+    /// Whether it is catching up.
+    pub syncing: bool,
+    /// Whether it should have peers (a network of one should not).
+    pub should_have_peers: bool,
+}

@@ -1,0 +1,145 @@
+//! What every signed message of an identity must pass: binding, payer, signers.
+//!
+//! Shared by the `Did`, `Revocation` and `Grant` pallets.
+
+use allod_primitives::codec::is_strictly_ascending;
+use allod_primitives::limits::OPERATION_VALIDITY_MS_MAX;
+use allod_primitives::operation::{KeySignature, Payer, SignatureProof};
+use allod_primitives::policy::{ControlKey, ControlPolicy, Rank};
+use allod_primitives::{ChainId, PublicKey, TimeMs};
+
+use crate::frame::{BlockEnv, Origin, SignatureCheck, SignatureOracle, TransactionError};
+
+/// Who pays for an operation that is being checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Paid {
+    /// The identity, from its quota.
+    Own,
+    /// This registrar, from its budget.
+    Sponsor(PublicKey),
+}
+
+impl Paid {
+    /// Checks that `payer` allows this.
+    pub(crate) fn check(self, payer: &Payer) -> Result<(), TransactionError> {
+        match (payer, self) {
+            (Payer::Any, _) | (Payer::Own, Self::Own) => Ok(()),
+            (Payer::Sponsor(named), Self::Sponsor(account)) if *named == account => Ok(()),
+            _ => Err(TransactionError::WrongPayer),
+        }
+    }
+}
+
+/// Checks that a bare call came bare.
+pub(crate) fn expect_bare(origin: Origin) -> Result<(), TransactionError> {
+    match origin {
+        Origin::Bare => Ok(()),
+        Origin::Signed(_) => Err(TransactionError::WrongOrigin),
+    }
+}
+
+/// Checks that a message is bound to this chain and to this time.
+///
+/// Source: spec/did.md §2, checks 2 and 3.
+pub(crate) fn check_binding(
+    block: &BlockEnv,
+    chain: &ChainId,
+    valid_until: TimeMs,
+) -> Result<(), TransactionError> {
+    if chain.genesis != block.chain.genesis {
+        return Err(TransactionError::WrongNetwork);
+    }
+    if chain.fork_id != block.chain.fork_id {
+        return Err(TransactionError::WrongFork);
+    }
+    check_validity(block, valid_until, OPERATION_VALIDITY_MS_MAX)
+}
+
+/// Checks that now ≤ `until` ≤ now + `ms_max`.
+pub(crate) fn check_validity(
+    block: &BlockEnv,
+    until: TimeMs,
+    ms_max: u64,
+) -> Result<(), TransactionError> {
+    if until < block.time {
+        return Err(TransactionError::Expired);
+    }
+    if until > block.time.plus_ms(ms_max) {
+        return Err(TransactionError::ValidTooLong);
+    }
+    Ok(())
+}
+
+/// Checks order and types of signers, without verifying anything.
+///
+/// Source: spec/did.md §2, checks 5 and 6.
+pub(crate) fn check_signers(signatures: &[KeySignature]) -> Result<(), TransactionError> {
+    let matching = |signature: &KeySignature| {
+        matches!(
+            (&signature.key, &signature.proof),
+            (ControlKey::Ed25519(_), SignatureProof::Ed25519(_))
+                | (ControlKey::P256(_), SignatureProof::P256(_))
+                | (ControlKey::Secp256k1(_), SignatureProof::Secp256k1(_))
+                | (ControlKey::WebAuthn(_), SignatureProof::WebAuthn { .. })
+        )
+    };
+    let ascending = is_strictly_ascending(signatures, |signature| signature.key.clone());
+    if !ascending || !signatures.iter().all(matching) {
+        return Err(TransactionError::Malformed);
+    }
+    let ed25519 = |signature: &KeySignature| matches!(signature.key, ControlKey::Ed25519(_));
+    if !signatures.iter().all(ed25519) {
+        return Err(TransactionError::NotSupported);
+    }
+    Ok(())
+}
+
+/// Checks that the signers are keys of one rank that `may` act, that they reach its threshold,
+/// and that each signature over `preimage` verifies.
+///
+/// # Errors
+/// [`TransactionError::BadProof`], whatever the reason.
+///
+/// Source: spec/did.md §2, check 13.
+pub(crate) fn check_authority(
+    policy: &ControlPolicy,
+    may: impl Fn(u8, &Rank) -> bool,
+    preimage: &[u8],
+    signatures: &[KeySignature],
+    oracle: &dyn SignatureOracle,
+) -> Result<(), TransactionError> {
+    let acts = |index: u8, rank: &Rank| {
+        let weights = signatures.iter().map(|it| rank.weight_of(&it.key));
+        let all_known = weights.clone().all(|weight| weight > 0);
+        let sum = weights.fold(0u32, u32::saturating_add);
+        may(index, rank) && all_known && sum >= rank.threshold
+    };
+    let acting = (0u8..)
+        .zip(&policy.ranks)
+        .any(|(index, rank)| acts(index, rank));
+    let verifies = |signature: &KeySignature| match (&signature.key, &signature.proof) {
+        (ControlKey::Ed25519(key), SignatureProof::Ed25519(proof)) => {
+            oracle.verify(key, preimage, proof)
+        }
+        _ => false,
+    };
+    if acting && signatures.iter().all(verifies) {
+        Ok(())
+    } else {
+        Err(TransactionError::BadProof)
+    }
+}
+
+/// Returns the Ed25519 checks that `signatures` over `preimage` ask for.
+pub(crate) fn signature_checks(
+    preimage: Vec<u8>,
+    signatures: &[KeySignature],
+) -> impl Iterator<Item = SignatureCheck> {
+    let ed25519 = move |it: &KeySignature| match (&it.key, &it.proof) {
+        (ControlKey::Ed25519(key), SignatureProof::Ed25519(proof)) => {
+            Some((*key, preimage.clone(), *proof))
+        }
+        _ => None,
+    };
+    signatures.iter().filter_map(ed25519)
+}

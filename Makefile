@@ -45,15 +45,13 @@ test: build ## every Rust test, then the clients of other languages
 	$(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
 	@$(MAKE) --no-print-directory test-js test-subxt
 
-test-js: ## smoke test with the unmodified @polkadot/api (when tests/js exists)
-	@if [ -f tests/js/package.json ]; then \
-		{ command -v npm >/dev/null || scripts/system nodejs npm; } && cd tests/js && npm ci --no-audit --no-fund && npm test; \
-	else echo "no tests/js: skipped"; fi
+test-js: build ## smoke test with the unmodified @polkadot/api
+	@command -v npm >/dev/null || scripts/system nodejs npm
+	cd tests/js && npm ci --no-audit --no-fund && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" npm test
 
-test-subxt: ## smoke test with the unmodified subxt, a workspace of its own (when tests/subxt exists)
-	@if [ -f tests/subxt/Cargo.toml ]; then \
-		cd tests/subxt && CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/subxt" cargo test $(LOCKED); \
-	else echo "no tests/subxt: skipped"; fi
+test-subxt: build ## smoke test with the unmodified subxt, a workspace of its own
+	cd tests/subxt && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" \
+		CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/subxt" cargo test $(LOCKED)
 
 check: fmt lint layers deny ## format, lints, layers, dependency rules: everything but the tests
 

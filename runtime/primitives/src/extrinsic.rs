@@ -44,18 +44,21 @@ impl Era {
             .checked_next_power_of_two()
             .unwrap_or(1 << 16)
             .clamp(4, 1 << 16);
-        let quantize = (period >> 12).max(1);
-        let phase = (current % period) / quantize * quantize;
-        Self::Mortal { period, phase }
+        let phase = current & period.saturating_sub(1);
+        Self::Mortal {
+            period,
+            phase: phase & !quantize(period).saturating_sub(1),
+        }
     }
 
     /// Returns the first block of the era that holds `current`.
     pub fn birth(&self, current: u64) -> u64 {
         match *self {
             Self::Immortal => 0,
-            Self::Mortal { period, phase } => (current.max(phase).saturating_sub(phase) / period)
-                .saturating_mul(period)
-                .saturating_add(phase),
+            Self::Mortal { period, phase } => {
+                let since = current.max(phase).saturating_sub(phase);
+                (since & !period.saturating_sub(1)).saturating_add(phase)
+            }
         }
     }
 
@@ -68,16 +71,20 @@ impl Era {
     }
 }
 
+/// Returns the step of an era's phase, a power of two.
+const fn quantize(period: u64) -> u64 {
+    if period >> 12 == 0 { 1 } else { period >> 12 }
+}
+
 impl Encode for Era {
     fn encode_to<O: parity_scale_codec::Output + ?Sized>(&self, out: &mut O) {
         match *self {
             Self::Immortal => out.push_byte(0),
             Self::Mortal { period, phase } => {
-                let quantize = (period >> 12).max(1);
                 let low = u64::from(period.trailing_zeros())
                     .saturating_sub(1)
                     .clamp(1, 15);
-                let word = low | ((phase / quantize) << 4);
+                let word = low | ((phase >> quantize(period).trailing_zeros()) << 4);
                 u16::try_from(word).unwrap_or(u16::MAX).encode_to(out);
             }
         }
@@ -92,8 +99,7 @@ impl Decode for Era {
         }
         let word = u64::from(first) | (u64::from(input.read_byte()?) << 8);
         let period = 2u64 << (word % 16);
-        let quantize = (period >> 12).max(1);
-        let phase = (word >> 4).saturating_mul(quantize);
+        let phase = (word >> 4).saturating_mul(quantize(period));
         if period < 4 || phase >= period {
             return Err("era's phase is not within its period".into());
         }

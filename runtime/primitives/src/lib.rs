@@ -8,6 +8,16 @@
 //!
 //! It is *not* the state machine (`allod-runtime`) and knows no storage engine.
 
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        clippy::float_arithmetic,
+        clippy::panic
+    )
+)]
+
 pub mod certificate;
 pub mod codec;
 pub mod crypto;

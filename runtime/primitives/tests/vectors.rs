@@ -2,6 +2,7 @@
 //! files, and checked against the decoders. `ALLOD_BLESS=1` rewrites the files, which approves a
 //! change of format.
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
+#![expect(clippy::disallowed_methods, reason = "reads and writes the vectors")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -112,7 +113,7 @@ fn header() -> Header {
 
 fn validator_keys() -> Vec<SigningKey> {
     let mut keys: Vec<SigningKey> = (1..=4).map(signing_key).collect();
-    keys.sort_by_key(|key| public(key));
+    keys.sort_by_key(public);
     keys
 }
 

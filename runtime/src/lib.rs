@@ -4,55 +4,17 @@
 //! extrinsics. No clock, entropy, thread, file or log; signatures are asked of an oracle, so that
 //! the node can answer from its batch-verified cache.
 
+pub mod authority;
 pub mod did;
+pub mod executive;
 pub mod frame;
+pub mod genesis;
 pub mod grant;
 pub mod revocation;
+pub mod runtime;
+pub mod system;
+pub mod timestamp;
 pub mod tree;
+pub mod version;
 
-use parity_scale_codec::{Decode, Encode};
-use scale_info::TypeInfo;
-
-/// Every call, by pallet. Indices stay below 0x20, so that no payload begins like ASCII text.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub enum RuntimeCall {
-    /// Identities.
-    #[codec(index = 3)]
-    Did(did::Call),
-    /// Revoked tokens.
-    #[codec(index = 4)]
-    Revocation(revocation::Call),
-    /// Grants.
-    #[codec(index = 5)]
-    Grant(grant::Call),
-}
-
-/// Every event, by pallet.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub enum RuntimeEvent {
-    /// Identities.
-    #[codec(index = 3)]
-    Did(did::Event),
-    /// Revoked tokens.
-    #[codec(index = 4)]
-    Revocation(revocation::Event),
-    /// Grants.
-    #[codec(index = 5)]
-    Grant(grant::Event),
-}
-
-macro_rules! event_from {
-    ($($pallet:ident($event:ty)),*) => {
-        $(impl From<$event> for RuntimeEvent {
-            fn from(event: $event) -> Self {
-                Self::$pallet(event)
-            }
-        })*
-    };
-}
-
-event_from!(
-    Did(did::Event),
-    Revocation(revocation::Event),
-    Grant(grant::Event)
-);
+pub use runtime::{RuntimeCall, RuntimeError, RuntimeEvent};

@@ -26,6 +26,8 @@ pub const TRUSTEES_MAX: u32 = 32;
 pub const PROPOSALS_MAX: u32 = 64;
 /// Admitted observers.
 pub const OBSERVERS_MAX: u32 = 256;
+/// Milliseconds a proposal may stay open.
+pub const PROPOSAL_VALIDITY_MS_MAX: u64 = 31 * 86_400_000;
 /// Actions of one proposal.
 pub const PROPOSAL_ACTIONS_MAX: u32 = 8;
 /// Bytes of a peer's libp2p identity.

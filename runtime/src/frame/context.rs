@@ -31,6 +31,8 @@ pub struct BlockEnv {
     pub height: Height,
     /// Its time.
     pub time: TimeMs,
+    /// Hash of the block before it.
+    pub parent_hash: H256,
     /// What operations must be bound to.
     pub chain: ChainId,
     /// Block hash of the current chain's genesis, which signed extrinsics are bound to.

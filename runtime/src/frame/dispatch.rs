@@ -26,6 +26,21 @@ pub struct ModuleError {
     pub error: [u8; 4],
 }
 
+impl ModuleError {
+    /// Returns the error of the pallet at `index`; what exceeds 4 encoded bytes is cut.
+    pub fn new(index: u8, error: &impl Encode) -> Self {
+        let mut bytes = [0; 4];
+        bytes
+            .iter_mut()
+            .zip(error.encode())
+            .for_each(|(to, from)| *to = from);
+        Self {
+            index,
+            error: bytes,
+        }
+    }
+}
+
 /// Why a dispatched call failed. Substrate's enum: indices are fixed by its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub enum DispatchError {

@@ -1,5 +1,6 @@
 //! Reading state, and an overlay of changes that can be rolled back.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Bound;
@@ -39,9 +40,10 @@ impl<S: StateRead + ?Sized> StateRead for &S {
 /// What a key was in the overlay before a write: absent from it, or a value or deletion.
 type Before = Option<Option<Vec<u8>>>;
 
-/// Changes over a base, with checkpoints.
+/// Changes over a base, with checkpoints. Reads of the base are kept, so that each key costs one.
 pub struct Overlay<'a> {
     base: &'a dyn StateRead,
+    reads: RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
     changes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     journal: Vec<(Vec<u8>, Before)>,
 }
@@ -55,6 +57,7 @@ impl<'a> Overlay<'a> {
     pub fn new(base: &'a dyn StateRead) -> Self {
         Self {
             base,
+            reads: RefCell::default(),
             changes: BTreeMap::new(),
             journal: Vec::new(),
         }
@@ -91,12 +94,32 @@ impl<'a> Overlay<'a> {
         }
     }
 
+    /// Forgets how to undo what was written so far; older checkpoints must not be used again.
+    pub fn commit(&mut self) {
+        self.journal.clear();
+    }
+
     /// Returns the changes that differ from the base: new value, or `None` for a deletion.
     pub fn into_changes(self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
         let base = self.base;
+        let reads = self.reads.into_inner();
         let mut changes = self.changes;
-        changes.retain(|key, value| base.get(key) != *value);
+        changes.retain(|key, value| match reads.get(key) {
+            Some(before) => before != value,
+            None => base.get(key) != *value,
+        });
         changes
+    }
+}
+
+impl Overlay<'_> {
+    fn read_base(&self, key: &[u8]) -> Option<Vec<u8>> {
+        if let Some(known) = self.reads.borrow().get(key) {
+            return known.clone();
+        }
+        let value = self.base.get(key);
+        self.reads.borrow_mut().insert(key.to_vec(), value.clone());
+        value
     }
 }
 
@@ -104,7 +127,7 @@ impl StateRead for Overlay<'_> {
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
         match self.changes.get(key) {
             Some(value) => value.clone(),
-            None => self.base.get(key),
+            None => self.read_base(key),
         }
     }
 

@@ -105,6 +105,21 @@ impl<K: Encode, V: Encode + Decode> Map<K, V> {
         state.delete(self.key(key));
     }
 
+    /// Returns all values in the order of their keys' hashes. For maps known to be small.
+    pub fn values(&self, state: &(impl StateRead + ?Sized)) -> Vec<V> {
+        let prefix = self.prefix();
+        let mut values = Vec::new();
+        let mut key = prefix.clone();
+        while let Some(next) = state.next_key(&key) {
+            if !next.starts_with(&prefix) {
+                break;
+            }
+            values.extend(state.get(&next).map(|bytes| decode(&bytes)));
+            key = next;
+        }
+        values
+    }
+
     /// Returns the bytes after the prefix of the first full key greater than
     /// `prefix ++ after`, in byte order, if it is still in this map.
     pub fn next_suffix(&self, state: &(impl StateRead + ?Sized), after: &[u8]) -> Option<Vec<u8>> {

@@ -1,0 +1,83 @@
+//! The pallet's calls.
+
+#![allow(
+    non_camel_case_types,
+    reason = "call names are variant names in the metadata, and clients know them in snake case"
+)]
+
+use allod_primitives::TimeMs;
+use parity_scale_codec::{Decode, Encode};
+use scale_info::TypeInfo;
+
+use super::governance;
+use super::storage::is_trustee;
+use super::types::Actions;
+use crate::frame::{
+    BlockEnv, Context, DispatchError, DispatchResult, Origin, PalletCall, SignatureCheck,
+    SignatureOracle, StateRead, TransactionError, Validity,
+};
+
+/// Calls of the `Authority` pallet. Index 0 is kept for an inherent that carries the parent's
+/// certificate; today it does not decode.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub enum Call {
+    /// Proposes actions, and votes for them. Signed by a trustee.
+    #[codec(index = 1)]
+    propose {
+        /// One to eight, carried out in this order, all or nothing.
+        actions: Actions,
+        /// Void in blocks of a later time.
+        expires: TimeMs,
+    },
+    /// Votes for a proposal; the last vote needed carries it out. Signed by a trustee.
+    #[codec(index = 2)]
+    vote {
+        /// Its number.
+        proposal: u32,
+    },
+}
+
+impl PalletCall for Call {
+    fn validate(
+        &self,
+        origin: Origin,
+        state: &dyn StateRead,
+        _block: &BlockEnv,
+        _oracle: &dyn SignatureOracle,
+    ) -> Result<Validity, TransactionError> {
+        match origin {
+            Origin::Bare => Err(TransactionError::WrongOrigin),
+            Origin::Signed(account) if is_trustee(state, &account) => Ok(Validity {
+                priority: GOVERNANCE_PRIORITY,
+                ..Validity::default()
+            }),
+            Origin::Signed(_) => Err(TransactionError::NoRole),
+        }
+    }
+
+    fn consume(&self, _origin: Origin, _context: &mut Context<'_>) {}
+
+    fn dispatch(&self, origin: Origin, context: &mut Context<'_>) -> DispatchResult {
+        let Origin::Signed(account) = origin else {
+            return Err(DispatchError::BadOrigin);
+        };
+        match self {
+            Self::propose { actions, expires } => {
+                governance::propose(context, account, actions, *expires)?;
+            }
+            Self::vote { proposal } => governance::vote(context, account, *proposal)?,
+        }
+        Ok(())
+    }
+
+    fn signature_checks(&self) -> Vec<SignatureCheck> {
+        Vec::new()
+    }
+
+    fn items(&self) -> u32 {
+        1
+    }
+}
+
+/// Trustees' calls go before all others: they are few, and may be what repairs the network.
+const GOVERNANCE_PRIORITY: u64 = u64::MAX;

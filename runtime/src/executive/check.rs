@@ -1,0 +1,249 @@
+//! Judging one extrinsic against a state, the same in the mempool and in a block.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use allod_primitives::extrinsic::{Era, RawExtrinsic, SignedPart, SigningContext};
+use allod_primitives::{H256, Header, Height, PublicKey, TimeMs, decode_strict};
+use parity_scale_codec::Encode;
+use scale_info::TypeDef;
+
+use crate::RuntimeCall;
+use crate::authority;
+use crate::frame::{
+    BlockEnv, Origin, PalletCall, SignatureCheck, SignatureOracle, StateRead, TransactionError,
+    Validity,
+};
+use crate::runtime::pallets;
+use crate::system;
+use crate::timestamp;
+use crate::version::{SPEC_VERSION, TRANSACTION_VERSION};
+
+/// An extrinsic that may be in a block, now or after those it waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidTransaction {
+    /// Tags it provides; two that provide one tag exclude each other.
+    pub provides: Vec<Vec<u8>>,
+    /// Tags that must be provided before it; empty if it is its turn.
+    pub requires: Vec<Vec<u8>>,
+    /// Higher goes first.
+    pub priority: u64,
+    /// Items it attempts.
+    pub items: u32,
+    /// Blocks after which it must be judged again; an era's rest.
+    pub longevity: u64,
+}
+
+/// A decoded extrinsic that passed its checks.
+pub(super) struct Checked {
+    pub(super) call: RuntimeCall,
+    pub(super) origin: Origin,
+    pub(super) validity: Validity,
+    pub(super) longevity: u64,
+}
+
+/// What extrinsics of the next block are judged against: its parent and the parent's state.
+pub struct View<'a> {
+    state: &'a dyn StateRead,
+    block: BlockEnv,
+}
+
+impl std::fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("View")
+            .field("block", &self.block)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> View<'a> {
+    /// Looks at the block after `parent`, whose state is `state`, at `time`, which is raised to
+    /// one past the parent's time if it is not later.
+    pub fn new(state: &'a dyn StateRead, parent: &Header, time: TimeMs) -> Self {
+        Self {
+            state,
+            block: block_env(state, parent, time),
+        }
+    }
+
+    /// Judges an extrinsic, without its length prefix.
+    ///
+    /// # Errors
+    /// [`TransactionError`] names the first rule broken.
+    pub fn validate(
+        &self,
+        body: &[u8],
+        oracle: &dyn SignatureOracle,
+    ) -> Result<ValidTransaction, TransactionError> {
+        let checked = check(self.state, &self.block, body, oracle)?;
+        Ok(ValidTransaction {
+            provides: checked.validity.provides,
+            requires: checked.validity.requires,
+            priority: checked.validity.priority,
+            items: checked.call.items(),
+            longevity: checked.longevity,
+        })
+    }
+
+    /// Returns the Ed25519 checks the extrinsic needs; none if it does not decode.
+    pub fn signature_checks(&self, body: &[u8]) -> Vec<SignatureCheck> {
+        let Ok((raw, call)) = decode(body) else {
+            return Vec::new();
+        };
+        let mut checks = call.signature_checks();
+        if let Some(part) = &raw.signed
+            && let Ok(message) = signing_payload(self.state, &self.block, part, &raw.call)
+        {
+            checks.push((part.account, message, part.signature));
+        }
+        checks
+    }
+}
+
+/// Returns what the block after `parent` is for those who run in it.
+pub(super) fn block_env(state: &dyn StateRead, parent: &Header, time: TimeMs) -> BlockEnv {
+    let parent_hash = parent.hash();
+    let genesis_hash = match parent.number {
+        Height(0) => parent_hash,
+        _ => system::block_hash(state, Height(0)).unwrap_or_default(),
+    };
+    BlockEnv {
+        height: parent.number.next(),
+        time: TimeMs(time.0.max(parent.digest.time.0.saturating_add(1))),
+        parent_hash,
+        chain: authority::chain_id(state, &genesis_hash),
+        genesis_hash,
+    }
+}
+
+/// Judges an extrinsic: cheap checks first, its signature, then what the call asks for.
+pub(super) fn check(
+    state: &dyn StateRead,
+    block: &BlockEnv,
+    body: &[u8],
+    oracle: &dyn SignatureOracle,
+) -> Result<Checked, TransactionError> {
+    let (raw, call) = decode(body)?;
+    let (origin, nonce, longevity) = match &raw.signed {
+        None => (Origin::Bare, None, u64::MAX),
+        Some(part) => {
+            let present = check_sender(state, part)?;
+            let message = signing_payload(state, block, part, &raw.call)?;
+            if !oracle.verify(&part.account, &message, &part.signature) {
+                return Err(TransactionError::BadProof);
+            }
+            let rest = part
+                .era
+                .death(block.height.0)
+                .saturating_sub(block.height.0);
+            (Origin::Signed(part.account), Some((part, present)), rest)
+        }
+    };
+    let mut validity = call.validate(origin, state, block, oracle)?;
+    if let Some((part, present)) = nonce {
+        validity.provides.push(nonce_tag(&part.account, part.nonce));
+        if let Some(before) = part.nonce.checked_sub(1).filter(|_| part.nonce > present) {
+            validity.requires.push(nonce_tag(&part.account, before));
+        }
+    }
+    Ok(Checked {
+        call,
+        origin,
+        validity,
+        longevity,
+    })
+}
+
+/// Checks role and nonce; returns the nonce that is the account's turn.
+fn check_sender(state: &dyn StateRead, part: &SignedPart) -> Result<u32, TransactionError> {
+    if !authority::has_role(state, &part.account) {
+        return Err(TransactionError::NoRole);
+    }
+    let present = system::nonce(state, &part.account);
+    // The last number is never used, so that the next always exists.
+    if part.nonce < present || part.nonce == u32::MAX {
+        return Err(TransactionError::Stale);
+    }
+    Ok(present)
+}
+
+fn nonce_tag(account: &PublicKey, nonce: u32) -> Vec<u8> {
+    (b"nonce", account, nonce).encode()
+}
+
+/// Returns what the sender signed, if the era's first block is remembered.
+fn signing_payload(
+    state: &dyn StateRead,
+    block: &BlockEnv,
+    part: &SignedPart,
+    call: &[u8],
+) -> Result<Vec<u8>, TransactionError> {
+    let birth_hash = birth_hash(state, block, &part.era);
+    let birth_hash = birth_hash.ok_or(TransactionError::AncientBirthBlock)?;
+    let context = SigningContext {
+        spec_version: SPEC_VERSION,
+        transaction_version: TRANSACTION_VERSION,
+        genesis_hash: block.genesis_hash,
+    };
+    Ok(context.payload(call, &part.era, part.nonce, &birth_hash))
+}
+
+fn birth_hash(state: &dyn StateRead, block: &BlockEnv, era: &Era) -> Option<H256> {
+    match Height(era.birth(block.height.0)) {
+        Height(0) => Some(block.genesis_hash),
+        birth if birth.next() == block.height => Some(block.parent_hash),
+        birth if birth < block.height => system::block_hash(state, birth),
+        _ => None,
+    }
+}
+
+fn decode(body: &[u8]) -> Result<(RawExtrinsic, RuntimeCall), TransactionError> {
+    let raw = RawExtrinsic::decode_body(body).map_err(|_| TransactionError::Undecodable)?;
+    let call = decode_call(&raw.call)?;
+    Ok((raw, call))
+}
+
+/// Decodes a call that fills `bytes` exactly.
+///
+/// # Errors
+/// [`TransactionError::UnknownCall`] if there is no such call, else
+/// [`TransactionError::Undecodable`].
+pub fn decode_call(bytes: &[u8]) -> Result<RuntimeCall, TransactionError> {
+    decode_strict(bytes).map_err(|_| match bytes {
+        [pallet, call, ..] if !known_call(*pallet, *call) => TransactionError::UnknownCall {
+            pallet: *pallet,
+            call: *call,
+        },
+        _ => TransactionError::Undecodable,
+    })
+}
+
+/// Returns whether there is a call of these indices.
+pub fn known_call(pallet: u8, call: u8) -> bool {
+    static KNOWN: OnceLock<BTreeMap<u8, BTreeSet<u8>>> = OnceLock::new();
+    let known = KNOWN.get_or_init(|| {
+        let calls = pallets().into_iter().filter_map(|pallet| {
+            let TypeDef::Variant(calls) = pallet.calls?.type_info().type_def else {
+                return None;
+            };
+            Some((
+                pallet.index,
+                calls.variants.iter().map(|v| v.index).collect(),
+            ))
+        });
+        calls.collect()
+    });
+    known
+        .get(&pallet)
+        .is_some_and(|calls| calls.contains(&call))
+}
+
+/// Returns the time that `body` sets, if it is the time's inherent.
+pub(super) fn inherent_time(body: &[u8]) -> Option<TimeMs> {
+    match decode(body).ok()? {
+        (raw, RuntimeCall::Timestamp(timestamp::Call::set { now })) if raw.signed.is_none() => {
+            Some(TimeMs(now))
+        }
+        _ => None,
+    }
+}

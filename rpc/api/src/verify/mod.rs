@@ -7,10 +7,21 @@
 //!
 //! It does *not* remember nonces (using one once is the verifier's duty) and does not fetch.
 
+mod access;
 mod decision;
+mod json;
+mod jws;
 mod reason;
+mod resource;
+mod token;
 mod view;
 
+#[cfg(test)]
+mod tests;
+
+pub use access::{AccessRequest, evaluate_access};
 pub use decision::{Decision, Verdict};
+pub use jws::{TokenNames, token_names};
 pub use reason::ReasonCode;
+pub use token::{JwsExpectations, LoginExpectations, verify_jws, verify_login};
 pub use view::{LedgerView, Unavailable};

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use allod_primitives::hash::H256;
+use allod_primitives::tree::Path;
 
 /// Entries of one allocation: growing never moves nodes.
 const CHUNK_BITS: u32 = 12;
@@ -37,7 +38,8 @@ impl NodeRef {
         (self.0.get() >> 3) as usize
     }
 
-    fn is_leaf(self) -> bool {
+    /// Whether it is a leaf, known without a visit.
+    pub(super) fn is_leaf(self) -> bool {
         self.0.get() & 2 != 0
     }
 
@@ -60,6 +62,18 @@ pub(super) struct Inner {
     pub(super) left: Child,
     pub(super) right: Child,
     pub(super) bit: u8,
+}
+
+impl Inner {
+    /// Where the walk of a path goes on.
+    pub(super) fn toward(&self, path: &Path) -> NodeRef {
+        let child = if path.bit(self.bit) {
+            &self.right
+        } else {
+            &self.left
+        };
+        child.node
+    }
 }
 
 /// A leaf. Versions of one key share its bytes.
@@ -151,14 +165,23 @@ pub(super) struct Arena {
 impl Arena {
     /// The node behind a reference; `None` only for references of another arena.
     pub(super) fn node(&self, node: NodeRef) -> Option<Node<'_>> {
-        if node.is_fresh() {
-            return None;
-        }
         if node.is_leaf() {
-            self.leaves.get(node.place()).map(Node::Leaf)
+            self.leaf(node).map(Node::Leaf)
         } else {
-            self.inners.get(node.place()).map(Node::Inner)
+            self.inner(node).map(Node::Inner)
         }
+    }
+
+    /// As [`Self::node`], for a reference to an inner node.
+    pub(super) fn inner(&self, node: NodeRef) -> Option<&Inner> {
+        let known = !node.is_leaf() && !node.is_fresh();
+        self.inners.get(node.place()).filter(|_| known)
+    }
+
+    /// As [`Self::node`], for a reference to a leaf.
+    pub(super) fn leaf(&self, node: NodeRef) -> Option<&Leaf> {
+        let known = node.is_leaf() && !node.is_fresh();
+        self.leaves.get(node.place()).filter(|_| known)
     }
 
     /// Whether so many more nodes have references.

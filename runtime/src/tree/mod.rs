@@ -50,7 +50,7 @@ use arena::{Arena, Child, NodeRef};
 
 /// The state's tree at one moment.
 ///
-/// Memory: about 230 bytes a key of 80 bytes (docs/adr/0003-state-tree.md).
+/// Memory: about 260 bytes for each key of 80 bytes (docs/adr/0003-state-tree.md).
 #[derive(Debug, Default)]
 pub struct Tree {
     arena: Arena,

@@ -63,9 +63,11 @@ pub(super) fn plan<K: AsRef<[u8]>>(
             return Err(same_path(key.as_ref(), other.as_ref()));
         }
     }
+    let leaves = view.reach_all(sorted.iter().map(|(path, ..)| path))?;
     let mut planned = Vec::with_capacity(sorted.len());
-    for (path, key, value_hash) in sorted {
-        if let Some(action) = action(view, &path, key.as_ref(), value_hash)? {
+    for (index, (path, key, value_hash)) in sorted.into_iter().enumerate() {
+        let reached = leaves.get(index).copied();
+        if let Some(action) = action(reached, &path, key.as_ref(), value_hash)? {
             planned.push(Planned { path, action });
         }
     }
@@ -73,7 +75,7 @@ pub(super) fn plan<K: AsRef<[u8]>>(
 }
 
 fn action(
-    view: View<'_>,
+    reached: Option<&Leaf>,
     path: &Path,
     key: &[u8],
     value_hash: Option<H256>,
@@ -88,7 +90,7 @@ fn action(
             leaf: leaf(value_hash),
         })
     };
-    let Some(reached) = view.reach(path)? else {
+    let Some(reached) = reached else {
         return Ok(insert(None));
     };
     if *reached.key != *key {

@@ -4,7 +4,7 @@ use allod_primitives::hash::H256;
 use allod_primitives::tree::{KEY_BYTES_MAX, empty_root, inner_hash, leaf_hash};
 
 use super::Tree;
-use super::arena::{Arena, Child, Inner, Leaf, NODES_MAX, Node, NodeRef};
+use super::arena::{Arena, Child, Inner, Leaf, NODES_MAX, NodeRef};
 use super::plan::{Action, Planned, plan};
 
 /// Why changes cannot be applied. None of them depends on anything but the changes and the keys
@@ -77,11 +77,12 @@ impl Preview {
         changes: impl IntoIterator<Item = (K, Option<H256>)>,
     ) -> Result<Self, ApplyError> {
         let mut changes = plan(tree.view(), changes)?;
+        let expected = expected_nodes(tree.key_count, changes.len());
         let mut batch = Batch {
             arena: &tree.arena,
-            inners: Vec::new(),
+            inners: Vec::with_capacity(expected),
             leaves: Vec::with_capacity(changes.len()),
-            retired: Vec::new(),
+            retired: Vec::with_capacity(if tree.root.is_some() { expected } else { 0 }),
             key_count: tree.key_count,
         };
         let root = match tree.root {
@@ -112,6 +113,14 @@ impl Preview {
     }
 }
 
+/// About how many nodes a batch touches: the walks of `changes` keys share the levels on which
+/// there are fewer nodes than changes. Only a reservation: being wrong costs a copy.
+fn expected_nodes(key_count: u64, changes: usize) -> usize {
+    let keys_per_change = key_count / u64::try_from(changes).unwrap_or(u64::MAX).max(1);
+    let levels_alone = u64::BITS - keys_per_change.leading_zeros();
+    changes.saturating_mul(usize::try_from(levels_alone).unwrap_or(0) + 2)
+}
+
 struct Batch<'t> {
     arena: &'t Arena,
     inners: Vec<Inner>,
@@ -139,11 +148,11 @@ impl Batch<'_> {
         if changes.is_empty() {
             return Ok(Some(child));
         }
-        let node = self.arena.node(child.node).ok_or(ApplyError::Corrupt)?;
-        let bit = match node {
-            Node::Inner(inner) => Some(inner.bit),
-            Node::Leaf(_) => None,
+        let inner = match child.node.is_leaf() {
+            true => None,
+            false => Some(self.arena.inner(child.node).ok_or(ApplyError::Corrupt)?),
         };
+        let bit = inner.map(|inner| inner.bit);
         let forks = changes
             .iter()
             .filter_map(|change| Some((change.fork()?, &change.path)));
@@ -153,9 +162,9 @@ impl Batch<'_> {
             return self.part(child, changes, fork, new_side).map(Some);
         }
         self.retired.push(child.node);
-        match node {
-            Node::Inner(inner) => self.update_inner(inner, changes),
-            Node::Leaf(_) => self.update_leaf(changes),
+        match inner {
+            Some(inner) => self.update_inner(inner, changes),
+            None => self.update_leaf(changes),
         }
     }
 

@@ -30,7 +30,7 @@ impl<'t> View<'t> {
     ///
     /// Cost: one hash, and one visit for each node above the leaf.
     pub fn get(&self, key: &[u8]) -> Option<H256> {
-        let leaf = self.reach(&Path::of(key)).ok().flatten()?;
+        let leaf = self.reach(&Path::of(key))?;
         (*leaf.key == *key).then_some(leaf.value_hash)
     }
 
@@ -62,24 +62,43 @@ impl<'t> View<'t> {
     }
 
     /// The leaf at which the walk of a path ends; `None` in an empty tree.
-    pub(super) fn reach(&self, path: &Path) -> Result<Option<&'t Leaf>, ApplyError> {
-        let Some(root) = self.root else {
-            return Ok(None);
-        };
-        let mut node = root.node;
+    fn reach(&self, path: &Path) -> Option<&'t Leaf> {
+        let mut node = self.root?.node;
         loop {
-            match self.arena.node(node).ok_or(ApplyError::Corrupt)? {
-                Node::Leaf(leaf) => return Ok(Some(leaf)),
-                Node::Inner(inner) => {
-                    let next = if path.bit(inner.bit) {
-                        &inner.right
-                    } else {
-                        &inner.left
-                    };
-                    node = next.node;
-                }
+            match self.arena.node(node)? {
+                Node::Leaf(leaf) => return Some(leaf),
+                Node::Inner(inner) => node = inner.toward(path),
             }
         }
+    }
+
+    /// The leaf at which each path's walk ends; none in an empty tree.
+    ///
+    /// All walks go down one level at a time, so that their waits for memory overlap: for a
+    /// thousand keys among a million, that is worth a third of the whole batch (docs/adr/0003-state-tree.md).
+    pub(super) fn reach_all<'p>(
+        &self,
+        paths: impl Iterator<Item = &'p Path>,
+    ) -> Result<Vec<&'t Leaf>, ApplyError> {
+        let Some(root) = self.root else {
+            return Ok(Vec::new());
+        };
+        let mut walks: Vec<(NodeRef, &Path)> = paths.map(|path| (root.node, path)).collect();
+        let mut moved = true;
+        while moved {
+            moved = false;
+            for (node, path) in walks.iter_mut().filter(|(node, _)| !node.is_leaf()) {
+                *node = self
+                    .arena
+                    .inner(*node)
+                    .ok_or(ApplyError::Corrupt)?
+                    .toward(path);
+                moved = true;
+            }
+        }
+        let leaf = |(node, _): (NodeRef, &Path)| self.arena.leaf(node);
+        let leaves = walks.into_iter().map(leaf).collect::<Option<_>>();
+        leaves.ok_or(ApplyError::Corrupt)
     }
 }
 

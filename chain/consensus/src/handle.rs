@@ -56,6 +56,7 @@ pub(crate) enum PeerChange {
 #[derive(Debug)]
 pub(crate) enum Command {
     Peer(PeerChange, String, oneshot::Sender<Result<(), PeerError>>),
+    Connected(oneshot::Sender<Vec<String>>),
     Stop,
     Kill,
 }
@@ -108,7 +109,7 @@ impl ConsensusHandle {
     }
 }
 
-/// Changes the admitted peers of a running consensus.
+/// Changes the admitted peers of a running consensus, and lists those connected.
 #[derive(Clone, Debug)]
 pub struct PeerAdmission(mpsc::Sender<Command>);
 
@@ -127,6 +128,17 @@ impl PeerAdmission {
     /// [`PeerError`].
     pub async fn remove(&self, address: &str) -> Result<(), PeerError> {
         self.change(PeerChange::Remove, address).await
+    }
+
+    /// Returns the ids of the admitted peers that are connected now, sorted; none on a simulated
+    /// network.
+    ///
+    /// # Errors
+    /// [`PeerError::NotRunning`].
+    pub async fn connected(&self) -> Result<Vec<String>, PeerError> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(Command::Connected(reply)).await.map_err(|_| PeerError::NotRunning)?;
+        answer.await.map_err(|_| PeerError::NotRunning)
     }
 
     async fn change(&self, change: PeerChange, address: &str) -> Result<(), PeerError> {

@@ -42,4 +42,4 @@ pub use guard::{
 };
 pub use handle::{ConsensusHandle, PeerAdmission, PeerError, StopReason};
 pub use pacing::{Pacing, WorkSignal};
-pub use start::{Seams, StartError, start};
+pub use start::{Seams, StartError, metrics, start};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Bytes of one encoded block.
-pub const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub use allod_primitives::limits::BLOCK_BYTES_MAX;
+use allod_primitives::limits::VALIDATORS_MAX;
+
 /// Bytes of one proposal part's payload.
 pub const PART_BYTES_MAX: usize = 64 * 1024;
 /// Data parts of one block.
@@ -29,9 +30,9 @@ pub const VALUES_PER_HEIGHT_MAX: usize = 64;
 /// Signed proposals remembered per height, to know which blocks have been proposed.
 pub const PROPOSALS_SEEN_MAX: usize = 256;
 /// Signatures of one certificate: the largest validator set.
-pub const SIGNATURES_MAX: usize = 128;
+pub const SIGNATURES_MAX: usize = VALIDATORS_MAX;
 /// Bytes of a libp2p peer id.
-pub const PEER_ID_BYTES_MAX: usize = 64;
+pub const PEER_ID_BYTES_MAX: usize = allod_primitives::limits::PEER_ID_BYTES_MAX as usize;
 /// Bytes of one consensus message on the wire; the largest is a round certificate of 128 votes.
 pub const MESSAGE_BYTES_MAX: usize = 32 * 1024;
 /// Blocks of one synchronisation response.

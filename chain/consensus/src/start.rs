@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_malachitebft_app_channel::app::metrics::export;
 use arc_malachitebft_app_channel::app::types::core::LinearTimeouts;
-use arc_malachitebft_app_channel::{
-    ConsensusRequest, EngineHandle, NetworkRequest,
-};
+use arc_malachitebft_app_channel::{ConsensusRequest, EngineHandle, NetworkRequest};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -151,7 +150,7 @@ impl Supervisor {
                 biased;
                 ended = &mut self.driver => break match ended {
                     Ok(Ended::Application(error)) => StopReason::Application(error),
-                    Ok(Ended::Engine) => StopReason::EngineEnded,
+                    Ok(Ended::Engine) => self.engine_left().await,
                     Err(panic) => StopReason::Application(
                         crate::application::FatalError::new(panic),
                     ),
@@ -161,6 +160,9 @@ impl Supervisor {
                 command = commands.recv() => match command {
                     Some(Command::Peer(change, address, reply)) => {
                         tokio::spawn(change_peer(self.peers.clone(), change, address, reply));
+                    }
+                    Some(Command::Connected(reply)) => {
+                        tokio::spawn(connected(self.peers.clone(), reply));
                     }
                     Some(Command::Stop) | None => break StopReason::Requested,
                     Some(Command::Kill) => {
@@ -175,6 +177,15 @@ impl Supervisor {
         }
         self.stop().await;
         reason
+    }
+
+    /// Tells why the engine left the driver. After a failure of its log the engine stops its
+    /// parts and stays itself, lest a restart does harm; after any other it ends.
+    async fn engine_left(&mut self) -> StopReason {
+        match timeout(STOP_TIMEOUT, &mut self.engine.handle).await {
+            Ok(_) => StopReason::EngineEnded,
+            Err(_) => StopReason::EngineHung,
+        }
     }
 
     /// Ends the children in order; the engine's supervisor ends with its first child.
@@ -204,6 +215,14 @@ impl Supervisor {
     }
 }
 
+/// Returns the engine's metrics of all nodes of this process, in Prometheus' text format, each
+/// labelled with its node's moniker.
+pub fn metrics() -> String {
+    let mut text = String::new();
+    export(&mut text);
+    text
+}
+
 /// Asks the engine for signs of life; ends when there is none.
 ///
 /// A damaged log makes the engine stop working on purpose without ending, and so does a handler
@@ -216,6 +235,17 @@ async fn watch_over(probes: mpsc::Sender<ConsensusRequest<Ctx>>) {
             Ok(Err(_)) | Err(_) => return,
         }
     }
+}
+
+async fn connected(
+    network: mpsc::Sender<NetworkRequest>,
+    reply: tokio::sync::oneshot::Sender<Vec<String>>,
+) {
+    let Ok(dump) = NetworkRequest::dump_state(&network).await else { return };
+    let peers = dump.into_iter().flat_map(|dump| dump.peers.into_keys());
+    let mut peers: Vec<String> = peers.map(|peer| peer.to_base58()).collect();
+    peers.sort_unstable();
+    let _ = reply.send(peers);
 }
 
 async fn change_peer(

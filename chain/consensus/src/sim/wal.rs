@@ -41,6 +41,17 @@ impl SimWal {
         *log = Log { boot: log.boot, ..Log::default() };
     }
 
+    /// Damages the first entry, as a failing disk would; returns whether there was one.
+    pub fn damage(&self) -> bool {
+        match self.lock().entries.first_mut() {
+            Some(entry) => {
+                entry.truncate(entry.len() / 2);
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Begins a boot: what was not flushed is gone, as after a crash.
     pub(crate) async fn open(self) -> Result<WalRef<Ctx>, SpawnErr> {
         let boot = {

@@ -1,0 +1,149 @@
+//! Several nodes on one simulated network.
+
+use std::sync::Arc;
+
+use allod_consensus::sim::{LinkModel, SimNetwork, SimWal};
+use allod_consensus::{
+    ConsensusConfig, ConsensusHandle, Keys, MemoryGuard, Pacing, Seams, StopReason, WorkSignal, start,
+};
+use allod_primitives::{ChainId, ForkId, H256, PublicKey, Validator, ValidatorSet};
+use ed25519_dalek::SigningKey;
+
+use crate::app::Store;
+
+pub(crate) fn chain() -> ChainId {
+    ChainId { genesis: H256([7; 32]), fork_id: ForkId(0) }
+}
+
+/// Returns the keys of node `n`: network and validator keys differ.
+pub(crate) fn keys(n: u8) -> Keys {
+    Keys {
+        network: SigningKey::from_bytes(&[100 + n; 32]),
+        validator: Some(SigningKey::from_bytes(&[1 + n; 32])),
+    }
+}
+
+/// Returns the set of the first `count` nodes, all of the same power.
+pub(crate) fn set(count: u8) -> ValidatorSet {
+    let mut validators: Vec<Validator> = (0..count)
+        .map(|n| {
+            let key = SigningKey::from_bytes(&[1 + n; 32]);
+            Validator { public_key: PublicKey(key.verifying_key().to_bytes()), power: 10 }
+        })
+        .collect();
+    validators.sort_by_key(|validator| validator.public_key);
+    ValidatorSet::new(validators).unwrap()
+}
+
+/// Runs `scenario` in virtual time, on one thread.
+pub(crate) fn simulate<F: Future<Output = ()>>(scenario: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(scenario);
+}
+
+/// A node: what survives its crashes, and its running consensus.
+pub(crate) struct Node {
+    pub(crate) keys: Keys,
+    pub(crate) store: Store,
+    pub(crate) wal: SimWal,
+    pub(crate) guard: MemoryGuard,
+    handle: Option<ConsensusHandle>,
+}
+
+/// Nodes and their network.
+pub(crate) struct Net {
+    pub(crate) network: SimNetwork,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) work: WorkSignal,
+    pub(crate) pacing: Pacing,
+}
+
+impl Net {
+    /// Returns `count` validators, none running, with work for every block.
+    pub(crate) fn new(seed: u64, count: u8, links: LinkModel) -> Self {
+        let node = |n| Node {
+            keys: keys(n),
+            store: Store::new(set(count), n),
+            wal: SimWal::new(),
+            guard: MemoryGuard::new(),
+            handle: None,
+        };
+        let work = WorkSignal::new();
+        work.set(true);
+        Self {
+            network: SimNetwork::new(seed, links),
+            nodes: (0..count).map(node).collect(),
+            work,
+            pacing: Pacing::default(),
+        }
+    }
+
+    pub(crate) async fn boot(&mut self, n: usize) {
+        let node = &mut self.nodes[n];
+        assert!(node.handle.is_none(), "node {n} runs already");
+        let mut config = ConsensusConfig::new(chain(), format!("node{n}"), "/nowhere");
+        config.pacing = self.pacing;
+        let seams = Seams::Simulated {
+            network: self.network.peer(&node.keys.network),
+            wal: node.wal.clone(),
+        };
+        let app = Box::new(node.store.clone());
+        let guard = Arc::new(node.guard.clone());
+        let handle = start(config, node.keys.clone(), app, guard, self.work.clone(), seams).await;
+        node.handle = Some(handle.unwrap());
+    }
+
+    pub(crate) async fn boot_all(&mut self) {
+        for n in 0..self.nodes.len() {
+            self.boot(n).await;
+        }
+    }
+
+    /// Adds a node that votes with the key of node `n`, unknown to that node's guard.
+    pub(crate) fn add_twin_of(&mut self, n: usize) {
+        let index = self.nodes.len() as u8;
+        let validator = self.nodes[n].keys.validator.clone();
+        let network = SigningKey::from_bytes(&[100 + index; 32]);
+        self.nodes.push(Node {
+            keys: Keys { network, validator },
+            store: Store::new(set(index), index),
+            wal: SimWal::new(),
+            guard: MemoryGuard::new(),
+            handle: None,
+        });
+    }
+
+    /// Waits until a node's consensus ends by itself.
+    pub(crate) async fn wait(&mut self, n: usize) -> StopReason {
+        self.nodes[n].handle.take().expect("the node runs").wait().await
+    }
+
+    pub(crate) async fn crash(&mut self, n: usize) {
+        self.nodes[n].handle.take().expect("the node runs").kill().await;
+    }
+
+    /// Waits until the nodes have committed `height`.
+    pub(crate) async fn reach(&self, nodes: &[usize], height: u64) {
+        for n in nodes {
+            self.nodes[*n].store.reach(height).await;
+        }
+    }
+
+    /// Checks that no two nodes disagree about a block, and that every certificate is genuine.
+    pub(crate) fn assert_agreement(&self) {
+        let longest =
+            self.nodes.iter().map(|node| node.store.hashes()).max_by_key(Vec::len).unwrap();
+        for (n, node) in self.nodes.iter().enumerate() {
+            let hashes = node.store.hashes();
+            assert_eq!(hashes, longest[..hashes.len()], "node {n} forked");
+            for certificate in node.store.certificates() {
+                certificate.verify(&chain(), &set(self.nodes.len() as u8)).unwrap();
+            }
+            assert_eq!(node.store.evidence(), [], "node {n} saw an honest node sign twice");
+        }
+    }
+}

@@ -74,8 +74,8 @@ impl<'t> View<'t> {
 
     /// The leaf at which each path's walk ends; none in an empty tree.
     ///
-    /// All walks go down one level at a time, so that their waits for memory overlap: for a
-    /// thousand keys among a million, that is worth a third of the whole batch (docs/adr/0003-state-tree.md).
+    /// All walks go down one level at a time, so that their waits for memory overlap
+    /// (docs/adr/0003-state-tree.md).
     pub(super) fn reach_all<'p>(
         &self,
         paths: impl Iterator<Item = &'p Path>,

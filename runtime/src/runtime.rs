@@ -168,7 +168,7 @@ pub fn pallets() -> Vec<Pallet> {
         Pallet {
             index: did::PALLET_INDEX,
             name: "Did",
-            storage: Vec::new(),
+            storage: did::storage::storage_metadata(),
             calls: Some(meta_type::<did::Call>()),
             events: Some(meta_type::<did::Event>()),
             errors: Some(meta_type::<did::Error>()),
@@ -178,7 +178,7 @@ pub fn pallets() -> Vec<Pallet> {
         Pallet {
             index: revocation::PALLET_INDEX,
             name: "Revocation",
-            storage: Vec::new(),
+            storage: revocation::storage::storage_metadata(),
             calls: Some(meta_type::<revocation::Call>()),
             events: Some(meta_type::<revocation::Event>()),
             errors: Some(meta_type::<revocation::Error>()),
@@ -188,7 +188,7 @@ pub fn pallets() -> Vec<Pallet> {
         Pallet {
             index: grant::PALLET_INDEX,
             name: "Grant",
-            storage: Vec::new(),
+            storage: grant::storage::storage_metadata(),
             calls: Some(meta_type::<grant::Call>()),
             events: Some(meta_type::<grant::Event>()),
             errors: Some(meta_type::<grant::Error>()),

@@ -52,19 +52,10 @@ pub(crate) fn check_binding(
     if chain.fork_id != block.chain.fork_id {
         return Err(TransactionError::WrongFork);
     }
-    check_validity(block, valid_until, OPERATION_VALIDITY_MS_MAX)
-}
-
-/// Checks that now ≤ `until` ≤ now + `ms_max`.
-pub(crate) fn check_validity(
-    block: &BlockEnv,
-    until: TimeMs,
-    ms_max: u64,
-) -> Result<(), TransactionError> {
-    if until < block.time {
+    if valid_until < block.time {
         return Err(TransactionError::Expired);
     }
-    if until > block.time.plus_ms(ms_max) {
+    if valid_until > block.time.plus_ms(OPERATION_VALIDITY_MS_MAX) {
         return Err(TransactionError::ValidTooLong);
     }
     Ok(())

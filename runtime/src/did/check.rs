@@ -2,20 +2,20 @@
 
 use allod_primitives::codec::is_strictly_ascending;
 use allod_primitives::document::{DocumentPatch, InitialDocument};
-use allod_primitives::limits::{OPERATION_BYTES_MAX, VOUCHER_VALIDITY_MS_MAX};
+use allod_primitives::limits::OPERATION_BYTES_MAX;
 use allod_primitives::operation::{
     Admission, Body, ControlChange, INCEPTION_VERSION, Inception, Lane, OPERATION_VERSION,
-    SignedOperation, Voucher, operation_preimage, voucher_preimage, work_bits,
+    SignedOperation, operation_preimage,
 };
 use allod_primitives::policy::{Capabilities, ControlKey, ControlPolicy, Rank};
 use allod_primitives::record::{DidRecord, LaneHead};
 use allod_primitives::{DidId, H256};
 use parity_scale_codec::Encode;
 
-use super::authorize::{Paid, check_authority, check_binding, check_signers, check_validity};
+use super::authorize::{Paid, check_authority, check_binding, check_signers};
 use super::quota::{self, Purpose};
-use super::sponsor;
 use super::storage::{RECORDS, record};
+use crate::authority;
 use crate::frame::{BlockEnv, SignatureOracle, StateRead, TransactionError};
 
 /// What checks look at.
@@ -99,7 +99,7 @@ pub(crate) fn check_inception(
         return Err(TransactionError::AlreadyExists);
     }
     if let Some(admission) = admission {
-        check_admission(env, &operation.did, admission)?;
+        authority::check_admission(env.state, env.block, env.oracle, &operation.did, admission)?;
     }
     let hash = operation.hash();
     let preimage = operation_preimage(&env.block.chain, &hash);
@@ -253,40 +253,4 @@ fn check_turn(head: &LaneHead, signed: &SignedOperation) -> Result<bool, Transac
         return Err(TransactionError::Future);
     }
     Ok(ahead > 0)
-}
-
-fn check_admission(
-    env: Env<'_>,
-    did: &DidId,
-    admission: &Admission,
-) -> Result<(), TransactionError> {
-    let policy = sponsor::admission(env.state);
-    match admission {
-        Admission::Voucher(voucher) if policy.vouchers => check_voucher(env, did, voucher),
-        Admission::Work { nonce } => {
-            let done = work_bits(&env.block.chain, did, *nonce);
-            match policy.work_bits {
-                Some(bits) if done >= u32::from(bits) => Ok(()),
-                _ => Err(TransactionError::NotAdmitted),
-            }
-        }
-        Admission::Voucher(_) => Err(TransactionError::NotAdmitted),
-    }
-}
-
-fn check_voucher(env: Env<'_>, did: &DidId, voucher: &Voucher) -> Result<(), TransactionError> {
-    if !sponsor::is_registrar(env.state, &voucher.registrar) {
-        return Err(TransactionError::NotAdmitted);
-    }
-    check_validity(env.block, voucher.expires, VOUCHER_VALIDITY_MS_MAX)?;
-    sponsor::check_budget(env.state, env.block, &voucher.registrar, 1)?;
-    let preimage = voucher_preimage(&env.block.chain, did, voucher.expires);
-    if env
-        .oracle
-        .verify(&voucher.registrar, &preimage, &voucher.signature)
-    {
-        Ok(())
-    } else {
-        Err(TransactionError::BadProof)
-    }
 }

@@ -116,15 +116,6 @@ impl From<TransactionError> for Error {
 
 impl From<Error> for DispatchError {
     fn from(error: Error) -> Self {
-        let mut bytes = [0; 4];
-        error.using_encoded(|encoded| {
-            for (to, from) in bytes.iter_mut().zip(encoded) {
-                *to = *from;
-            }
-        });
-        Self::Module(ModuleError {
-            index: PALLET_INDEX,
-            error: bytes,
-        })
+        Self::Module(ModuleError::new(PALLET_INDEX, &error))
     }
 }

@@ -16,12 +16,11 @@ pub mod invariants;
 pub(crate) mod pallet;
 mod patch;
 pub(crate) mod quota;
-pub(crate) mod sponsor;
 pub mod storage;
 pub mod types;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use call::Call;
 pub use error::Error;

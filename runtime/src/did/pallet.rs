@@ -8,7 +8,8 @@ use parity_scale_codec::Encode;
 
 use super::authorize::{self, Paid, expect_bare};
 use super::check::{Env, check_inception, check_operation};
-use super::{Call, Error, Event, apply, sponsor};
+use super::{Call, Error, Event, apply};
+use crate::authority;
 use crate::frame::{
     BlockEnv, Context, DispatchError, DispatchResult, Origin, PalletCall, SignatureCheck,
     SignatureOracle, StateRead, TransactionError, Validity,
@@ -64,11 +65,8 @@ impl PalletCall for Call {
     fn consume(&self, origin: Origin, context: &mut Context<'_>) {
         match self {
             Self::submit { operation } => apply::consume(context, operation),
-            Self::incept {
-                admission: Admission::Voucher(voucher),
-                ..
-            } => sponsor::charge(&mut context.state, &context.block, &voucher.registrar, 1),
-            Self::incept { .. } => {}
+            Self::incept { admission, .. } => authority::consume_admission(context, admission)
+                .expect("validate has checked the budget against the same state"),
             Self::batch { items } => charge_batch(context, origin, items.len()),
         }
     }
@@ -148,13 +146,13 @@ pub(crate) fn check_batch(
     let Origin::Signed(account) = origin else {
         return Err(TransactionError::WrongOrigin);
     };
-    if !sponsor::is_registrar(env.state, &account) {
+    if !authority::is_registrar(env.state, &account) {
         return Err(TransactionError::NoRole);
     }
     if items == 0 {
         return Err(TransactionError::Malformed);
     }
-    sponsor::check_budget(env.state, env.block, &account, item_count(items))?;
+    authority::check_budget(env.state, env.block, &account, item_count(items))?;
     Ok(Validity {
         priority: PRIORITY_BATCH,
         ..Validity::default()
@@ -164,8 +162,8 @@ pub(crate) fn check_batch(
 /// Charges the registrar for every item of its batch.
 pub(crate) fn charge_batch(context: &mut Context<'_>, origin: Origin, items: usize) {
     if let Origin::Signed(account) = origin {
-        let items = item_count(items);
-        sponsor::charge(&mut context.state, &context.block, &account, items);
+        authority::charge(context, &account, item_count(items))
+            .expect("validate has checked the budget against the same state");
     }
 }
 

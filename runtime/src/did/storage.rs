@@ -9,7 +9,7 @@ use allod_primitives::{DidId, H256, blake2_256, decode_strict};
 use parity_scale_codec::Encode;
 
 use super::types::{RETIRED_KEY_VERSION, RetiredKey};
-use crate::frame::{Map, Overlay, StateRead};
+use crate::frame::{Map, Overlay, StateRead, StorageEntry};
 
 /// Records by identity.
 pub const RECORDS: Map<DidId, DidRecord> = Map::new("Did", "Records", Hasher::Identity);
@@ -95,4 +95,22 @@ pub(crate) fn put_retired(state: &mut Overlay<'_>, did: &DidId, method: &Retired
 
 fn decode(bytes: &[u8]) -> RetiredMethod {
     decode_strict(bytes).expect("state holds only what this runtime encoded, under its root")
+}
+
+/// Describes the storage items.
+pub fn storage_metadata() -> Vec<StorageEntry> {
+    vec![
+        StorageEntry::map(&RECORDS, "Records of identities."),
+        StorageEntry::keyed::<(DidId, Fragment), RetiredMethod>(
+            "Retired",
+            vec![Hasher::Identity, Hasher::Blake2_128Concat],
+            "Verification methods no longer in force, by identity and fragment.",
+        ),
+        StorageEntry::keyed::<(DidId, H256), RetiredKey>(
+            RETIRED_KEYS.item,
+            vec![Hasher::Identity, Hasher::Identity],
+            "Fragments of retired methods, by identity and blake2-256 of the key.",
+        ),
+        StorageEntry::map(&QUOTAS, "What identities have used of a day's quotas."),
+    ]
 }

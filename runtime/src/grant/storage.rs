@@ -7,7 +7,7 @@ use allod_primitives::grant::GrantEntry;
 use allod_primitives::keys::Hasher;
 use allod_primitives::limits::PRUNED_PER_BLOCK_MAX;
 
-use crate::frame::{Context, Map, Overlay, StateRead};
+use crate::frame::{Context, Map, Overlay, StateRead, StorageEntry};
 
 /// Grants by gid.
 pub const GRANTS: Map<H256, GrantEntry> = Map::new("Grant", "Grants", Hasher::Identity);
@@ -49,4 +49,16 @@ pub(super) fn prune(context: &mut Context<'_>) {
 pub(super) fn split(suffix: &[u8]) -> Option<([u8; 4], H256)> {
     let (day, gid) = suffix.split_first_chunk::<4>()?;
     Some((*day, H256(gid.try_into().ok()?)))
+}
+
+/// Describes the storage items.
+pub fn storage_metadata() -> Vec<StorageEntry> {
+    vec![
+        StorageEntry::map(&GRANTS, "Grants by identifier."),
+        StorageEntry::keyed::<([u8; 4], H256), ()>(
+            EXPIRIES.item,
+            vec![Hasher::Identity, Hasher::Identity],
+            "Grants in the order of expiry (day, big-endian).",
+        ),
+    ]
 }

@@ -7,7 +7,7 @@ use allod_primitives::keys::Hasher;
 use allod_primitives::limits::{PRUNED_PER_BLOCK_MAX, TOKEN_LEEWAY_S};
 use allod_primitives::token::RevocationEntry;
 
-use crate::frame::{Context, Map, Overlay, StateRead};
+use crate::frame::{Context, Map, Overlay, StateRead, StorageEntry};
 
 /// Revoked tokens by tag.
 pub const TAGS: Map<H256, RevocationEntry> = Map::new("Revocation", "Tags", Hasher::Identity);
@@ -49,4 +49,16 @@ pub(super) fn prune(context: &mut Context<'_>) {
 pub(super) fn split(suffix: &[u8]) -> Option<([u8; 8], H256)> {
     let (exp, tag) = suffix.split_first_chunk::<8>()?;
     Some((*exp, H256(tag.try_into().ok()?)))
+}
+
+/// Describes the storage items.
+pub fn storage_metadata() -> Vec<StorageEntry> {
+    vec![
+        StorageEntry::map(&TAGS, "Revoked tokens by tag."),
+        StorageEntry::keyed::<([u8; 8], H256), ()>(
+            EXPIRIES.item,
+            vec![Hasher::Identity, Hasher::Identity],
+            "Revoked tokens in the order of expiry (seconds, big-endian).",
+        ),
+    ]
 }

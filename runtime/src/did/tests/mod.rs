@@ -1,1 +1,11 @@
-//! Tests, one file per call.
+//! Tests of the calls, one file per call or body, over plain maps and with real keys.
+
+mod batch;
+mod deactivate;
+pub(crate) mod harness;
+mod incept;
+mod invariants;
+mod rotate;
+mod set_not_before;
+mod submit;
+mod update_document;

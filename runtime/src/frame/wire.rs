@@ -208,6 +208,13 @@ pub enum TransactionValidityError {
     Unknown(UnknownTransaction),
 }
 
+/// Whether a transaction may enter a block.
+pub type TransactionValidity = Result<ValidTransaction, TransactionValidityError>;
+
+/// Metadata as bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct OpaqueMetadata(pub Vec<u8>);
+
 /// Refused for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub enum InvalidTransaction {
@@ -242,7 +249,7 @@ pub enum TransactionSource {
 
 /// What a valid transaction provides and requires.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub struct ValidTransactionShape {
+pub struct ValidTransaction {
     pub priority: u64,
     pub requires: Vec<Vec<u8>>,
     pub provides: Vec<Vec<u8>>,

@@ -1,5 +1,0 @@
-//! placeholder
-/// x
-pub fn encode(_version: u32) -> Option<Vec<u8>> {
-    None
-}

@@ -1,0 +1,324 @@
+//! What an operator writes: one TOML file. Unknown keys are refused, every key has a default but
+//! the addresses' ports; paths are relative to the file.
+//!
+//! ```toml
+//! data = "data"                          # database and write-ahead log
+//! chain_spec = "chain-spec.json"         # genesis
+//! name = "node"                          # in logs
+//!
+//! [keys]
+//! network = "network.key"                # identity towards peers
+//! validator = "validator.key"            # leave out for an observer
+//!
+//! [consensus]
+//! listen = "/ip4/0.0.0.0/tcp/30333"      # gossip listens at the next port
+//!
+//! [rpc]
+//! listen = "127.0.0.1:9944"
+//! ```
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use allod_consensus::{Pacing, Timeouts};
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// Most bytes of a configuration file.
+const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A node's configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Directory of the database and the write-ahead log. Default `data`.
+    #[serde(default = "default_data")]
+    pub data: PathBuf,
+    /// File of the chain's specification. Default `chain-spec.json`.
+    #[serde(default = "default_chain_spec")]
+    pub chain_spec: PathBuf,
+    /// The node's name in logs. Default `node`.
+    #[serde(default = "default_name")]
+    pub name: String,
+    /// Files of its keys.
+    #[serde(default)]
+    pub keys: KeysConfig,
+    /// Agreement with the other validators.
+    #[serde(default)]
+    pub consensus: ConsensusSection,
+    /// Answers to clients.
+    #[serde(default)]
+    pub rpc: RpcSection,
+}
+
+fn default_data() -> PathBuf {
+    "data".into()
+}
+
+fn default_chain_spec() -> PathBuf {
+    "chain-spec.json".into()
+}
+
+fn default_name() -> String {
+    "node".to_owned()
+}
+
+/// Where the node's keys are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KeysConfig {
+    /// Its identity towards peers. Default `network.key`.
+    pub network: PathBuf,
+    /// The key that votes; absent for an observer. Whoever holds it votes in this name.
+    pub validator: Option<PathBuf>,
+}
+
+impl Default for KeysConfig {
+    fn default() -> Self {
+        Self {
+            network: "network.key".into(),
+            validator: None,
+        }
+    }
+}
+
+/// How the node takes part in consensus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsensusSection {
+    /// Address for consensus, a TCP multiaddr; transaction gossip listens at the next port.
+    /// Default `/ip4/127.0.0.1/tcp/30333`.
+    pub listen: String,
+    /// Least milliseconds between two blocks under load, 0 to 60,000. Default 200.
+    pub spacing_ms_min: u64,
+    /// Milliseconds to the first empty block of an idle chain, 100 to 60,000. Default 1000.
+    pub heartbeat_ms_min: u64,
+    /// Most milliseconds between two blocks, `heartbeat_ms_min` to 60,000. Default 5000: at half
+    /// the staleness bound of verifiers, or they refuse everything while the chain idles.
+    pub heartbeat_ms_max: u64,
+    /// Milliseconds a validator waits for a proposal, 50 to 60,000; it must exceed the time to
+    /// build, send and execute a full block. Default 1000.
+    pub propose_ms: u64,
+    /// Milliseconds it waits for stragglers' votes, 50 to 60,000. Default 500.
+    pub vote_ms: u64,
+    /// Milliseconds without progress after which votes are sent again, 100 to 60,000.
+    /// Default 2000.
+    pub rebroadcast_ms: u64,
+    /// Most milliseconds a first proposal's time may be ahead of the own clock. Default 5000.
+    pub ahead_ms_max: u64,
+    /// Most milliseconds it may be behind the own clock. Default 60,000.
+    pub behind_ms_max: u64,
+}
+
+impl Default for ConsensusSection {
+    fn default() -> Self {
+        Self {
+            listen: "/ip4/127.0.0.1/tcp/30333".to_owned(),
+            spacing_ms_min: 200,
+            heartbeat_ms_min: 1000,
+            heartbeat_ms_max: 5000,
+            propose_ms: 1000,
+            vote_ms: 500,
+            rebroadcast_ms: 2000,
+            ahead_ms_max: 5000,
+            behind_ms_max: 60_000,
+        }
+    }
+}
+
+impl ConsensusSection {
+    /// Returns the block spacing.
+    pub const fn pacing(&self) -> Pacing {
+        Pacing {
+            min_spacing: Duration::from_millis(self.spacing_ms_min),
+            heartbeat_min: Duration::from_millis(self.heartbeat_ms_min),
+            heartbeat_max: Duration::from_millis(self.heartbeat_ms_max),
+        }
+    }
+
+    /// Returns the step timeouts.
+    pub const fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            propose: Duration::from_millis(self.propose_ms),
+            prevote: Duration::from_millis(self.vote_ms),
+            precommit: Duration::from_millis(self.vote_ms),
+            rebroadcast: Duration::from_millis(self.rebroadcast_ms),
+        }
+    }
+}
+
+/// How the node answers clients.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RpcSection {
+    /// Address for HTTP and WebSocket; port 0 lets the system choose. Default `127.0.0.1:9944`.
+    /// Whoever reaches it can read everything and submit.
+    pub listen: SocketAddr,
+    /// Most bytes of a request, 4096 to 64 MiB. Default 8 MiB.
+    pub body_bytes_max: u32,
+    /// Most calls of a batch, 1 to 10,000. Default 128.
+    pub batch_max: u32,
+    /// Most connections at once, 1 to 100,000. Default 1024.
+    pub connections_max: u32,
+    /// Most subscriptions of one connection, 1 to 10,000. Default 128.
+    pub subscriptions_max: u32,
+    /// Origins that browsers may call from; `["*"]` allows all. Default: all, for there are no
+    /// cookies or other ambient rights to abuse.
+    pub cors: Vec<String>,
+}
+
+impl Default for RpcSection {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 9944)),
+            body_bytes_max: 8 * 1024 * 1024,
+            batch_max: 128,
+            connections_max: 1024,
+            subscriptions_max: 128,
+            cors: vec!["*".to_owned()],
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// More bytes than a configuration has.
+    #[error("{path}: larger than {CONFIG_BYTES_MAX} bytes")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not TOML, an unknown key or a value of the wrong type.
+    #[error("{path}: {source}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A number outside its range.
+    #[error("{key} is {value}, allowed are {min} to {max}")]
+    Range {
+        /// The key.
+        key: &'static str,
+        /// What it says.
+        value: u64,
+        /// Least allowed.
+        min: u64,
+        /// Most allowed.
+        max: u64,
+    },
+}
+
+impl NodeConfig {
+    /// Reads and checks a file; makes its paths absolute.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file or the key.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let file = |source| ConfigError::File {
+            path: path.to_owned(),
+            source,
+        };
+        if fs::metadata(path).map_err(file)?.len() > CONFIG_BYTES_MAX {
+            return Err(ConfigError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
+        let text = fs::read_to_string(path).map_err(file)?;
+        let mut config: Self = toml::from_str(&text).map_err(|source| ConfigError::Syntax {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        config.check()?;
+        let absolute = std::path::absolute(path).map_err(file)?;
+        let base = absolute.parent().unwrap_or(Path::new("/"));
+        config.data = base.join(&config.data);
+        config.chain_spec = base.join(&config.chain_spec);
+        config.keys.network = base.join(&config.keys.network);
+        config.keys.validator = config.keys.validator.map(|path| base.join(path));
+        Ok(config)
+    }
+
+    /// Writes the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError::File`].
+    pub fn write(&self, path: &Path) -> Result<(), ConfigError> {
+        let text = toml::to_string_pretty(self).expect("a configuration is plain TOML");
+        fs::write(path, text).map_err(|source| ConfigError::File {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let c = &self.consensus;
+        let rpc = &self.rpc;
+        let ranges = [
+            ("consensus.spacing_ms_min", c.spacing_ms_min, 0, 60_000),
+            (
+                "consensus.heartbeat_ms_min",
+                c.heartbeat_ms_min,
+                100,
+                60_000,
+            ),
+            (
+                "consensus.heartbeat_ms_max",
+                c.heartbeat_ms_max,
+                c.heartbeat_ms_min,
+                60_000,
+            ),
+            ("consensus.propose_ms", c.propose_ms, 50, 60_000),
+            ("consensus.vote_ms", c.vote_ms, 50, 60_000),
+            ("consensus.rebroadcast_ms", c.rebroadcast_ms, 100, 60_000),
+            ("consensus.ahead_ms_max", c.ahead_ms_max, 100, 3_600_000),
+            ("consensus.behind_ms_max", c.behind_ms_max, 100, 86_400_000),
+            (
+                "rpc.body_bytes_max",
+                rpc.body_bytes_max.into(),
+                4096,
+                64 << 20,
+            ),
+            ("rpc.batch_max", rpc.batch_max.into(), 1, 10_000),
+            (
+                "rpc.connections_max",
+                rpc.connections_max.into(),
+                1,
+                100_000,
+            ),
+            (
+                "rpc.subscriptions_max",
+                rpc.subscriptions_max.into(),
+                1,
+                10_000,
+            ),
+        ];
+        match ranges
+            .into_iter()
+            .find(|(_, value, min, max)| value < min || value > max)
+        {
+            Some((key, value, min, max)) => Err(ConfigError::Range {
+                key,
+                value,
+                min,
+                max,
+            }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The chain's specification: genesis as a JSON file that all operators share.
+//!
+//! The same file gives the same genesis block, and so the same network: its hash is in every DID.
+//! Byte strings are `0x` and hexadecimal digits.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use allod_primitives::{BoundedVec, ForkId, H256, PublicKey, Text, TimeMs};
+use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
+use allod_runtime::authority::types::{Parameters, STORED_VERSION, ValidatorInfo};
+use allod_runtime::genesis::GenesisConfig;
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// Most bytes of a specification.
+const SPEC_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// A chain's specification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChainSpec {
+    /// Version of this format: 1.
+    pub version: u8,
+    /// The chain's name, for people.
+    pub name: String,
+    /// `Live`, `Local` or `Development`, as Substrate's clients show it.
+    pub chain_type: ChainType,
+    /// Time of the genesis block, ms since 1970.
+    pub time: u64,
+    /// Hash of the network's first genesis, if this one restarts it from disaster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<HexHash>,
+    /// Which restart this is; 0 for the first genesis.
+    #[serde(default)]
+    pub fork_id: u32,
+    /// Accounts that decide.
+    pub trustees: Vec<HexHash>,
+    /// How many of them it takes.
+    pub trustee_threshold: u32,
+    /// Accounts that pay for others.
+    pub registrars: Vec<RegistrarSpec>,
+    /// First validators.
+    pub validators: Vec<ValidatorSpec>,
+    /// Admitted peers that do not vote.
+    #[serde(default)]
+    pub observers: Vec<ObserverSpec>,
+    /// How new identities are taken in.
+    pub admission: AdmissionSpec,
+    /// Numbers fixed for good.
+    #[serde(default)]
+    pub parameters: ParametersSpec,
+}
+
+/// What kind of chain it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChainType {
+    /// People rely on it.
+    Live,
+    /// Several machines, for trial.
+    Local,
+    /// One machine, public keys.
+    Development,
+}
+
+impl ChainType {
+    /// Returns the name Substrate's clients know.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "Live",
+            Self::Local => "Local",
+            Self::Development => "Development",
+        }
+    }
+}
+
+/// A registrar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistrarSpec {
+    /// Its account.
+    pub account: HexHash,
+    /// Items it may pay for a day.
+    pub items_per_day: u32,
+}
+
+/// A validator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ValidatorSpec {
+    /// Its consensus key.
+    pub public_key: HexHash,
+    /// Its voting power.
+    pub power: u64,
+    /// Its libp2p identity.
+    pub peer_id: HexBytes,
+    /// Its consensus address, a multiaddr without `/p2p`; gossip is at the next port.
+    pub address: String,
+}
+
+/// An observer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObserverSpec {
+    /// Its libp2p identity.
+    pub peer_id: HexBytes,
+    /// Its consensus address.
+    pub address: String,
+}
+
+/// How new identities are taken in, besides registrars' batches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AdmissionSpec {
+    /// Whether a registrar's voucher admits.
+    pub vouchers: bool,
+    /// Bits of work that admit; absent (as on every live network) where work admits nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_bits: Option<u8>,
+}
+
+/// Numbers fixed at genesis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ParametersSpec {
+    /// Milliseconds in which at most a third of the validators may change. Default 3,600,000.
+    pub validator_change_period_ms: u64,
+}
+
+impl Default for ParametersSpec {
+    fn default() -> Self {
+        let validator_change_period_ms = Parameters::default().validator_change_period_ms;
+        Self {
+            validator_change_period_ms,
+        }
+    }
+}
+
+/// Why a specification cannot be used. What the state machine thinks of its content is
+/// [`allod_runtime::genesis::GenesisError`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpecError {
+    /// The file cannot be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// More bytes than a specification has.
+    #[error("{path}: larger than {SPEC_BYTES_MAX} bytes")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Not JSON of this form.
+    #[error("{path}: {source}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// Written by a later version.
+    #[error("specification version {version} is not known")]
+    Version {
+        /// The version found.
+        version: u8,
+    },
+    /// A peer identity or address longer than allowed.
+    #[error("peer {index} of {list} has an identity or address that is too long")]
+    Peer {
+        /// `validators` or `observers`.
+        list: &'static str,
+        /// Its position.
+        index: usize,
+    },
+}
+
+impl ChainSpec {
+    /// Reads a specification.
+    ///
+    /// # Errors
+    /// [`SpecError`].
+    pub fn read(path: &Path) -> Result<Self, SpecError> {
+        let file = |source| SpecError::File {
+            path: path.to_owned(),
+            source,
+        };
+        if fs::metadata(path).map_err(file)?.len() > SPEC_BYTES_MAX {
+            return Err(SpecError::TooLarge {
+                path: path.to_owned(),
+            });
+        }
+        let text = fs::read_to_string(path).map_err(file)?;
+        let spec: Self = serde_json::from_str(&text).map_err(|source| SpecError::Syntax {
+            path: path.to_owned(),
+            source,
+        })?;
+        match spec.version {
+            1 => Ok(spec),
+            version => Err(SpecError::Version { version }),
+        }
+    }
+
+    /// Writes the specification.
+    ///
+    /// # Errors
+    /// [`SpecError::File`].
+    pub fn write(&self, path: &Path) -> Result<(), SpecError> {
+        let text = serde_json::to_string_pretty(self).expect("a specification is plain JSON");
+        fs::write(path, text + "\n").map_err(|source| SpecError::File {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    /// Returns what the state machine starts from.
+    ///
+    /// # Errors
+    /// [`SpecError::Peer`].
+    pub fn genesis(&self) -> Result<GenesisConfig, SpecError> {
+        let key = |hash: &HexHash| PublicKey(hash.0.0);
+        let peers = |list, index, id: &HexBytes, address: &String| {
+            let id = BoundedVec::try_from(id.0.clone()).ok();
+            id.zip(Text::new(address.clone()).ok())
+                .ok_or(SpecError::Peer { list, index })
+        };
+        let validators = self.validators.iter().enumerate().map(|(index, v)| {
+            let (peer_id, address) = peers("validators", index, &v.peer_id, &v.address)?;
+            let public_key = key(&v.public_key);
+            Ok(ValidatorInfo {
+                public_key,
+                power: v.power,
+                peer_id,
+                address,
+            })
+        });
+        let observers = self.observers.iter().enumerate();
+        let observers = observers.map(|(i, o)| peers("observers", i, &o.peer_id, &o.address));
+        Ok(GenesisConfig {
+            time: TimeMs(self.time),
+            origin: self.origin.map(|hash| H256(hash.0.0)),
+            fork_id: ForkId(self.fork_id),
+            trustees: self.trustees.iter().map(key).collect(),
+            trustee_threshold: self.trustee_threshold,
+            registrars: self
+                .registrars
+                .iter()
+                .map(|r| (key(&r.account), r.items_per_day))
+                .collect(),
+            validators: validators.collect::<Result<_, SpecError>>()?,
+            observers: observers.collect::<Result<_, _>>()?,
+            admission_vouchers: self.admission.vouchers,
+            admission_work_bits: self.admission.work_bits,
+            parameters: Parameters {
+                version: STORED_VERSION,
+                validator_change_period_ms: self.parameters.validator_change_period_ms,
+                ..Parameters::default()
+            },
+        })
+    }
+}

@@ -29,3 +29,4 @@ pub mod hex;
 pub mod jwt;
 pub mod keys;
 pub mod operation;
+pub mod rpc;

@@ -2,13 +2,23 @@
 
 use allod_primitives::extrinsic::{Era, RawExtrinsic, SignedPart, SigningContext};
 use allod_primitives::{H256, Signature};
-use parity_scale_codec::Encode;
+use parity_scale_codec::{Decode, Encode};
 
 use crate::keys::SecretKey;
 
 /// Returns a bare extrinsic, length prefix included.
 pub fn bare(call: Vec<u8>) -> Vec<u8> {
     RawExtrinsic { signed: None, call }.encode_body().encode()
+}
+
+/// Returns an extrinsic's bytes after its length prefix, as blocks hold them.
+pub fn body(extrinsic: &[u8]) -> Vec<u8> {
+    let mut input = extrinsic;
+    // The inverse of what this module encodes; other bytes are returned as they are.
+    match Vec::<u8>::decode(&mut input) {
+        Ok(body) if input.is_empty() => body,
+        _ => extrinsic.to_vec(),
+    }
 }
 
 /// What a registrar's or trustee's transaction states besides the call.

@@ -1,0 +1,122 @@
+//! What a command prints, and where.
+
+use std::future::Future;
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// What a command has to say when it is done.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    /// Standard output for people: lines of data, without the last line's end.
+    pub text: String,
+    /// Standard output for programs.
+    pub json: Value,
+    /// Standard error, for people only.
+    pub notes: Vec<String>,
+    /// Whether the answer is a no (exit 1).
+    pub negative: bool,
+}
+
+impl Report {
+    pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
+        Self {
+            text: text.into(),
+            json,
+            notes: Vec::new(),
+            negative: false,
+        }
+    }
+
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+/// Where output goes and how.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Console {
+    json: bool,
+    quiet: bool,
+    color: bool,
+}
+
+const PATIENCE: Duration = Duration::from_secs(2);
+const REPEAT: Duration = Duration::from_secs(5);
+
+impl Console {
+    pub(crate) fn new(json: bool, quiet: bool) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
+        Self {
+            json,
+            quiet,
+            color: wanted && io::stderr().is_terminal(),
+        }
+    }
+
+    /// Prints the report; returns the exit code.
+    pub(crate) fn report(&self, report: &Report) -> u8 {
+        for note in &report.notes {
+            self.note(note);
+        }
+        if self.json {
+            print(&report.json.to_string());
+        } else if !report.text.is_empty() {
+            print(&report.text);
+        }
+        u8::from(report.negative)
+    }
+
+    /// Prints the failure; returns the exit code.
+    pub(crate) fn failure(&self, failure: &Failure) -> u8 {
+        if self.json {
+            eprintln!("{}", failure.json());
+        } else {
+            let error = self.painted("31;1", "error:");
+            let code = failure.code.map(|it| format!(" ({it} {})", failure.slug));
+            let code = code.unwrap_or_default();
+            eprintln!("allod: {error} {}{code}", failure.message);
+            eprintln!("{} {}", self.painted("36", "hint:"), failure.hint);
+        }
+        failure.exit.code()
+    }
+
+    /// Tells people something that is neither data nor an error.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.quiet && !self.json {
+            eprintln!("allod: {text}");
+        }
+    }
+
+    /// Waits for `work`, and says so if it takes longer than two seconds.
+    pub(crate) async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        let mut waited = PATIENCE;
+        let mut next = PATIENCE;
+        loop {
+            match tokio::time::timeout(next, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => self.note(&format!("{what} ({} s)", waited.as_secs())),
+            }
+            next = REPEAT;
+            waited = waited.saturating_add(REPEAT);
+        }
+    }
+
+    fn painted(&self, code: &str, text: &str) -> String {
+        if self.color {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.into()
+        }
+    }
+}
+
+/// Prints a line. Whoever closed the other end does not want to hear more.
+fn print(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}

@@ -1,0 +1,206 @@
+//! Endpoints, failover, timeouts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonrpsee::core::client::{ClientT, Error as TransportError};
+use jsonrpsee::core::params::ArrayParams;
+use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
+use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+use super::{ClientError, Refusal};
+
+/// Bytes of the largest answer accepted.
+const ANSWER_BYTES_MAX: u32 = 16 * 1024 * 1024;
+/// How much longer than a node may wait for finality we wait for its answer.
+const GRACE: Duration = Duration::from_secs(5);
+/// Endpoints one client may have.
+const ENDPOINTS_MAX: usize = 16;
+
+/// How to reach the ledger.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Endpoints, the preferred first: `http://…`, `https://…`, `ws://…` or `wss://…`; 1 to 16.
+    pub endpoints: Vec<String>,
+    /// How long a question may take. Default 10 s; below 1 s slow links fail.
+    pub timeout: Duration,
+}
+
+impl ClientConfig {
+    /// Uses one endpoint and the default timeout.
+    pub fn new(endpoint: impl Into<String>) -> Self {
+        Self {
+            endpoints: vec![endpoint.into()],
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A client of one or more nodes. Cheap to clone; clones share connections.
+#[derive(Clone, Debug)]
+pub struct Client {
+    endpoints: Arc<Vec<Endpoint>>,
+    timeout: Duration,
+}
+
+#[derive(Debug)]
+struct Endpoint {
+    url: String,
+    connection: Connection,
+}
+
+#[derive(Debug)]
+enum Connection {
+    Http(HttpClient),
+    /// Opened when first needed, and again when it has broken.
+    Ws(Mutex<Option<Arc<WsClient>>>),
+}
+
+impl Client {
+    /// Prepares a client. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ClientError::NoEndpoint`], or [`ClientError::Endpoint`] for one that is no URL of a node.
+    pub fn new(config: &ClientConfig) -> Result<Self, ClientError> {
+        if config.endpoints.is_empty() || config.endpoints.len() > ENDPOINTS_MAX {
+            return Err(ClientError::NoEndpoint);
+        }
+        let endpoints = config.endpoints.iter().map(|url| Endpoint::new(url));
+        Ok(Self {
+            endpoints: Arc::new(endpoints.collect::<Result<_, _>>()?),
+            timeout: config.timeout,
+        })
+    }
+
+    /// Calls `method` on the first endpoint that answers. `extra`: how long the node itself may
+    /// take on purpose, such as waiting for finality.
+    ///
+    /// # Errors
+    /// [`ClientError`] of the last endpoint tried; a refusal that would be the same everywhere
+    /// ends the search at once.
+    pub async fn call<R: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: ArrayParams,
+        extra: Duration,
+    ) -> Result<R, ClientError> {
+        let mut last = ClientError::NoEndpoint;
+        for endpoint in self.endpoints.iter() {
+            let limit = self.timeout.saturating_add(extra);
+            let asked = endpoint.request(method, params.clone());
+            let answer = tokio::time::timeout(limit, asked).await;
+            let error = match answer {
+                Ok(Ok(value)) => {
+                    let value: serde_json::Value = value;
+                    return serde_json::from_value(value).map_err(|error| ClientError::Answer {
+                        method,
+                        reason: error.to_string(),
+                    });
+                }
+                Ok(Err(error)) => self.translate(method, endpoint, error, limit),
+                Err(_) => ClientError::TimedOut {
+                    method,
+                    waited: limit,
+                },
+            };
+            if !error.is_unavailable() {
+                return Err(error);
+            }
+            last = error;
+        }
+        Err(last)
+    }
+
+    /// Returns the time a node needs beyond `timeout_ms` to tell that it was in vain.
+    pub(super) fn patience(timeout_ms: u64) -> Duration {
+        Duration::from_millis(timeout_ms).saturating_add(GRACE)
+    }
+
+    fn translate(
+        &self,
+        method: &'static str,
+        endpoint: &Endpoint,
+        error: TransportError,
+        waited: Duration,
+    ) -> ClientError {
+        match error {
+            TransportError::Call(error) => {
+                let data = error.data().map(|it| it.get());
+                Refusal::new(error.code(), error.message(), data).into()
+            }
+            TransportError::RequestTimeout => ClientError::TimedOut { method, waited },
+            TransportError::ParseError(error) => ClientError::Answer {
+                method,
+                reason: error.to_string(),
+            },
+            other => ClientError::Unreachable {
+                attempts: self.endpoints.len(),
+                last: format!("{}: {}", endpoint.url, innermost(&other)),
+            },
+        }
+    }
+}
+
+impl Endpoint {
+    fn new(url: &str) -> Result<Self, ClientError> {
+        let wrong = || ClientError::Endpoint { url: url.into() };
+        let (scheme, _) = url.split_once("://").ok_or_else(wrong)?;
+        let connection = match scheme {
+            "http" | "https" => {
+                let builder = HttpClientBuilder::default()
+                    .max_response_size(ANSWER_BYTES_MAX)
+                    .request_timeout(Duration::from_secs(3600));
+                Connection::Http(builder.build(url).map_err(|_| wrong())?)
+            }
+            "ws" | "wss" => Connection::Ws(Mutex::new(None)),
+            _ => return Err(wrong()),
+        };
+        Ok(Self {
+            url: url.into(),
+            connection,
+        })
+    }
+
+    async fn request(
+        &self,
+        method: &'static str,
+        params: ArrayParams,
+    ) -> Result<serde_json::Value, TransportError> {
+        match &self.connection {
+            Connection::Http(client) => client.request(method, params).await,
+            Connection::Ws(slot) => {
+                let client = self.open(slot).await?;
+                client.request(method, params).await
+            }
+        }
+    }
+
+    async fn open(
+        &self,
+        slot: &Mutex<Option<Arc<WsClient>>>,
+    ) -> Result<Arc<WsClient>, TransportError> {
+        let mut slot = slot.lock().await;
+        if let Some(client) = slot.as_ref().filter(|it| it.is_connected()) {
+            return Ok(Arc::clone(client));
+        }
+        let client = WsClientBuilder::default()
+            .max_response_size(ANSWER_BYTES_MAX)
+            .request_timeout(Duration::from_secs(3600))
+            .build(&self.url)
+            .await?;
+        let client = Arc::new(client);
+        *slot = Some(Arc::clone(&client));
+        Ok(client)
+    }
+}
+
+/// Returns the text of the error at the bottom: "connection refused" rather than "error sending".
+fn innermost(error: &TransportError) -> String {
+    let mut source: &dyn std::error::Error = error;
+    while let Some(next) = source.source() {
+        source = next;
+    }
+    source.to_string()
+}

@@ -7,10 +7,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use allod_primitives::{BoundedVec, ForkId, H256, PublicKey, Text, TimeMs};
+use allod_primitives::tree::value_hash;
+use allod_primitives::{BoundedVec, ForkId, H256, Header, PublicKey, Text, TimeMs};
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
 use allod_runtime::authority::types::{Parameters, STORED_VERSION, ValidatorInfo};
-use allod_runtime::genesis::GenesisConfig;
+use allod_runtime::executive::{self, Executed};
+use allod_runtime::genesis::{GenesisConfig, GenesisError};
+use allod_runtime::tree::Tree;
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
@@ -180,6 +183,20 @@ pub enum SpecError {
         /// Its position.
         index: usize,
     },
+}
+
+/// Returns the genesis header of `config`, and the first state under its root.
+///
+/// # Errors
+/// [`GenesisError`] if the state machine refuses the configuration.
+pub fn genesis_header(config: &GenesisConfig) -> Result<(Header, Executed), GenesisError> {
+    let executed = executive::genesis(config)?;
+    let entries = executed
+        .changes
+        .iter()
+        .filter_map(|(key, value)| value.as_ref().map(|value| (key.clone(), value_hash(value))));
+    let tree = Tree::from_entries(entries).expect("a map has no key twice");
+    Ok((executive::genesis_header(&executed, tree.root()), executed))
 }
 
 impl ChainSpec {

@@ -1,5 +1,3 @@
-use allod_runtime::executive;
-
 use super::*;
 
 fn spec() -> ChainSpec {
@@ -42,7 +40,8 @@ fn a_specification_survives_its_file_and_makes_a_genesis() {
     spec().write(&path).unwrap();
     let read = ChainSpec::read(&path).unwrap();
     assert_eq!(read, spec());
-    assert!(executive::genesis(&read.genesis().unwrap()).is_ok());
+    let (header, _) = genesis_header(&read.genesis().unwrap()).unwrap();
+    assert_eq!(header.number.0, 0);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use allod_primitives::did::DidId;
 use allod_primitives::log::LogEntry;
 use allod_primitives::{Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs};
 use allod_rpc_api::context::AdmissionPolicy;
-use parity_scale_codec::Encode;
+use allod_runtime::frame::wire::RuntimeVersion;
 use tokio::sync::{broadcast, mpsc};
 
 /// What the server needs from a node.
@@ -169,27 +169,6 @@ pub struct ChainInfo {
     pub version: String,
 }
 
-/// A runtime's name and versions.
-#[derive(Clone, Debug, PartialEq, Eq, Encode)]
-pub struct RuntimeVersion {
-    /// Name of the specification.
-    pub spec_name: String,
-    /// Name of the implementation.
-    pub impl_name: String,
-    /// Version of the authoring interface.
-    pub authoring_version: u32,
-    /// Version of the state machine.
-    pub spec_version: u32,
-    /// Version of the implementation.
-    pub impl_version: u32,
-    /// Runtime interfaces: blake2b-64 of the name, and version.
-    pub apis: Vec<([u8; 8], u32)>,
-    /// Version of the extrinsic format.
-    pub transaction_version: u32,
-    /// Version of the state's layout.
-    pub system_version: u8,
-}
-
 /// An error of a layer below, by the slug of the one table of codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -257,6 +236,44 @@ pub enum InvalidTransaction {
     MandatoryValidation,
     /// Its sender may not send.
     BadSigner,
+}
+
+impl InvalidTransaction {
+    /// Returns the SCALE bytes of Substrate's `TransactionValidityError::Invalid(self)`.
+    pub fn encode_validity(self) -> Vec<u8> {
+        let index = match self {
+            Self::Call => 0,
+            Self::Payment => 1,
+            Self::Future => 2,
+            Self::Stale => 3,
+            Self::BadProof => 4,
+            Self::AncientBirthBlock => 5,
+            Self::ExhaustsResources => 6,
+            Self::Custom(code) => return vec![0, 7, code],
+            Self::BadMandatory => 8,
+            Self::MandatoryValidation => 9,
+            Self::BadSigner => 10,
+        };
+        vec![0, index]
+    }
+
+    /// Returns Substrate's words for it, which clients show.
+    pub fn text(self) -> String {
+        let text = match self {
+            Self::Call => "Transaction call is not expected",
+            Self::Payment => "Inability to pay some fees (e.g. account balance too low)",
+            Self::Future => "Transaction will be valid in the future",
+            Self::Stale => "Transaction is outdated",
+            Self::BadProof => "Transaction has a bad signature",
+            Self::AncientBirthBlock => "Transaction has an ancient birth block",
+            Self::ExhaustsResources => "Transaction would exhaust the block limits",
+            Self::Custom(code) => return format!("Custom error: {code}"),
+            Self::BadMandatory => "A call was labelled as mandatory, but resulted in an Error.",
+            Self::MandatoryValidation => "Transaction dispatch is mandatory; not from outside",
+            Self::BadSigner => "Invalid signing address",
+        };
+        text.to_owned()
+    }
 }
 
 /// Why an extrinsic is invalid: Substrate's reason for existing clients, ours for everybody else.

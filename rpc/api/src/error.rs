@@ -69,6 +69,12 @@ codes! {
     Busy = 1007, "request.busy",
         "the node serves as many requests as it may",
         "wait a moment and try again, or ask another node";
+    UnknownVersion = 1008, "request.unknown_version",
+        "a version byte is not known to this node",
+        "use the same version of the SDK as the node";
+    NotSupported = 1009, "request.not_supported",
+        "a form the types have room for is not accepted yet",
+        "see spec/did.md on what this version accepts";
     DidMalformed = 2001, "did.malformed",
         "text is not a did:allod identifier",
         "write did:allod:<network>:<id> as the SDK prints it";
@@ -201,6 +207,12 @@ codes! {
     DidGuardiansInvalid = 2044, "did.guardians_invalid",
         "the guardians' leaves do not prove the quorum",
         "collect more guardians with the paths they were given";
+    DidOperationMalformed = 2045, "did.operation_malformed",
+        "the operation breaks a structural rule",
+        "see spec/did.md on the form of operations";
+    DidNotAuthorized = 2046, "did.not_authorized",
+        "a signature does not verify, or the signers may not do this",
+        "sign with the current control keys, up to the threshold";
     TokenMalformed = 3001, "token.malformed",
         "the revocation does not name a token",
         "give a jti and exp, or a tag, or the token itself";
@@ -226,8 +238,8 @@ codes! {
         "signatures are not sorted, unique and of their keys' types",
         "sort them by key and list each key once";
     TokenNotAuthorized = 3009, "token.not_authorized",
-        "the signers may not revoke this issuer's tokens",
-        "sign with a rank that has tokens and grants";
+        "a signature does not verify, or the signers may not revoke",
+        "sign with a rank of the issuer that has tokens and grants";
     TokenQuotaExceeded = 3010, "token.quota_exceeded",
         "the issuer has used up its token quota of the day",
         "log out everywhere with not-before, or go through a registrar";

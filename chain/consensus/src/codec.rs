@@ -524,3 +524,6 @@ fn take_certificate(input: &mut &[u8]) -> Result<ExtendedCommitCertificate<Ctx>,
     }
     Ok(certificate)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,12 @@
 //! A running consensus: watched, steered and stopped from here.
 
+use std::convert::Infallible;
+
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::application::FatalError;
+use crate::guard::GuardError;
 
 /// Why consensus is not running any more. The node should exit with a clear code.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +18,9 @@ pub enum StopReason {
     /// The application could not go on.
     #[error("the application failed")]
     Application(#[source] FatalError),
+    /// The sign guard could not record: nothing may be signed. Look at its disk.
+    #[error("the sign guard failed")]
+    Guard(#[source] GuardError),
     /// The engine ended by itself: a failure that a restart heals.
     #[error("the consensus engine ended")]
     EngineEnded,
@@ -64,15 +70,30 @@ pub(crate) enum Command {
 /// A running consensus. Dropping it stops consensus.
 #[derive(Debug)]
 pub struct ConsensusHandle {
-    pub(crate) commands: mpsc::Sender<Command>,
-    pub(crate) supervisor: JoinHandle<StopReason>,
+    commands: mpsc::Sender<Command>,
+    /// `None` once it ended.
+    supervisor: Option<JoinHandle<StopReason>>,
+    /// The supervisor stops consensus when this is dropped.
+    _alive: oneshot::Sender<Infallible>,
 }
 
 impl ConsensusHandle {
-    /// Waits until consensus ends and says why. Cancel safe; call it once it resolved never again.
+    pub(crate) fn new(
+        commands: mpsc::Sender<Command>,
+        supervisor: JoinHandle<StopReason>,
+        alive: oneshot::Sender<Infallible>,
+    ) -> Self {
+        Self { commands, supervisor: Some(supervisor), _alive: alive }
+    }
+
+    /// Waits until consensus ends and says why. Cancel safe; once the reason was told, it is
+    /// only ever [`StopReason::EngineEnded`] again.
     pub async fn wait(&mut self) -> StopReason {
+        let Some(supervisor) = &mut self.supervisor else { return StopReason::EngineEnded };
         // The supervisor is neither aborted nor written to panic.
-        (&mut self.supervisor).await.unwrap_or(StopReason::EngineEnded)
+        let reason = supervisor.await.unwrap_or(StopReason::EngineEnded);
+        self.supervisor = None;
+        reason
     }
 
     /// Stops consensus in order: the log is flushed, connections are closed.

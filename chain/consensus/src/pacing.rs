@@ -107,18 +107,77 @@ pub(crate) struct Wait {
 }
 
 impl Wait {
-    /// Waits for the next height's start. `moved_on` resolves when peers have begun it, which
-    /// overrides everything.
-    pub(crate) async fn until_start(self, work: &WorkSignal, moved_on: impl Future<Output = ()>) {
+    /// Waits for the next height's start.
+    ///
+    /// `begun` resolves when the next height's first proposer has begun it, which overrides
+    /// everything. `stirred` resolves when any validator has, which counts as work: one that is
+    /// dishonest must not rush the others.
+    pub(crate) async fn until_start(
+        self,
+        work: &WorkSignal,
+        begun: impl Future<Output = ()>,
+        stirred: impl Future<Output = ()>,
+    ) {
         let worth_it = async {
             tokio::time::sleep_until(self.earliest).await;
-            work.wait().await;
+            tokio::select! {
+                biased;
+                () = work.wait() => {}
+                () = stirred => {}
+            }
         };
         tokio::select! {
             biased;
-            () = moved_on => {}
+            () = begun => {}
             () = worth_it => {}
             () = tokio::time::sleep_until(self.latest) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    const S: fn(u64) -> Duration = Duration::from_secs;
+    const MS: fn(u64) -> Duration = Duration::from_millis;
+
+    async fn waited(
+        wait: Wait,
+        work: &WorkSignal,
+        begun: impl Future<Output = ()>,
+        stirred: impl Future<Output = ()>,
+    ) -> Duration {
+        let before = Instant::now();
+        wait.until_start(work, begun, stirred).await;
+        before.elapsed()
+    }
+
+    /// Goal: what starts a block, and when. Method: every cause, in virtual time.
+    #[tokio::test(start_paused = true)]
+    async fn a_block_starts_for_the_right_reason_at_the_right_time() {
+        let work = WorkSignal::new();
+        let now = Instant::now();
+        let wait = Wait { earliest: now + MS(200), latest: now + S(2) };
+        assert_eq!(waited(wait, &work, ready(()), pending()).await, S(0), "the proposer began");
+        assert_eq!(waited(wait, &work, pending(), ready(())).await, MS(200), "somebody began");
+        work.set(true);
+        assert_eq!(waited(wait, &work, pending(), pending()).await, S(0), "200 ms are over");
+        work.set(false);
+        assert_eq!(waited(wait, &work, pending(), pending()).await, MS(1800), "the heartbeat");
+        assert!(!work.pending());
+    }
+
+    /// Goal: the heartbeat doubles while idle and starts over after work. Method: a row of loads.
+    #[tokio::test(start_paused = true)]
+    async fn the_heartbeat_adapts() {
+        use BlockLoad::{Empty, Useful};
+        let mut pacer = Pacer::new(Pacing::default());
+        let now = Instant::now();
+        let mut beat = |load| (pacer.after_block(now, load).latest - now).as_secs();
+        let loads = [Empty, Empty, Empty, Empty, Empty, Empty, Useful, Empty, Empty];
+        assert_eq!(loads.map(&mut beat), [1, 2, 4, 8, 10, 10, 1, 1, 2]);
     }
 }

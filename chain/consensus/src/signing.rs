@@ -5,7 +5,7 @@
 //! lives on; the codec refuses to send it. Only a guard that cannot write is an error, which
 //! ends the engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use allod_primitives::certificate::{VoteType, peer_preimage, proposal_preimage, vote_preimage};
 use allod_primitives::{ChainId, PublicKey, Signature};
@@ -29,7 +29,11 @@ pub(crate) struct GuardedSigner {
     pub(crate) chain: ChainId,
     pub(crate) key: Arc<SigningKey>,
     pub(crate) guard: Arc<dyn SignGuard>,
+    pub(crate) failure: GuardFailure,
 }
+
+/// Where the signer leaves the guard's failure, which ends the engine, for the supervisor.
+pub(crate) type GuardFailure = Arc<Mutex<Option<GuardError>>>;
 
 /// Verifies what anybody says.
 #[derive(Clone, Debug)]
@@ -43,6 +47,11 @@ pub(crate) struct Zip215Verifier {
 #[error("vote extensions are disabled")]
 struct ExtensionsDisabled;
 
+/// The sign guard failed; the cause is in [`GuardFailure`].
+#[derive(Debug, thiserror::Error)]
+#[error("the sign guard failed")]
+struct GuardFailed;
+
 /// A vote or proposal without a round; the engine signs none.
 #[derive(Debug, thiserror::Error)]
 #[error("a message without a round")]
@@ -55,7 +64,9 @@ impl GuardedSigner {
             Ok(()) => Ok(sign(&self.key, preimage)),
             Err(error @ GuardError::Unavailable(_)) => {
                 error!(%error, "the sign guard failed; signing nothing any more");
-                Err(Error::from_source(error))
+                let mut failure = self.failure.lock().expect("no code panics holding this lock");
+                *failure = Some(error);
+                Err(Error::from_source(GuardFailed))
             }
             Err(refusal) => {
                 warn!(?record, %refusal, "abstaining: the sign guard refuses");
@@ -248,7 +259,8 @@ mod tests {
         let public = PublicKey(key.verifying_key().to_bytes());
         let guard = Arc::new(MemoryGuard::new());
         let verifier = Zip215Verifier { chain, proposals: SeenProposals::default() };
-        (GuardedSigner { chain, key: Arc::new(key), guard }, verifier, public)
+        let failure = GuardFailure::default();
+        (GuardedSigner { chain, key: Arc::new(key), guard, failure }, verifier, public)
     }
 
     fn prevote(public: PublicKey, hash: u8) -> Vote {

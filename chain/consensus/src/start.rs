@@ -1,12 +1,13 @@
 //! Booting consensus and watching over it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_malachitebft_app_channel::app::metrics::export;
 use arc_malachitebft_app_channel::app::types::core::LinearTimeouts;
 use arc_malachitebft_app_channel::{ConsensusRequest, EngineHandle, NetworkRequest};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{error, info};
@@ -21,7 +22,7 @@ use crate::handle::{Command, ConsensusHandle, PeerChange, PeerError, StopReason}
 use crate::limits::PROBE_TIMEOUT;
 use crate::pacing::{Pacer, WorkSignal};
 use crate::proposals::SeenProposals;
-use crate::signing::{GuardedSigner, Zip215Verifier};
+use crate::signing::{GuardFailure, GuardedSigner, Zip215Verifier};
 use crate::sim::{SimPeer, SimWal};
 
 /// How long each step takes longer in each further round of a height.
@@ -88,9 +89,15 @@ pub async fn start(
         return Err(StartError::NoValidators);
     }
     let proposals = SeenProposals::default();
+    let guard_failure = GuardFailure::default();
     let key = keys.validator.clone().map(Arc::new);
     let voice = Voice {
-        signer: key.clone().map(|key| GuardedSigner { chain: config.chain, key, guard }),
+        signer: key.clone().map(|key| GuardedSigner {
+            chain: config.chain,
+            key,
+            guard,
+            failure: guard_failure.clone(),
+        }),
         verifier: Zip215Verifier { chain: config.chain, proposals: proposals.clone() },
     };
     let world = match seams {
@@ -115,9 +122,11 @@ pub async fn start(
         driver: tokio::spawn(driver.run(channels.consensus)),
         probes: channels.requests,
         peers: channels.net_requests,
+        guard_failure,
     };
-    let supervisor = tokio::spawn(supervisor.run(received));
-    Ok(ConsensusHandle { commands, supervisor })
+    let (alive, dropped) = oneshot::channel();
+    let supervisor = tokio::spawn(supervisor.run(received, dropped));
+    Ok(ConsensusHandle::new(commands, supervisor, alive))
 }
 
 fn linear(timeouts: &Timeouts) -> LinearTimeouts {
@@ -139,10 +148,15 @@ struct Supervisor {
     driver: JoinHandle<Ended>,
     probes: mpsc::Sender<ConsensusRequest<Ctx>>,
     peers: mpsc::Sender<NetworkRequest>,
+    guard_failure: GuardFailure,
 }
 
 impl Supervisor {
-    async fn run(mut self, mut commands: mpsc::Receiver<Command>) -> StopReason {
+    async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut dropped: oneshot::Receiver<Infallible>,
+    ) -> StopReason {
         let hung = watch_over(self.probes.clone());
         tokio::pin!(hung);
         let reason = loop {
@@ -155,8 +169,9 @@ impl Supervisor {
                         crate::application::FatalError::new(panic),
                     ),
                 },
-                _ = &mut self.engine.handle => break StopReason::EngineEnded,
+                _ = &mut self.engine.handle => break self.ended(),
                 () = &mut hung => break StopReason::EngineHung,
+                _ = &mut dropped => break StopReason::Requested,
                 command = commands.recv() => match command {
                     Some(Command::Peer(change, address, reply)) => {
                         tokio::spawn(change_peer(self.peers.clone(), change, address, reply));
@@ -183,9 +198,15 @@ impl Supervisor {
     /// parts and stays itself, lest a restart does harm; after any other it ends.
     async fn engine_left(&mut self) -> StopReason {
         match timeout(STOP_TIMEOUT, &mut self.engine.handle).await {
-            Ok(_) => StopReason::EngineEnded,
+            Ok(_) => self.ended(),
             Err(_) => StopReason::EngineHung,
         }
+    }
+
+    /// Tells why the engine ended: the signer's failure, if there was one, is the cause.
+    fn ended(&self) -> StopReason {
+        let mut failure = self.guard_failure.lock().expect("no code panics holding this lock");
+        failure.take().map_or(StopReason::EngineEnded, StopReason::Guard)
     }
 
     /// Ends the children in order; the engine's supervisor ends with its first child.
@@ -239,7 +260,7 @@ async fn watch_over(probes: mpsc::Sender<ConsensusRequest<Ctx>>) {
 
 async fn connected(
     network: mpsc::Sender<NetworkRequest>,
-    reply: tokio::sync::oneshot::Sender<Vec<String>>,
+    reply: oneshot::Sender<Vec<String>>,
 ) {
     let Ok(dump) = NetworkRequest::dump_state(&network).await else { return };
     let peers = dump.into_iter().flat_map(|dump| dump.peers.into_keys());
@@ -252,7 +273,7 @@ async fn change_peer(
     network: mpsc::Sender<NetworkRequest>,
     change: PeerChange,
     address: String,
-    reply: tokio::sync::oneshot::Sender<Result<(), PeerError>>,
+    reply: oneshot::Sender<Result<(), PeerError>>,
 ) {
     let parsed = match (check_pinned(&address), address.parse()) {
         (Ok(()), Ok(parsed)) => parsed,

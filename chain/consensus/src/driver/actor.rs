@@ -85,6 +85,15 @@ pub(crate) struct Driver {
     pub(crate) network: mpsc::Sender<NetworkMsg<Ctx>>,
 }
 
+/// The highest heights of which blocks are streamed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Reached {
+    /// By the proposer of the height's first round.
+    begun: Height,
+    /// By any validator.
+    stirred: Height,
+}
+
 /// The driver while it runs.
 struct Running {
     driver: Driver,
@@ -99,8 +108,8 @@ struct Running {
     committed: Option<(Certificate, BlockLoad)>,
     /// Last height that came by synchronisation rather than by vote.
     synced: Height,
-    /// Highest height that a validator is known to stream blocks of.
-    reached: watch::Sender<Height>,
+    /// How far the other validators are known to be.
+    reached: watch::Sender<Reached>,
     /// Delayed answers; aborted with the driver.
     delayed: JoinSet<()>,
 }
@@ -117,7 +126,7 @@ impl Driver {
             started: Instant::now(),
             committed: None,
             synced: Height(0),
-            reached: watch::Sender::new(Height(0)),
+            reached: watch::Sender::new(Reached::default()),
             delayed: JoinSet::new(),
         };
         while let Some(message) = messages.recv().await {
@@ -290,15 +299,16 @@ impl Running {
         let (driver, current, round) = (&self.driver, self.blocks.height(), self.round);
         let reached = &self.reached;
         let assembled = self.assembler.insert(publisher, message, |init| {
-            let admitted = admits(driver, init, current, round);
-            if admitted {
-                reached.send_if_modified(|height| {
-                    let higher = init.height.0 > height.0;
-                    *height = (*height).max(init.height.into());
-                    higher
-                });
-            }
-            admitted
+            let Some(set) = admits(driver, init, current, round) else { return false };
+            let height = Height::from(init.height);
+            let first = proposer_of(&set, height, 0).0 == init.streamer && init.round == 0;
+            reached.send_modify(|reached| {
+                reached.stirred = reached.stirred.max(height);
+                if first {
+                    reached.begun = reached.begun.max(height);
+                }
+            });
+            true
         });
         match assembled {
             Some(block) => self.received_block(publisher, block),
@@ -392,16 +402,12 @@ impl Running {
             let _ = reply.send(start);
             return Ok(());
         }
-        let (work, mut reached) = (self.driver.work.clone(), self.reached.subscribe());
+        let work = self.driver.work.clone();
+        let begun = reaches(self.reached.subscribe(), move |reached| reached.begun >= next);
+        let stirred = reaches(self.reached.subscribe(), move |reached| reached.stirred >= next);
         while self.delayed.try_join_next().is_some() {}
         self.delayed.spawn(async move {
-            let moved_on = async {
-                if reached.wait_for(|reached| *reached >= next).await.is_err() {
-                    // The driver is gone, and this task with it.
-                    std::future::pending().await
-                }
-            };
-            wait.until_start(&work, moved_on).await;
+            wait.until_start(&work, begun, stirred).await;
             let _ = reply.send(start);
         });
         Ok(())
@@ -462,18 +468,26 @@ impl Running {
     }
 }
 
-/// Returns whether to take a stream with this head: near in height and round, signed by a
-/// validator of its height.
-fn admits(driver: &Driver, init: &PartInit, current: Height, round: u32) -> bool {
+/// Resolves once the others are known to be as far as `far` wants them.
+async fn reaches(mut reached: watch::Receiver<Reached>, far: impl Fn(&Reached) -> bool) {
+    if reached.wait_for(far).await.is_err() {
+        // The driver is gone, and the task that waits here with it.
+        std::future::pending().await
+    }
+}
+
+/// Judges the head of a stream: near in height and round, signed by a validator of its height.
+/// Returns that height's validators if the stream is to be taken.
+fn admits(driver: &Driver, init: &PartInit, current: Height, round: u32) -> Option<ValidatorSet> {
     let height: Height = init.height.into();
     let near = height >= current && height.0 - current.0 <= FUTURE_HEIGHTS_MAX;
     let round = if height == current { round } else { 0 };
     if !near || init.round > round.saturating_add(FUTURE_ROUNDS_MAX) {
-        return false;
+        return None;
     }
-    let set = driver.app.validator_set(height);
-    let member = set.is_some_and(|set| set.position(&init.streamer).is_some());
-    member && verify_init(&driver.chain, init)
+    let set = driver.app.validator_set(height)?;
+    set.position(&init.streamer)?;
+    verify_init(&driver.chain, init).then_some(set)
 }
 
 fn proposer_of(set: &ValidatorSet, height: Height, round: u32) -> Address {

@@ -176,3 +176,6 @@ impl Blocks {
         due.into_iter().map(|parked| (parked.publisher, parked.block)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

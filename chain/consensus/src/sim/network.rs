@@ -41,6 +41,9 @@ pub struct LinkModel {
     pub loss: f64,
     /// Probability that a message arrives twice, 0 to 1.
     pub duplication: f64,
+    /// Probability that a message arrives damaged, 0 to 1: cut, lengthened or with bits flipped.
+    /// Real links do not do that; dishonest peers do.
+    pub corruption: f64,
 }
 
 impl Default for LinkModel {
@@ -50,6 +53,7 @@ impl Default for LinkModel {
             latency: Duration::from_millis(1)..=Duration::from_millis(5),
             loss: 0.0,
             duplication: 0.0,
+            corruption: 0.0,
         }
     }
 }
@@ -192,6 +196,8 @@ impl SimNetwork {
         let once = matches!(cargo, Cargo::Request(..) | Cargo::Response(..) | Cargo::Failure(_));
         let delays: Vec<Duration> =
             (0..if once { 1 } else { copies }).map(|_| bus.latency()).collect();
+        let corruption = bus.links.corruption;
+        let cargo = if bus.rng.gen_bool(corruption) { damage(&mut bus.rng, cargo) } else { cargo };
         drop(bus);
         for delay in delays {
             self.deliver(delay, from, to, boot, cargo.clone());
@@ -264,6 +270,29 @@ fn id_of(key: &SigningKey) -> PeerId {
     PeerId::from_bytes(&bytes).unwrap_or_else(|_| {
         unreachable!("libp2p's identifier {} is an identifier", peer_id(key))
     })
+}
+
+/// Damages the bytes of a message.
+fn damage(rng: &mut ChaCha8Rng, cargo: Cargo) -> Cargo {
+    let mut spoil = |bytes: Bytes| -> Bytes {
+        let mut bytes = bytes.to_vec();
+        match (rng.gen_range(0..4), bytes.len()) {
+            (0, length) => bytes.truncate(rng.gen_range(0..=length)),
+            (1, _) => bytes.push(rng.r#gen()),
+            (_, 0) => {}
+            (_, length) => bytes[rng.gen_range(0..length)] ^= 1 << rng.gen_range(0..8),
+        }
+        bytes.into()
+    };
+    match cargo {
+        Cargo::Consensus(bytes) => Cargo::Consensus(spoil(bytes)),
+        Cargo::Liveness(bytes) => Cargo::Liveness(spoil(bytes)),
+        Cargo::Part(bytes) => Cargo::Part(spoil(bytes)),
+        Cargo::Status(bytes) => Cargo::Status(spoil(bytes)),
+        Cargo::Request(id, bytes) => Cargo::Request(id, spoil(bytes)),
+        Cargo::Response(id, bytes) => Cargo::Response(id, spoil(bytes)),
+        Cargo::Failure(id) => Cargo::Failure(id),
+    }
 }
 
 /// Turns a message into the event it is; one that does not decode is dropped, as on the wire.

@@ -146,12 +146,8 @@ pub trait Application: Send + 'static {
     ///
     /// # Errors
     /// [`FatalError`] stops consensus.
-    fn put_undecided(
-        &mut self,
-        height: Height,
-        hash: H256,
-        bytes: &[u8],
-    ) -> Result<(), FatalError>;
+    fn put_undecided(&mut self, height: Height, hash: H256, bytes: &[u8])
+    -> Result<(), FatalError>;
 
     /// Returns every block stored by [`Self::put_undecided`] for `height`, (hash, bytes).
     fn undecided(&self, height: Height) -> Vec<(H256, Vec<u8>)>;
@@ -162,11 +158,7 @@ pub trait Application: Send + 'static {
     ///
     /// # Errors
     /// [`FatalError`] stops consensus.
-    fn commit(
-        &mut self,
-        hash: H256,
-        certificate: Certificate,
-    ) -> Result<BlockLoad, FatalError>;
+    fn commit(&mut self, hash: H256, certificate: Certificate) -> Result<BlockLoad, FatalError>;
 
     /// Replaces the stored certificate of the tip by one with more signatures.
     ///
@@ -186,6 +178,8 @@ pub trait Application: Send + 'static {
 
 impl fmt::Debug for dyn Application {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Application").field("tip", &self.tip()).finish_non_exhaustive()
+        f.debug_struct("Application")
+            .field("tip", &self.tip())
+            .finish_non_exhaustive()
     }
 }

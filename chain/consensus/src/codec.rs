@@ -8,17 +8,15 @@
 use std::collections::BTreeSet;
 
 use allod_primitives::{PublicKey, Signature};
+use arc_malachitebft_app_channel::app::consensus::LivenessMsg;
 use arc_malachitebft_app_channel::app::streaming::{StreamContent, StreamId, StreamMessage};
 use arc_malachitebft_app_channel::app::types::codec::{Codec, HasEncodedLen};
 use arc_malachitebft_app_channel::app::types::core::{
     CommitCertificate, ExtendedCommitCertificate, ExtendedCommitSignature, NilOrVal,
     PolkaCertificate, PolkaSignature, Round, RoundCertificate, RoundCertificateType,
-    RoundSignature, SignedMessage, Validity, ValidatorProof, VoteType,
+    RoundSignature, SignedMessage, ValidatorProof, Validity, VoteType,
 };
-use arc_malachitebft_app_channel::app::types::{
-    PeerId, ProposedValue, SignedConsensusMsg,
-};
-use arc_malachitebft_app_channel::app::consensus::LivenessMsg;
+use arc_malachitebft_app_channel::app::types::{PeerId, ProposedValue, SignedConsensusMsg};
 use arc_malachitebft_sync::{
     RawDecidedValue, Request, Response, Status, ValueRequest, ValueResponse,
 };
@@ -71,7 +69,10 @@ impl<T: Wire + 'static> Codec<T> for Scale {
 
     fn decode(&self, bytes: Bytes) -> Result<T, CodecError> {
         if bytes.len() > T::BYTES_MAX {
-            return Err(CodecError::TooLong { bytes: bytes.len(), max: T::BYTES_MAX });
+            return Err(CodecError::TooLong {
+                bytes: bytes.len(),
+                max: T::BYTES_MAX,
+            });
         }
         let mut input = bytes.as_ref();
         let message = T::take(&mut input)?;
@@ -88,7 +89,10 @@ impl<T: Wire + 'static> Codec<T> for Scale {
         let mut out = Vec::new();
         message.put(&mut out);
         if out.len() > T::BYTES_MAX {
-            return Err(CodecError::TooLong { bytes: out.len(), max: T::BYTES_MAX });
+            return Err(CodecError::TooLong {
+                bytes: out.len(),
+                max: T::BYTES_MAX,
+            });
         }
         Ok(out.into())
     }
@@ -268,7 +272,10 @@ impl Wire for PolkaCertificate<Ctx> {
             round: take_round(input)?,
             value_id: BlockId::decode(input)?,
             polka_signatures: take_list(input, SIGNATURES_MAX, |input| {
-                Ok(PolkaSignature::new(Address::decode(input)?, Signature::decode(input)?))
+                Ok(PolkaSignature::new(
+                    Address::decode(input)?,
+                    Signature::decode(input)?,
+                ))
             })?,
         })
     }
@@ -515,11 +522,19 @@ fn take_certificate(input: &mut &[u8]) -> Result<ExtendedCommitCertificate<Ctx>,
         value_id: BlockId::decode(input)?,
         commit_signatures: take_list(input, SIGNATURES_MAX, |input| {
             let address = Address::decode(input)?;
-            Ok(ExtendedCommitSignature::new(address, Signature::decode(input)?, None))
+            Ok(ExtendedCommitSignature::new(
+                address,
+                Signature::decode(input)?,
+                None,
+            ))
         })?,
     };
     let mut signers = BTreeSet::new();
-    if !certificate.commit_signatures.iter().all(|signature| signers.insert(signature.address)) {
+    if !certificate
+        .commit_signatures
+        .iter()
+        .all(|signature| signers.insert(signature.address))
+    {
         return Err("a certificate with one signer twice".into());
     }
     Ok(certificate)

@@ -92,7 +92,9 @@ impl Keys {
 
     /// Returns the public key that votes.
     pub fn validator(&self) -> Option<PublicKey> {
-        self.validator.as_ref().map(|key| PublicKey(key.verifying_key().to_bytes()))
+        self.validator
+            .as_ref()
+            .map(|key| PublicKey(key.verifying_key().to_bytes()))
     }
 }
 

@@ -5,8 +5,7 @@ use std::fmt;
 use allod_primitives as primitives;
 use allod_primitives::{H256, PublicKey, Signature};
 use arc_malachitebft_app_channel::app::types::core::{
-    self as malachite, LinearTimeouts, NilOrVal, Round, SignedExtension, SigningScheme,
-    VotingPower,
+    self as malachite, LinearTimeouts, NilOrVal, Round, SignedExtension, SigningScheme, VotingPower,
 };
 use parity_scale_codec::{Decode, Encode};
 
@@ -15,9 +14,7 @@ use parity_scale_codec::{Decode, Encode};
 pub(crate) struct Ctx;
 
 /// A block number, as the engine counts.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub(crate) struct Height(pub(crate) u64);
 
 /// A validator's address: its public key.
@@ -199,7 +196,9 @@ impl malachite::ValidatorSet<Ctx> for ValidatorSet {
     }
 
     fn get_by_address(&self, address: &Address) -> Option<&Validator> {
-        let found = self.validators.binary_search_by_key(address, |member| member.address);
+        let found = self
+            .validators
+            .binary_search_by_key(address, |member| member.address);
         found.ok().and_then(|index| self.validators.get(index))
     }
 
@@ -328,7 +327,9 @@ impl malachite::Context for Ctx {
     ) -> &'a Validator {
         let powers: Vec<u64> = set.validators.iter().map(|member| member.power).collect();
         let index = proposer_at(&powers, height.0, round.as_u32().unwrap_or(0));
-        set.validators.get(index).expect("proposer_at returns a position of the set")
+        set.validators
+            .get(index)
+            .expect("proposer_at returns a position of the set")
     }
 
     fn new_proposal(
@@ -339,7 +340,13 @@ impl malachite::Context for Ctx {
         pol_round: Round,
         validator: Address,
     ) -> Proposal {
-        Proposal { height, round, value, pol_round, validator }
+        Proposal {
+            height,
+            round,
+            value,
+            pol_round,
+            validator,
+        }
     }
 
     fn new_prevote(
@@ -349,7 +356,13 @@ impl malachite::Context for Ctx {
         value: NilOrVal<BlockId>,
         validator: Address,
     ) -> Vote {
-        Vote { kind: malachite::VoteType::Prevote, height, round, value, validator }
+        Vote {
+            kind: malachite::VoteType::Prevote,
+            height,
+            round,
+            value,
+            validator,
+        }
     }
 
     fn new_precommit(
@@ -359,7 +372,13 @@ impl malachite::Context for Ctx {
         value: NilOrVal<BlockId>,
         validator: Address,
     ) -> Vote {
-        Vote { kind: malachite::VoteType::Precommit, height, round, value, validator }
+        Vote {
+            kind: malachite::VoteType::Precommit,
+            height,
+            round,
+            value,
+            validator,
+        }
     }
 }
 
@@ -376,14 +395,22 @@ pub fn proposer_index(
     height: primitives::Height,
     round: u32,
 ) -> usize {
-    let powers: Vec<u64> = set.validators().iter().map(|validator| validator.power).collect();
+    let powers: Vec<u64> = set
+        .validators()
+        .iter()
+        .map(|validator| validator.power)
+        .collect();
     proposer_at(&powers, height.0, round)
 }
 
 /// Like [`proposer_index`]; `powers` is not empty.
 fn proposer_at(powers: &[u64], height: u64, round: u32) -> usize {
     let equal = powers.iter().all(|power| Some(power) == powers.first());
-    let first = if equal { height % powers.len() as u64 } else { weighted(powers, height) };
+    let first = if equal {
+        height % powers.len() as u64
+    } else {
+        weighted(powers, height)
+    };
     ((first + u64::from(round)) % powers.len() as u64) as usize
 }
 
@@ -408,14 +435,20 @@ mod tests {
     use super::*;
 
     fn turns(powers: &[u64], heights: std::ops::Range<u64>, round: u32) -> Vec<usize> {
-        heights.map(|height| proposer_at(powers, height, round)).collect()
+        heights
+            .map(|height| proposer_at(powers, height, round))
+            .collect()
     }
 
     /// Goal: equal validators take turns. Method: list the turns of some heights and rounds.
     #[test]
     fn equal_validators_take_turns() {
         assert_eq!(turns(&[7, 7, 7, 7], 4..10, 0), [0, 1, 2, 3, 0, 1]);
-        assert_eq!(turns(&[7, 7, 7, 7], 4..6, 1), [1, 2], "the next round is the next in turn");
+        assert_eq!(
+            turns(&[7, 7, 7, 7], 4..6, 1),
+            [1, 2],
+            "the next round is the next in turn"
+        );
         assert_eq!(turns(&[5], 0..3, 9), [0, 0, 0]);
     }
 
@@ -424,12 +457,18 @@ mod tests {
     fn unequal_validators_propose_in_proportion_to_their_power() {
         let powers = [1 << 32, 1 << 31, 1 << 31];
         let proposers = turns(&powers, 0..4000, 0);
-        let count = |index| proposers.iter().filter(|proposer| **proposer == index).count();
+        let count = |index| {
+            proposers
+                .iter()
+                .filter(|proposer| **proposer == index)
+                .count()
+        };
         assert!((1900..2100).contains(&count(0)), "{}", count(0));
         assert!((900..1100).contains(&count(1)), "{}", count(1));
         for height in 0..50 {
-            let mut reached: Vec<_> =
-                (0..3).map(|round| proposer_at(&powers, height, round)).collect();
+            let mut reached: Vec<_> = (0..3)
+                .map(|round| proposer_at(&powers, height, round))
+                .collect();
             reached.sort_unstable();
             assert_eq!(reached, [0, 1, 2]);
         }

@@ -77,17 +77,23 @@ impl NodeConfig for EngineConfig {
 
 fn engine_config(config: &ConsensusConfig) -> Result<EngineConfig, StartError> {
     let address = |text: &String| {
-        text.parse().map_err(|_| StartError::BadAddress { address: text.clone() })
+        text.parse().map_err(|_| StartError::BadAddress {
+            address: text.clone(),
+        })
     };
     let mut consensus = EngineConsensus::default();
     consensus.value_payload = ValuePayload::ProposalAndParts;
     let p2p = &mut consensus.p2p;
     p2p.listen_addr = address(&config.listen)?;
     if !config.listen.contains("/tcp/") {
-        return Err(StartError::BadAddress { address: config.listen.clone() });
+        return Err(StartError::BadAddress {
+            address: config.listen.clone(),
+        });
     }
     for peer in &config.peers {
-        check_pinned(peer).map_err(|()| StartError::BadAddress { address: peer.clone() })?;
+        check_pinned(peer).map_err(|()| StartError::BadAddress {
+            address: peer.clone(),
+        })?;
         p2p.persistent_peers.push(address(peer)?);
     }
     p2p.persistent_peers_only = true;
@@ -109,13 +115,19 @@ fn engine_config(config: &ConsensusConfig) -> Result<EngineConfig, StartError> {
         max_response_size: size(SYNC_RESPONSE_BYTES_MAX),
         ..ValueSyncConfig::default()
     };
-    Ok(EngineConfig { moniker: config.moniker.clone(), consensus, value_sync })
+    Ok(EngineConfig {
+        moniker: config.moniker.clone(),
+        consensus,
+        value_sync,
+    })
 }
 
 /// Names the protocols after the chain, so that nodes of different chains do not even talk.
 fn name_protocols(consensus: &mut EngineConsensus, config: &ConsensusConfig) {
-    let genesis: String =
-        config.chain.genesis.0[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let genesis: String = config.chain.genesis.0[..8]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let prefix = format!("/allod/{genesis}/{}", config.chain.fork_id.0);
     let names = &mut consensus.p2p.protocol_names;
     names.consensus = format!("{prefix}/consensus/1");
@@ -174,14 +186,20 @@ pub(crate) async fn boot(
         World::Simulated(peer, wal) => {
             let (network, publish) = peer.attach().await.map_err(engine_error)?;
             let wal = wal.open().await.map_err(engine_error)?;
-            builder.with_custom_wal(wal).with_custom_network(network, publish).build().await
+            builder
+                .with_custom_wal(wal)
+                .with_custom_network(network, publish)
+                .build()
+                .await
         }
     };
     built.map_err(engine_error)
 }
 
 fn engine_error(error: impl std::fmt::Display) -> StartError {
-    StartError::Engine { reason: format!("{error:#}") }
+    StartError::Engine {
+        reason: format!("{error:#}"),
+    }
 }
 
 async fn identity(
@@ -198,5 +216,10 @@ async fn identity(
     let proof = proof.await.map_err(engine_error)?;
     let proof = Codec::encode(&Scale, &proof).map_err(engine_error)?;
     let address = Address(validator).to_string();
-    Ok(NetworkIdentity::new_validator(config.moniker.clone(), keypair, address, proof))
+    Ok(NetworkIdentity::new_validator(
+        config.moniker.clone(),
+        keypair,
+        address,
+        proof,
+    ))
 }

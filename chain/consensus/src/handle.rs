@@ -83,13 +83,19 @@ impl ConsensusHandle {
         supervisor: JoinHandle<StopReason>,
         alive: oneshot::Sender<Infallible>,
     ) -> Self {
-        Self { commands, supervisor: Some(supervisor), _alive: alive }
+        Self {
+            commands,
+            supervisor: Some(supervisor),
+            _alive: alive,
+        }
     }
 
     /// Waits until consensus ends and says why. Cancel safe; once the reason was told, it is
     /// only ever [`StopReason::EngineEnded`] again.
     pub async fn wait(&mut self) -> StopReason {
-        let Some(supervisor) = &mut self.supervisor else { return StopReason::EngineEnded };
+        let Some(supervisor) = &mut self.supervisor else {
+            return StopReason::EngineEnded;
+        };
         // The supervisor is neither aborted nor written to panic.
         let reason = supervisor.await.unwrap_or(StopReason::EngineEnded);
         self.supervisor = None;
@@ -158,14 +164,20 @@ impl PeerAdmission {
     /// [`PeerError::NotRunning`].
     pub async fn connected(&self) -> Result<Vec<String>, PeerError> {
         let (reply, answer) = oneshot::channel();
-        self.0.send(Command::Connected(reply)).await.map_err(|_| PeerError::NotRunning)?;
+        self.0
+            .send(Command::Connected(reply))
+            .await
+            .map_err(|_| PeerError::NotRunning)?;
         answer.await.map_err(|_| PeerError::NotRunning)
     }
 
     async fn change(&self, change: PeerChange, address: &str) -> Result<(), PeerError> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Peer(change, address.to_owned(), reply);
-        self.0.send(command).await.map_err(|_| PeerError::NotRunning)?;
+        self.0
+            .send(command)
+            .await
+            .map_err(|_| PeerError::NotRunning)?;
         answer.await.map_err(|_| PeerError::NotRunning)?
     }
 }

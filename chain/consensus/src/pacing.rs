@@ -53,7 +53,8 @@ impl WorkSignal {
 
     /// Says whether there is work.
     pub fn set(&self, pending: bool) {
-        self.0.send_if_modified(|level| std::mem::replace(level, pending) != pending);
+        self.0
+            .send_if_modified(|level| std::mem::replace(level, pending) != pending);
     }
 
     /// Returns whether there is work.
@@ -79,7 +80,11 @@ pub(crate) struct Pacer {
 
 impl Pacer {
     pub(crate) fn new(pacing: Pacing) -> Self {
-        Self { pacing, heartbeat: pacing.heartbeat_min, idle: false }
+        Self {
+            pacing,
+            heartbeat: pacing.heartbeat_min,
+            idle: false,
+        }
     }
 
     /// Returns the wait after a finalised block whose height began at `started`.
@@ -160,13 +165,32 @@ mod tests {
     async fn a_block_starts_for_the_right_reason_at_the_right_time() {
         let work = WorkSignal::new();
         let now = Instant::now();
-        let wait = Wait { earliest: now + MS(200), latest: now + S(2) };
-        assert_eq!(waited(wait, &work, ready(()), pending()).await, S(0), "the proposer began");
-        assert_eq!(waited(wait, &work, pending(), ready(())).await, MS(200), "somebody began");
+        let wait = Wait {
+            earliest: now + MS(200),
+            latest: now + S(2),
+        };
+        assert_eq!(
+            waited(wait, &work, ready(()), pending()).await,
+            S(0),
+            "the proposer began"
+        );
+        assert_eq!(
+            waited(wait, &work, pending(), ready(())).await,
+            MS(200),
+            "somebody began"
+        );
         work.set(true);
-        assert_eq!(waited(wait, &work, pending(), pending()).await, S(0), "200 ms are over");
+        assert_eq!(
+            waited(wait, &work, pending(), pending()).await,
+            S(0),
+            "200 ms are over"
+        );
         work.set(false);
-        assert_eq!(waited(wait, &work, pending(), pending()).await, MS(1800), "the heartbeat");
+        assert_eq!(
+            waited(wait, &work, pending(), pending()).await,
+            MS(1800),
+            "the heartbeat"
+        );
         assert!(!work.pending());
     }
 
@@ -177,7 +201,9 @@ mod tests {
         let mut pacer = Pacer::new(Pacing::default());
         let now = Instant::now();
         let mut beat = |load| (pacer.after_block(now, load).latest - now).as_secs();
-        let loads = [Empty, Empty, Empty, Empty, Empty, Empty, Useful, Empty, Empty];
+        let loads = [
+            Empty, Empty, Empty, Empty, Empty, Empty, Useful, Empty, Empty,
+        ];
         assert_eq!(loads.map(&mut beat), [1, 2, 4, 8, 10, 10, 1, 1, 2]);
     }
 }

@@ -24,10 +24,17 @@ use crate::limits::{
 
 /// Cuts a block into the messages of a stream. `bytes`: at most [`BLOCK_BYTES_MAX`].
 pub(crate) fn cut(id: StreamId, init: PartInit, bytes: &[u8]) -> Vec<StreamMessage<Part>> {
-    let data = bytes.chunks(PART_BYTES_MAX).map(|chunk| Part::Data(chunk.to_vec()));
-    let parts = std::iter::once(Part::Init(init)).chain(data).map(StreamContent::Data);
+    let data = bytes
+        .chunks(PART_BYTES_MAX)
+        .map(|chunk| Part::Data(chunk.to_vec()));
+    let parts = std::iter::once(Part::Init(init))
+        .chain(data)
+        .map(StreamContent::Data);
     let contents = parts.chain(std::iter::once(StreamContent::Fin));
-    (0..).zip(contents).map(|(n, content)| StreamMessage::new(id.clone(), n, content)).collect()
+    (0..)
+        .zip(contents)
+        .map(|(n, content)| StreamMessage::new(id.clone(), n, content))
+        .collect()
 }
 
 /// A block put together from its parts.
@@ -74,7 +81,8 @@ impl Assembler {
         admits: impl FnOnce(&PartInit) -> bool,
     ) -> Option<Assembled> {
         if !self.publishers.contains_key(&publisher) && self.publishers.len() >= PUBLISHERS_MAX {
-            self.publishers.retain(|_, publisher| !publisher.streams.is_empty());
+            self.publishers
+                .retain(|_, publisher| !publisher.streams.is_empty());
             if self.publishers.len() >= PUBLISHERS_MAX {
                 return None;
             }
@@ -106,7 +114,10 @@ impl Assembler {
     pub(crate) fn forget_below(&mut self, height: u64) {
         for publisher in self.publishers.values_mut() {
             publisher.streams.retain(|stream| {
-                stream.init.as_ref().is_none_or(|init| init.height.0 >= height)
+                stream
+                    .init
+                    .as_ref()
+                    .is_none_or(|init| init.height.0 >= height)
             });
         }
         self.bytes = self.publishers.values().map(Publisher::bytes).sum();
@@ -115,7 +126,10 @@ impl Assembler {
     /// Drops the streams of the greediest publisher while all together hold too much.
     fn shrink(&mut self) {
         while self.bytes > ASSEMBLY_BYTES_MAX {
-            let greediest = self.publishers.values_mut().max_by_key(|publisher| publisher.bytes());
+            let greediest = self
+                .publishers
+                .values_mut()
+                .max_by_key(|publisher| publisher.bytes());
             let Some(publisher) = greediest else { return };
             self.bytes -= publisher.bytes();
             publisher.streams.clear();
@@ -131,13 +145,15 @@ impl Publisher {
     /// Takes the stream `id` out, or a new one.
     fn take(&mut self, id: &Bytes) -> Stream {
         let position = self.streams.iter().position(|stream| stream.id == *id);
-        position.and_then(|position| self.streams.remove(position)).unwrap_or_else(|| Stream {
-            id: id.clone(),
-            init: None,
-            data: BTreeMap::new(),
-            fin: None,
-            bytes: 0,
-        })
+        position
+            .and_then(|position| self.streams.remove(position))
+            .unwrap_or_else(|| Stream {
+                id: id.clone(),
+                init: None,
+                data: BTreeMap::new(),
+                fin: None,
+                bytes: 0,
+            })
     }
 
     /// Puts a stream back; returns the bytes of the oldest one, if that had to go.
@@ -233,7 +249,13 @@ mod tests {
 
     fn peer(n: u8) -> PeerId {
         let key = ed25519_dalek::SigningKey::from_bytes(&[n; 32]);
-        PeerId::from_bytes(&crate::config::keypair(&key).public().to_peer_id().to_bytes()).unwrap()
+        PeerId::from_bytes(
+            &crate::config::keypair(&key)
+                .public()
+                .to_peer_id()
+                .to_bytes(),
+        )
+        .unwrap()
     }
 
     /// Goal: order and repetition do not matter. Method: shuffle and double parts, 40 seeds.
@@ -267,7 +289,11 @@ mod tests {
         let mut assembler = Assembler::default();
         let block = vec![7; 100_000];
         let mut good = cut(id(0), init(block.len()), &block).into_iter();
-        assert!(assembler.insert(peer(1), good.next().unwrap(), |_| true).is_none());
+        assert!(
+            assembler
+                .insert(peer(1), good.next().unwrap(), |_| true)
+                .is_none()
+        );
         for n in 0..5000_u64 {
             let id = StreamId::new(Bytes::from(n.to_le_bytes().to_vec()));
             let part = StreamContent::Data(Part::Data(vec![0; PART_BYTES_MAX]));
@@ -275,7 +301,9 @@ mod tests {
             assert!(assembler.insert(peer(2), message, |_| true).is_none());
         }
         assert!(assembler.bytes <= STREAMS_PER_PUBLISHER_MAX * PART_BYTES_MAX);
-        let done = good.filter_map(|message| assembler.insert(peer(1), message, |_| true)).count();
+        let done = good
+            .filter_map(|message| assembler.insert(peer(1), message, |_| true))
+            .count();
         assert_eq!(done, 1);
     }
 
@@ -290,7 +318,11 @@ mod tests {
                 1 => StreamContent::Data(Part::Data(vec![1; rng.gen_range(0..200)])),
                 _ => StreamContent::Data(Part::Init(init(usize::MAX >> 32))),
             };
-            let sequence = if rng.gen_bool(0.1) { rng.r#gen() } else { rng.gen_range(0..70) };
+            let sequence = if rng.gen_bool(0.1) {
+                rng.r#gen()
+            } else {
+                rng.gen_range(0..70)
+            };
             let message = StreamMessage::new(id(rng.gen_range(0..9)), sequence, content);
             let publisher = peer(rng.gen_range(0..4));
             assert!(assembler.insert(publisher, message, |_| true).is_none());

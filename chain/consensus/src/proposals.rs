@@ -36,7 +36,10 @@ pub(crate) enum Proposed {
 impl SeenProposals {
     /// Notes a proposal whose signature was verified.
     pub(crate) fn note(&self, height: Height, block: H256, locked: bool) {
-        let mut seen = self.0.lock().expect("no code panics while it holds this lock");
+        let mut seen = self
+            .0
+            .lock()
+            .expect("no code panics while it holds this lock");
         if height < seen.height {
             return;
         }
@@ -51,7 +54,10 @@ impl SeenProposals {
 
     /// Returns how `block` was proposed at `height`.
     pub(crate) fn lookup(&self, height: Height, block: &H256) -> Proposed {
-        let seen = self.0.lock().expect("no code panics while it holds this lock");
+        let seen = self
+            .0
+            .lock()
+            .expect("no code panics while it holds this lock");
         match seen.blocks.get(block) {
             Some(locked) if seen.height == height => {
                 if *locked {

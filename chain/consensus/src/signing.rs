@@ -64,7 +64,10 @@ impl GuardedSigner {
             Ok(()) => Ok(sign(&self.key, preimage)),
             Err(error @ GuardError::Unavailable(_)) => {
                 error!(%error, "the sign guard failed; signing nothing any more");
-                let mut failure = self.failure.lock().expect("no code panics holding this lock");
+                let mut failure = self
+                    .failure
+                    .lock()
+                    .expect("no code panics holding this lock");
                 *failure = Some(error);
                 Err(Error::from_source(GuardFailed))
             }
@@ -85,7 +88,10 @@ impl Signer<Ctx> for GuardedSigner {
     async fn sign_vote(&self, vote: Vote) -> Result<SignedMessage<Ctx, Vote>, Error> {
         let record = SignRecord {
             height: vote.height.into(),
-            round: vote.round.as_u32().ok_or_else(|| Error::from_source(NoRound))?,
+            round: vote
+                .round
+                .as_u32()
+                .ok_or_else(|| Error::from_source(NoRound))?,
             kind: match vote.kind {
                 malachite::VoteType::Prevote => SignKind::Prevote,
                 malachite::VoteType::Precommit => SignKind::Precommit,
@@ -103,7 +109,10 @@ impl Signer<Ctx> for GuardedSigner {
     ) -> Result<SignedMessage<Ctx, Proposal>, Error> {
         let record = SignRecord {
             height: proposal.height.into(),
-            round: proposal.round.as_u32().ok_or_else(|| Error::from_source(NoRound))?,
+            round: proposal
+                .round
+                .as_u32()
+                .ok_or_else(|| Error::from_source(NoRound))?,
             kind: SignKind::Proposal,
             block_hash: Some(proposal.value.0),
             pol_round: proposal.pol_round.as_u32(),
@@ -151,7 +160,8 @@ impl Verifier<Ctx> for Zip215Verifier {
         let verdict = verdict(key, &proposal_bytes(&self.chain, proposal), signature);
         if verdict.is_valid() {
             let locked = proposal.pol_round.is_defined();
-            self.proposals.note(proposal.height.into(), proposal.value.0, locked);
+            self.proposals
+                .note(proposal.height.into(), proposal.value.0, locked);
         }
         Ok(verdict)
     }
@@ -197,7 +207,13 @@ fn vote_bytes(chain: &ChainId, vote: &Vote) -> Vec<u8> {
         malachite::VoteType::Precommit => VoteType::Precommit,
     };
     let hash = hash_of(&vote.value);
-    vote_preimage(chain, kind, vote.height.into(), number(vote.round), hash.as_ref())
+    vote_preimage(
+        chain,
+        kind,
+        vote.height.into(),
+        number(vote.round),
+        hash.as_ref(),
+    )
 }
 
 fn proposal_bytes(chain: &ChainId, proposal: &Proposal) -> Vec<u8> {
@@ -242,7 +258,9 @@ pub(crate) fn sign_init(chain: &ChainId, key: &SigningKey, init: &mut PartInit) 
 
 /// Returns whether the head of a stream is signed by its streamer.
 pub(crate) fn verify_init(chain: &ChainId, init: &PartInit) -> bool {
-    init.streamer.verify(&part_preimage(chain, init), &init.signature).is_ok()
+    init.streamer
+        .verify(&part_preimage(chain, init), &init.signature)
+        .is_ok()
 }
 
 #[cfg(test)]
@@ -254,13 +272,28 @@ mod tests {
     use crate::guard::MemoryGuard;
 
     fn signer() -> (GuardedSigner, Zip215Verifier, PublicKey) {
-        let chain = ChainId { genesis: H256([9; 32]), fork_id: ForkId(1) };
+        let chain = ChainId {
+            genesis: H256([9; 32]),
+            fork_id: ForkId(1),
+        };
         let key = SigningKey::from_bytes(&[3; 32]);
         let public = PublicKey(key.verifying_key().to_bytes());
         let guard = Arc::new(MemoryGuard::new());
-        let verifier = Zip215Verifier { chain, proposals: SeenProposals::default() };
+        let verifier = Zip215Verifier {
+            chain,
+            proposals: SeenProposals::default(),
+        };
         let failure = GuardFailure::default();
-        (GuardedSigner { chain, key: Arc::new(key), guard, failure }, verifier, public)
+        (
+            GuardedSigner {
+                chain,
+                key: Arc::new(key),
+                guard,
+                failure,
+            },
+            verifier,
+            public,
+        )
     }
 
     fn prevote(public: PublicKey, hash: u8) -> Vote {
@@ -278,12 +311,16 @@ mod tests {
     async fn the_guard_makes_a_conflicting_vote_worthless() {
         let (signer, verifier, public) = signer();
         let first = signer.sign_vote(prevote(public, 1)).await.unwrap();
-        let valid = verifier.verify_signed_vote(&first, &first.signature, &public).await;
+        let valid = verifier
+            .verify_signed_vote(&first, &first.signature, &public)
+            .await;
         assert!(valid.unwrap().is_valid());
 
         let second = signer.sign_vote(prevote(public, 2)).await.unwrap();
         assert_eq!(second.signature, WITHHELD);
-        let valid = verifier.verify_signed_vote(&second, &second.signature, &public).await;
+        let valid = verifier
+            .verify_signed_vote(&second, &second.signature, &public)
+            .await;
         assert!(valid.unwrap().is_invalid());
     }
 }

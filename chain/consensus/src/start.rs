@@ -98,7 +98,10 @@ pub async fn start(
             guard,
             failure: guard_failure.clone(),
         }),
-        verifier: Zip215Verifier { chain: config.chain, proposals: proposals.clone() },
+        verifier: Zip215Verifier {
+            chain: config.chain,
+            proposals: proposals.clone(),
+        },
     };
     let world = match seams {
         Seams::Real => World::Real(config.wal.clone()),
@@ -205,8 +208,13 @@ impl Supervisor {
 
     /// Tells why the engine ended: the signer's failure, if there was one, is the cause.
     fn ended(&self) -> StopReason {
-        let mut failure = self.guard_failure.lock().expect("no code panics holding this lock");
-        failure.take().map_or(StopReason::EngineEnded, StopReason::Guard)
+        let mut failure = self
+            .guard_failure
+            .lock()
+            .expect("no code panics holding this lock");
+        failure
+            .take()
+            .map_or(StopReason::EngineEnded, StopReason::Guard)
     }
 
     /// Ends the children in order; the engine's supervisor ends with its first child.
@@ -258,11 +266,10 @@ async fn watch_over(probes: mpsc::Sender<ConsensusRequest<Ctx>>) {
     }
 }
 
-async fn connected(
-    network: mpsc::Sender<NetworkRequest>,
-    reply: oneshot::Sender<Vec<String>>,
-) {
-    let Ok(dump) = NetworkRequest::dump_state(&network).await else { return };
+async fn connected(network: mpsc::Sender<NetworkRequest>, reply: oneshot::Sender<Vec<String>>) {
+    let Ok(dump) = NetworkRequest::dump_state(&network).await else {
+        return;
+    };
     let peers = dump.into_iter().flat_map(|dump| dump.peers.into_keys());
     let mut peers: Vec<String> = peers.map(|peer| peer.to_base58()).collect();
     peers.sort_unstable();
@@ -288,7 +295,9 @@ async fn change_peer(
     };
     let _ = reply.send(match answer {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(PeerError::Refused { reason: error.to_string() }),
+        Ok(Err(error)) => Err(PeerError::Refused {
+            reason: error.to_string(),
+        }),
         Err(_) => Err(PeerError::NotRunning),
     });
 }

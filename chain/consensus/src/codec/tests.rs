@@ -20,13 +20,25 @@ fn signature(n: u8) -> Signature {
 }
 
 fn vote(kind: VoteType, value: NilOrVal<BlockId>) -> SignedMessage<Ctx, Vote> {
-    let vote = Vote { kind, height: Height(7), round: Round::new(3), value, validator: key(1) };
+    let vote = Vote {
+        kind,
+        height: Height(7),
+        round: Round::new(3),
+        value,
+        validator: key(1),
+    };
     SignedMessage::new(vote, signature(2))
 }
 
 fn proposal(pol_round: Round) -> SignedMessage<Ctx, Proposal> {
     let (height, round) = (Height(7), Round::new(3));
-    let proposal = Proposal { height, round, value: block(4), pol_round, validator: key(1) };
+    let proposal = Proposal {
+        height,
+        round,
+        value: block(4),
+        pol_round,
+        validator: key(1),
+    };
     SignedMessage::new(proposal, signature(2))
 }
 
@@ -35,7 +47,9 @@ fn commit() -> CommitCertificate<Ctx> {
         height: Height(7),
         round: Round::new(3),
         value_id: block(4),
-        commit_signatures: (1..4).map(|n| CommitSignature::new(key(n), signature(n))).collect(),
+        commit_signatures: (1..4)
+            .map(|n| CommitSignature::new(key(n), signature(n)))
+            .collect(),
     }
 }
 
@@ -51,7 +65,11 @@ fn skip() -> RoundCertificate<Ctx> {
 }
 
 fn part(sequence: u64, content: StreamContent<Part>) -> StreamMessage<Part> {
-    StreamMessage::new(StreamId::new(Bytes::from_static(b"stream")), sequence, content)
+    StreamMessage::new(
+        StreamId::new(Bytes::from_static(b"stream")),
+        sequence,
+        content,
+    )
 }
 
 fn init() -> PartInit {
@@ -92,7 +110,11 @@ fn check<T: Wire + PartialEq + std::fmt::Debug + 'static>(message: &T) {
             flipped[index] ^= 1 << bit;
             if let Ok(decoded) = Codec::<T>::decode(&Scale, flipped.clone().into()) {
                 assert_ne!(decoded, *message);
-                assert_eq!(Codec::encode(&Scale, &decoded).unwrap(), flipped, "canonical");
+                assert_eq!(
+                    Codec::encode(&Scale, &decoded).unwrap(),
+                    flipped,
+                    "canonical"
+                );
             }
         }
     }
@@ -102,19 +124,31 @@ fn check<T: Wire + PartialEq + std::fmt::Debug + 'static>(message: &T) {
 #[test]
 fn every_message_has_one_encoding() {
     for value in [NilOrVal::Nil, NilOrVal::Val(block(4))] {
-        check(&SignedConsensusMsg::<Ctx>::Vote(vote(VoteType::Precommit, value)));
+        check(&SignedConsensusMsg::<Ctx>::Vote(vote(
+            VoteType::Precommit,
+            value,
+        )));
     }
     for pol_round in [Round::Nil, Round::new(1)] {
         check(&SignedConsensusMsg::<Ctx>::Proposal(proposal(pol_round)));
     }
-    check(&LivenessMsg::<Ctx>::Vote(vote(VoteType::Prevote, NilOrVal::Nil)));
+    check(&LivenessMsg::<Ctx>::Vote(vote(
+        VoteType::Prevote,
+        NilOrVal::Nil,
+    )));
     check(&LivenessMsg::<Ctx>::PolkaCertificate(polka()));
     check(&LivenessMsg::<Ctx>::SkipRoundCertificate(skip()));
-    check(&ValidatorProof::<Ctx>::new(vec![1; 32], vec![2; 38], signature(3)));
+    check(&ValidatorProof::<Ctx>::new(
+        vec![1; 32],
+        vec![2; 38],
+        signature(3),
+    ));
     check(&part(0, StreamContent::Data(Part::Init(init()))));
     check(&part(1, StreamContent::Data(Part::Data(vec![5; 40]))));
     check(&part(2, StreamContent::Fin));
-    check(&Request::<Ctx>::ValueRequest(ValueRequest::new(Height(3)..=Height(9))));
+    check(&Request::<Ctx>::ValueRequest(ValueRequest::new(
+        Height(3)..=Height(9),
+    )));
     check(&response());
     for validity in [Validity::Valid, Validity::Invalid] {
         check(&ProposedValue::<Ctx> {
@@ -176,7 +210,9 @@ fn garbage_is_survived() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for _ in 0..100_000 {
         let length = rng.gen_range(0..120);
-        let bytes: Bytes = (0..length).map(|_| rng.r#gen::<u8>() & rng.r#gen::<u8>()).collect();
+        let bytes: Bytes = (0..length)
+            .map(|_| rng.r#gen::<u8>() & rng.r#gen::<u8>())
+            .collect();
         let _ = Codec::<SignedConsensusMsg<Ctx>>::decode(&Scale, bytes.clone());
         let _ = Codec::<LivenessMsg<Ctx>>::decode(&Scale, bytes.clone());
         let _ = Codec::<StreamMessage<Part>>::decode(&Scale, bytes.clone());

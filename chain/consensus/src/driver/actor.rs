@@ -25,12 +25,13 @@ use tracing::{debug, error, info, warn};
 use crate::application::{
     Application, BlockLoad, FatalError, InvalidBlock, ProposedBlock, ValidationContext,
 };
-use crate::context::{Address, BlockId, Ctx, Height as EngineHeight, Part, PartInit, proposer_index};
+use crate::context::{
+    Address, BlockId, Ctx, Height as EngineHeight, Part, PartInit, proposer_index,
+};
 use crate::driver::blocks::{Blocks, Verdict};
 use crate::driver::convert;
 use crate::limits::{
-    BLOCK_BYTES_MAX, FUTURE_HEIGHTS_MAX, FUTURE_ROUNDS_MAX, SYNC_BATCH_MAX,
-    SYNC_RESPONSE_BYTES_MAX,
+    BLOCK_BYTES_MAX, FUTURE_HEIGHTS_MAX, FUTURE_ROUNDS_MAX, SYNC_BATCH_MAX, SYNC_RESPONSE_BYTES_MAX,
 };
 use crate::pacing::{Pacer, WorkSignal};
 use crate::parts::{Assembled, Assembler, cut};
@@ -147,28 +148,63 @@ impl Running {
                 let height = self.driver.app.tip().next();
                 let _ = reply.send((height.into(), self.params(height)?));
             }
-            AppMsg::StartedRound { height, round, reply_value, .. } => {
+            AppMsg::StartedRound {
+                height,
+                round,
+                reply_value,
+                ..
+            } => {
                 let values = self.started_round(height.into(), round)?;
                 let _ = reply_value.send(values);
             }
-            AppMsg::GetValue { height, round, reply, .. } => {
+            AppMsg::GetValue {
+                height,
+                round,
+                reply,
+                ..
+            } => {
                 self.get_value(height.into(), round, reply).await?;
             }
-            AppMsg::ReceivedProposalPart { from, published_by, part, reply } => {
+            AppMsg::ReceivedProposalPart {
+                from,
+                published_by,
+                part,
+                reply,
+            } => {
                 let value = self.received_part(published_by.unwrap_or(from), part)?;
                 let _ = reply.send(value);
             }
-            AppMsg::RestreamProposal { height, round, valid_round, value_id, .. } => {
-                self.restream(height.into(), round, valid_round, value_id.0).await;
+            AppMsg::RestreamProposal {
+                height,
+                round,
+                valid_round,
+                value_id,
+                ..
+            } => {
+                self.restream(height.into(), round, valid_round, value_id.0)
+                    .await;
             }
-            AppMsg::Decided { certificate, reply, .. } => {
+            AppMsg::Decided {
+                certificate, reply, ..
+            } => {
                 self.decided(&certificate)?;
                 let _ = reply.send(());
             }
-            AppMsg::Finalized { certificate, evidence, reply, .. } => {
+            AppMsg::Finalized {
+                certificate,
+                evidence,
+                reply,
+                ..
+            } => {
                 self.finalized(&certificate, &evidence, reply)?;
             }
-            AppMsg::ProcessSyncedValue { height, round, proposer, value_bytes, reply } => {
+            AppMsg::ProcessSyncedValue {
+                height,
+                round,
+                proposer,
+                value_bytes,
+                reply,
+            } => {
                 let outcome = self.synced_value(height, round, proposer, &value_bytes)?;
                 let _ = reply.send(outcome);
             }
@@ -182,8 +218,11 @@ impl Running {
             AppMsg::ExtendVote { reply, .. } => {
                 let _ = reply.send(None);
             }
-            AppMsg::VerifyVoteExtensions { extensions, reply, .. } => {
-                let refuse = |(address, ())| (address, Err(VoteExtensionError::InvalidVoteExtension));
+            AppMsg::VerifyVoteExtensions {
+                extensions, reply, ..
+            } => {
+                let refuse =
+                    |(address, ())| (address, Err(VoteExtensionError::InvalidVoteExtension));
                 let _ = reply.send(extensions.into_iter().map(refuse).collect());
             }
         }
@@ -206,7 +245,9 @@ impl Running {
         height: Height,
         round: Round,
     ) -> Result<Vec<ProposedValue<Ctx>>, FatalError> {
-        let Some(round) = round.as_u32() else { return Ok(Vec::new()) };
+        let Some(round) = round.as_u32() else {
+            return Ok(Vec::new());
+        };
         self.round = round;
         let mut values = Vec::new();
         if height != self.blocks.height() {
@@ -243,7 +284,11 @@ impl Running {
         }
         self.driver.app.put_undecided(height, hash, &bytes)?;
         self.blocks.built(hash);
-        let _ = reply.send(LocallyProposedValue::new(height.into(), round, BlockId(hash)));
+        let _ = reply.send(LocallyProposedValue::new(
+            height.into(),
+            round,
+            BlockId(hash),
+        ));
         self.stream(height, number, None, hash, &bytes).await;
         Ok(())
     }
@@ -254,7 +299,8 @@ impl Running {
         let block = stored.into_iter().find(|(stored, _)| *stored == hash);
         match (block, round.as_u32()) {
             (Some((_, bytes)), Some(round)) => {
-                self.stream(height, round, valid_round.as_u32(), hash, &bytes).await;
+                self.stream(height, round, valid_round.as_u32(), hash, &bytes)
+                    .await;
             }
             _ => debug!(%height, %hash, "asked to restream a block that is not kept"),
         }
@@ -284,7 +330,11 @@ impl Running {
         let mut id = init.signature.0[..8].to_vec();
         id.extend_from_slice(&self.streams.to_le_bytes());
         for message in cut(StreamId::new(id.into()), init, bytes) {
-            let sent = self.driver.network.send(NetworkMsg::PublishProposalPart(message)).await;
+            let sent = self
+                .driver
+                .network
+                .send(NetworkMsg::PublishProposalPart(message))
+                .await;
             if sent.is_err() {
                 return debug!("the network is gone");
             }
@@ -299,7 +349,9 @@ impl Running {
         let (driver, current, round) = (&self.driver, self.blocks.height(), self.round);
         let reached = &self.reached;
         let assembled = self.assembler.insert(publisher, message, |init| {
-            let Some(set) = admits(driver, init, current, round) else { return false };
+            let Some(set) = admits(driver, init, current, round) else {
+                return false;
+            };
             let height = Height::from(init.height);
             let first = proposer_of(&set, height, 0).0 == init.streamer && init.round == 0;
             reached.send_modify(|reached| {
@@ -333,7 +385,10 @@ impl Running {
         let set = self.set(height)?;
         let proposer = proposer_of(&set, height, init.round);
         let from_proposer = proposer.0 == init.streamer;
-        let validity = match self.blocks.judge(&block, from_proposer, self.driver.app.as_mut())? {
+        let validity = match self
+            .blocks
+            .judge(&block, from_proposer, self.driver.app.as_mut())?
+        {
             Verdict::Valid => Validity::Valid,
             Verdict::Invalid => Validity::Invalid,
             Verdict::Nothing => return Ok(None),
@@ -342,8 +397,15 @@ impl Running {
                 return Ok(None);
             }
         };
-        let PartInit { round, pol_round, block_hash, .. } = block.init;
-        Ok(Some(value(height, round, pol_round, proposer, block_hash, validity)))
+        let PartInit {
+            round,
+            pol_round,
+            block_hash,
+            ..
+        } = block.init;
+        Ok(Some(value(
+            height, round, pol_round, proposer, block_hash, validity,
+        )))
     }
 
     /// Commits: after this the block is final.
@@ -354,10 +416,16 @@ impl Running {
             return Ok(debug!(%height, "decided again what is committed"));
         }
         if height != tip.next() {
-            return Err(FatalError::new(Broken::WrongHeight { decided: height, tip }));
+            return Err(FatalError::new(Broken::WrongHeight {
+                decided: height,
+                tip,
+            }));
         }
         let certificate = self.verified(certificate)?;
-        let load = self.driver.app.commit(certificate.block_hash, certificate.clone())?;
+        let load = self
+            .driver
+            .app
+            .commit(certificate.block_hash, certificate.clone())?;
         let (round, signers) = (certificate.round, certificate.signatures.len());
         info!(%height, round, signers, hash = %certificate.block_hash, "committed a block");
         self.committed = Some((certificate, load));
@@ -403,8 +471,12 @@ impl Running {
             return Ok(());
         }
         let work = self.driver.work.clone();
-        let begun = reaches(self.reached.subscribe(), move |reached| reached.begun >= next);
-        let stirred = reaches(self.reached.subscribe(), move |reached| reached.stirred >= next);
+        let begun = reaches(self.reached.subscribe(), move |reached| {
+            reached.begun >= next
+        });
+        let stirred = reaches(self.reached.subscribe(), move |reached| {
+            reached.stirred >= next
+        });
         while self.delayed.try_join_next().is_some() {}
         self.delayed.spawn(async move {
             wait.until_start(&work, begun, stirred).await;
@@ -427,8 +499,11 @@ impl Running {
         if bytes.len() > BLOCK_BYTES_MAX {
             return Ok(SyncedValueOutcome::PeerFault);
         }
-        let (hash, validity) = match self.driver.app.validate(next, bytes, ValidationContext::Replay)
-        {
+        let (hash, validity) = match self.driver.app.validate(
+            next,
+            bytes,
+            ValidationContext::Replay,
+        ) {
             Ok(hash) => {
                 self.driver.app.put_undecided(next, hash, bytes)?;
                 self.blocks.built(hash);
@@ -446,7 +521,14 @@ impl Running {
         };
         let value = BlockId(hash);
         let valid_round = Round::Nil;
-        let value = ProposedValue { height, round, valid_round, proposer, value, validity };
+        let value = ProposedValue {
+            height,
+            round,
+            valid_round,
+            proposer,
+            value,
+            validity,
+        };
         Ok(SyncedValueOutcome::Verdict(value))
     }
 
@@ -456,12 +538,20 @@ impl Running {
         let mut budget = SYNC_RESPONSE_BYTES_MAX;
         let mut sets: BTreeMap<u64, ValidatorSet> = BTreeMap::new();
         for height in (first..=last.min(self.driver.app.tip().0)).take(SYNC_BATCH_MAX) {
-            let Some((bytes, certificate)) = self.driver.app.decided(Height(height)) else { break };
-            let Some(left) = budget.checked_sub(bytes.len()) else { break };
+            let Some((bytes, certificate)) = self.driver.app.decided(Height(height)) else {
+                break;
+            };
+            let Some(left) = budget.checked_sub(bytes.len()) else {
+                break;
+            };
             budget = left;
-            let Some(set) = self.driver.app.validator_set(Height(height)) else { break };
+            let Some(set) = self.driver.app.validator_set(Height(height)) else {
+                break;
+            };
             let set = sets.entry(height).or_insert(set);
-            let Some(certificate) = convert::extended(&certificate, set) else { break };
+            let Some(certificate) = convert::extended(&certificate, set) else {
+                break;
+            };
             values.push(RawDecidedValue::new(bytes.into(), certificate));
         }
         values
@@ -492,7 +582,11 @@ fn admits(driver: &Driver, init: &PartInit, current: Height, round: u32) -> Opti
 
 fn proposer_of(set: &ValidatorSet, height: Height, round: u32) -> Address {
     let proposer = set.validators().get(proposer_index(set, height, round));
-    Address(proposer.expect("the proposer's index is within the set").public_key)
+    Address(
+        proposer
+            .expect("the proposer's index is within the set")
+            .public_key,
+    )
 }
 
 fn value(

@@ -72,8 +72,13 @@ impl Blocks {
         self.valid.clear();
         self.refused.clear();
         self.unproposed.clear();
-        self.parked.retain(|parked| parked.block.init.height.0 >= height.0);
-        for (hash, bytes) in app.undecided(height).into_iter().take(VALUES_PER_HEIGHT_MAX) {
+        self.parked
+            .retain(|parked| parked.block.init.height.0 >= height.0);
+        for (hash, bytes) in app
+            .undecided(height)
+            .into_iter()
+            .take(VALUES_PER_HEIGHT_MAX)
+        {
             match app.validate(height, &bytes, ValidationContext::Replay) {
                 Ok(judged) if judged == hash => {
                     self.valid.insert(hash);
@@ -104,7 +109,10 @@ impl Blocks {
         }
         let proposed = self.proposals.lookup(self.height, &hash);
         if proposed == Proposed::No {
-            let place = self.unproposed.get(&round).is_none_or(|first| *first == hash);
+            let place = self
+                .unproposed
+                .get(&round)
+                .is_none_or(|first| *first == hash);
             if !from_proposer || !place {
                 return Ok(Verdict::Later);
             }
@@ -131,7 +139,10 @@ impl Blocks {
                 self.valid.insert(hash);
                 Verdict::Valid
             }
-            Err(InvalidBlock::Refused { hash: judged, reason }) if judged == hash => {
+            Err(InvalidBlock::Refused {
+                hash: judged,
+                reason,
+            }) if judged == hash => {
                 warn!(height = %self.height, round, %hash, %reason, "refused a proposed block");
                 self.refused.insert(hash, (round, context));
                 refusal
@@ -158,7 +169,11 @@ impl Blocks {
                 self.parked.remove(oldest);
             }
         }
-        let held: usize = self.parked.iter().map(|parked| parked.block.bytes.len()).sum();
+        let held: usize = self
+            .parked
+            .iter()
+            .map(|parked| parked.block.bytes.len())
+            .sum();
         if held + block.bytes.len() > PARKED_BYTES_MAX {
             debug!(height = %block.init.height, "no room to keep a block for later");
             return;
@@ -173,7 +188,9 @@ impl Blocks {
             .into_iter()
             .partition::<Vec<_>, _>(|parked| parked.block.init.height.0 == height);
         self.parked = later;
-        due.into_iter().map(|parked| (parked.publisher, parked.block)).collect()
+        due.into_iter()
+            .map(|parked| (parked.publisher, parked.block))
+            .collect()
     }
 }
 

@@ -20,7 +20,10 @@ pub(super) fn certificate(certificate: &CommitCertificate<Ctx>, set: &ValidatorS
         .filter_map(|commit| {
             let position = set.position(&commit.address.0)?;
             let signer = u16::try_from(position).expect("a set has at most 128 members");
-            Some(CommitSignature { signer, signature: commit.signature })
+            Some(CommitSignature {
+                signer,
+                signature: commit.signature,
+            })
         })
         .collect();
     signatures.sort_unstable_by_key(|commit| commit.signer);
@@ -42,23 +45,35 @@ pub(super) fn extended(
     let commit = |commit: &CommitSignature| {
         let validator = set.validators().get(usize::from(commit.signer))?;
         let address = Address(validator.public_key);
-        Some(ExtendedCommitSignature::new(address, commit.signature, None))
+        Some(ExtendedCommitSignature::new(
+            address,
+            commit.signature,
+            None,
+        ))
     };
     Some(ExtendedCommitCertificate {
         height: certificate.height.into(),
         round: Round::new(certificate.round),
         value_id: BlockId(certificate.block_hash),
-        commit_signatures: certificate.signatures.iter().map(commit).collect::<Option<_>>()?,
+        commit_signatures: certificate
+            .signatures
+            .iter()
+            .map(commit)
+            .collect::<Option<_>>()?,
     })
 }
 
 /// Returns the pairs of conflicting messages that the engine saw.
 pub(super) fn evidence(evidence: &MisbehaviorEvidence<Ctx>) -> Vec<Evidence> {
     let votes = evidence.votes.iter().flat_map(|(validator, pairs)| {
-        pairs.iter().map(|(first, second)| votes(*validator, first, second))
+        pairs
+            .iter()
+            .map(|(first, second)| votes(*validator, first, second))
     });
     let proposals = evidence.proposals.iter().flat_map(|(validator, pairs)| {
-        pairs.iter().map(|(first, second)| proposals(*validator, first, second))
+        pairs
+            .iter()
+            .map(|(first, second)| proposals(*validator, first, second))
     });
     votes.chain(proposals).collect()
 }

@@ -80,13 +80,19 @@ impl FileGuard {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Signed::default(),
             Err(source) => return Err(OpenGuardError::Io { path, source }),
         };
-        Ok(Self { path, signed: Mutex::new(signed) })
+        Ok(Self {
+            path,
+            signed: Mutex::new(signed),
+        })
     }
 }
 
 impl SignGuard for FileGuard {
     fn check_and_record(&self, message: &SignRecord) -> Result<(), GuardError> {
-        let mut signed = self.signed.lock().expect("no code panics while it holds this lock");
+        let mut signed = self
+            .signed
+            .lock()
+            .expect("no code panics while it holds this lock");
         let mut next = signed.clone();
         if next.check(message)? {
             replace(&self.path, &encode(&next))?;
@@ -103,7 +109,9 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -125,9 +133,8 @@ fn encode(signed: &Signed) -> Vec<u8> {
 fn decode(bytes: &[u8]) -> Option<Signed> {
     let mut input = bytes;
     let stored = Stored::decode(&mut input).ok()?;
-    let sane = input.is_empty()
-        && stored.version == VERSION
-        && stored.records.len() <= GUARD_RECORDS_MAX;
+    let sane =
+        input.is_empty() && stored.version == VERSION && stored.records.len() <= GUARD_RECORDS_MAX;
     if !sane {
         return None;
     }
@@ -172,7 +179,10 @@ mod tests {
     fn the_file_guard_refuses_a_conflict_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("guard");
-        FileGuard::open(&path).unwrap().check_and_record(&prevote(0, 1)).unwrap();
+        FileGuard::open(&path)
+            .unwrap()
+            .check_and_record(&prevote(0, 1))
+            .unwrap();
 
         let reopened = FileGuard::open(&path).unwrap();
         assert!(reopened.check_and_record(&prevote(0, 1)).is_ok());
@@ -186,11 +196,17 @@ mod tests {
     fn a_damaged_guard_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("guard");
-        FileGuard::open(&path).unwrap().check_and_record(&prevote(0, 1)).unwrap();
+        FileGuard::open(&path)
+            .unwrap()
+            .check_and_record(&prevote(0, 1))
+            .unwrap();
         let bytes = fs::read(&path).unwrap();
         for length in 0..bytes.len() {
             fs::write(&path, &bytes[..length]).unwrap();
-            assert!(matches!(FileGuard::open(&path), Err(OpenGuardError::Damaged { .. })));
+            assert!(matches!(
+                FileGuard::open(&path),
+                Err(OpenGuardError::Damaged { .. })
+            ));
         }
     }
 }

@@ -18,7 +18,10 @@ impl MemoryGuard {
 
 impl SignGuard for MemoryGuard {
     fn check_and_record(&self, message: &SignRecord) -> Result<(), GuardError> {
-        let mut signed = self.0.lock().expect("no code panics while it holds this lock");
+        let mut signed = self
+            .0
+            .lock()
+            .expect("no code panics while it holds this lock");
         signed.check(message).map(|_| ())
     }
 }

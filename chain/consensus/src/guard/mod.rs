@@ -99,9 +99,14 @@ impl Signed {
             return Err(GuardError::Stale { last });
         }
         let place = (message.round, message.kind);
-        match self.0.binary_search_by_key(&place, |record| (record.round, record.kind)) {
+        match self
+            .0
+            .binary_search_by_key(&place, |record| (record.round, record.kind))
+        {
             Ok(index) if self.0[index] == *message => Ok(false),
-            Ok(index) => Err(GuardError::Conflict { signed: self.0[index] }),
+            Ok(index) => Err(GuardError::Conflict {
+                signed: self.0[index],
+            }),
             Err(index) if index < self.0.len() => Err(GuardError::Stale { last }),
             Err(_) if self.0.len() >= crate::limits::GUARD_RECORDS_MAX => Err(GuardError::Full),
             Err(_) => {
@@ -132,23 +137,43 @@ mod tests {
         let guard = MemoryGuard::new();
         let first = message(5, 1, SignKind::Prevote, Some(1));
         assert!(guard.check_and_record(&first).is_ok());
-        assert!(guard.check_and_record(&first).is_ok(), "the same again is a resend");
+        assert!(
+            guard.check_and_record(&first).is_ok(),
+            "the same again is a resend"
+        );
 
         let other = message(5, 1, SignKind::Prevote, Some(2));
         let refused = guard.check_and_record(&other);
         assert!(matches!(refused, Err(GuardError::Conflict { signed }) if signed == first));
         let nil = message(5, 1, SignKind::Prevote, None);
-        assert!(matches!(guard.check_and_record(&nil), Err(GuardError::Conflict { .. })));
+        assert!(matches!(
+            guard.check_and_record(&nil),
+            Err(GuardError::Conflict { .. })
+        ));
 
-        assert!(guard.check_and_record(&message(5, 1, SignKind::Precommit, None)).is_ok());
-        assert!(guard.check_and_record(&first).is_ok(), "a resend of an earlier step");
+        assert!(
+            guard
+                .check_and_record(&message(5, 1, SignKind::Precommit, None))
+                .is_ok()
+        );
+        assert!(
+            guard.check_and_record(&first).is_ok(),
+            "a resend of an earlier step"
+        );
         for back in [
             message(5, 1, SignKind::Proposal, Some(1)),
             message(5, 0, SignKind::Precommit, Some(1)),
             message(4, 9, SignKind::Prevote, Some(1)),
         ] {
-            assert!(matches!(guard.check_and_record(&back), Err(GuardError::Stale { .. })));
+            assert!(matches!(
+                guard.check_and_record(&back),
+                Err(GuardError::Stale { .. })
+            ));
         }
-        assert!(guard.check_and_record(&message(6, 0, SignKind::Proposal, Some(3))).is_ok());
+        assert!(
+            guard
+                .check_and_record(&message(6, 0, SignKind::Proposal, Some(3)))
+                .is_ok()
+        );
     }
 }

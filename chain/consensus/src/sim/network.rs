@@ -83,7 +83,9 @@ struct Bus {
 
 impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bus").field("nodes", &self.nodes.len()).finish_non_exhaustive()
+        f.debug_struct("Bus")
+            .field("nodes", &self.nodes.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -125,7 +127,10 @@ impl SimNetwork {
 
     /// Returns the place of the node with this network key, for one boot.
     pub fn peer(&self, key: &SigningKey) -> SimPeer {
-        SimPeer { network: self.clone(), id: id_of(key) }
+        SimPeer {
+            network: self.clone(),
+            id: id_of(key),
+        }
     }
 
     /// Changes how links behave from now on.
@@ -161,7 +166,9 @@ impl SimNetwork {
     }
 
     fn lock(&self) -> MutexGuard<'_, Bus> {
-        self.0.lock().expect("no code panics while it holds this lock")
+        self.0
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 
     /// Sends to all others that are up.
@@ -175,7 +182,9 @@ impl SimNetwork {
     /// Sends to one node: draws the message's fate and lets it arrive in its time.
     fn send(&self, from: PeerId, to: PeerId, cargo: Cargo) {
         let mut bus = self.lock();
-        let Some(boot) = bus.nodes.get(&to).map(|node| node.boot) else { return };
+        let Some(boot) = bus.nodes.get(&to).map(|node| node.boot) else {
+            return;
+        };
         bus.sent += 1;
         let (loss, duplication) = (bus.links.loss, bus.links.duplication);
         let lost = bus.rng.gen_bool(loss) || !bus.connected(from, to);
@@ -193,11 +202,19 @@ impl SimNetwork {
             drop(bus);
             return self.deliver(delay, answerer, asker, boot, Cargo::Failure(id));
         }
-        let once = matches!(cargo, Cargo::Request(..) | Cargo::Response(..) | Cargo::Failure(_));
-        let delays: Vec<Duration> =
-            (0..if once { 1 } else { copies }).map(|_| bus.latency()).collect();
+        let once = matches!(
+            cargo,
+            Cargo::Request(..) | Cargo::Response(..) | Cargo::Failure(_)
+        );
+        let delays: Vec<Duration> = (0..if once { 1 } else { copies })
+            .map(|_| bus.latency())
+            .collect();
         let corruption = bus.links.corruption;
-        let cargo = if bus.rng.gen_bool(corruption) { damage(&mut bus.rng, cargo) } else { cargo };
+        let cargo = if bus.rng.gen_bool(corruption) {
+            damage(&mut bus.rng, cargo)
+        } else {
+            cargo
+        };
         drop(bus);
         for delay in delays {
             self.deliver(delay, from, to, boot, cargo.clone());
@@ -216,22 +233,30 @@ impl SimNetwork {
         let mut bus = self.lock();
         let connected = bus.connected(from, to) || matches!(cargo, Cargo::Failure(_));
         let inbound = InboundRequestId::new(bus.next_request);
-        let Some(node) = bus.nodes.get_mut(&to) else { return };
+        let Some(node) = bus.nodes.get_mut(&to) else {
+            return;
+        };
         if !connected || !node.up || node.boot != boot {
             return;
         }
         if let Cargo::Request(outbound, _) = &cargo {
             node.owed.insert(inbound.clone(), (from, outbound.clone()));
         }
-        let Some(event) = unload(from, inbound, cargo) else { return };
-        node.listeners.iter().for_each(|listener| listener.send(event.clone()));
+        let Some(event) = unload(from, inbound, cargo) else {
+            return;
+        };
+        node.listeners
+            .iter()
+            .for_each(|listener| listener.send(event.clone()));
         bus.next_request += 1;
     }
 
     /// Tells a node's listeners.
     fn tell(&self, node: PeerId, event: &NetworkEvent<Ctx>) {
         if let Some(node) = self.lock().nodes.get(&node) {
-            node.listeners.iter().for_each(|listener| listener.send(event.clone()));
+            node.listeners
+                .iter()
+                .for_each(|listener| listener.send(event.clone()));
         }
     }
 
@@ -248,7 +273,10 @@ impl SimNetwork {
         }
         for (_, other) in bus.nodes.iter().filter(|(other, _)| **other != id) {
             let event = NetworkEvent::PeerDisconnected(id);
-            other.listeners.iter().for_each(|listener| listener.send(event.clone()));
+            other
+                .listeners
+                .iter()
+                .for_each(|listener| listener.send(event.clone()));
         }
     }
 }
@@ -267,9 +295,8 @@ impl Bus {
 
 fn id_of(key: &SigningKey) -> PeerId {
     let bytes = keypair(key).public().to_peer_id().to_bytes();
-    PeerId::from_bytes(&bytes).unwrap_or_else(|_| {
-        unreachable!("libp2p's identifier {} is an identifier", peer_id(key))
-    })
+    PeerId::from_bytes(&bytes)
+        .unwrap_or_else(|_| unreachable!("libp2p's identifier {} is an identifier", peer_id(key)))
 }
 
 /// Damages the bytes of a message.
@@ -350,7 +377,11 @@ impl SimPeer {
             node.owed.clear();
             node.boot
         };
-        let place = Place { network: self.network, id: self.id, boot };
+        let place = Place {
+            network: self.network,
+            id: self.id,
+            boot,
+        };
         let (actor, _) = Actor::spawn(None, NetworkActor, place).await?;
         let (publish, mut published) = mpsc::channel::<NetworkMsg<Ctx>>(1);
         let forward = actor.clone();
@@ -387,16 +418,22 @@ impl Place {
         listener.send(NetworkEvent::Listening(listen));
         let others: Vec<PeerId> = {
             let mut bus = self.network.lock();
-            let up = bus.nodes.iter().filter(|(id, node)| node.up && **id != self.id);
+            let up = bus
+                .nodes
+                .iter()
+                .filter(|(id, node)| node.up && **id != self.id);
             let others: Vec<PeerId> = up.map(|(id, _)| *id).collect();
-            others.iter().for_each(|other| listener.send(NetworkEvent::PeerConnected(*other)));
+            others
+                .iter()
+                .for_each(|other| listener.send(NetworkEvent::PeerConnected(*other)));
             if let Some(node) = bus.nodes.get_mut(&self.id) {
                 node.listeners.push(listener);
             }
             others
         };
         for other in others {
-            self.network.tell(other, &NetworkEvent::PeerConnected(self.id));
+            self.network
+                .tell(other, &NetworkEvent::PeerConnected(self.id));
         }
     }
 
@@ -417,7 +454,8 @@ impl Place {
             OutboundRequestId::new(bus.next_request)
         };
         if let Ok(bytes) = Codec::encode(&Scale, request) {
-            self.network.send(self.id, to, Cargo::Request(id.clone(), bytes));
+            self.network
+                .send(self.id, to, Cargo::Request(id.clone(), bytes));
         }
         id
     }
@@ -425,11 +463,14 @@ impl Place {
     fn answer(&self, inbound: &InboundRequestId, response: &Response<Ctx>) {
         let owed = {
             let mut bus = self.network.lock();
-            bus.nodes.get_mut(&self.id).and_then(|node| node.owed.remove(inbound))
+            bus.nodes
+                .get_mut(&self.id)
+                .and_then(|node| node.owed.remove(inbound))
         };
         let Some((to, outbound)) = owed else { return };
         if let Ok(bytes) = Codec::encode(&Scale, response) {
-            self.network.send(self.id, to, Cargo::Response(outbound, bytes));
+            self.network
+                .send(self.id, to, Cargo::Response(outbound, bytes));
         }
     }
 }

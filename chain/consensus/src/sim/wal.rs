@@ -38,7 +38,10 @@ impl SimWal {
     /// Loses the log, as a lost disk would.
     pub fn wipe(&self) {
         let mut log = self.lock();
-        *log = Log { boot: log.boot, ..Log::default() };
+        *log = Log {
+            boot: log.boot,
+            ..Log::default()
+        };
     }
 
     /// Damages the first entry, as a failing disk would; returns whether there was one.
@@ -61,11 +64,15 @@ impl SimWal {
             log.boot += 1;
             log.boot
         };
-        Ok(Actor::spawn(None, WalActor { wal: self, boot }, ()).await?.0)
+        Ok(Actor::spawn(None, WalActor { wal: self, boot }, ())
+            .await?
+            .0)
     }
 
     fn lock(&self) -> MutexGuard<'_, Log> {
-        self.0.lock().expect("no code panics while it holds this lock")
+        self.0
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 }
 
@@ -97,7 +104,10 @@ impl Actor for WalActor {
         match message {
             Msg::StartedHeight(height, reply) => {
                 let entries = if log.height == height.0 {
-                    log.entries.iter().map(|entry| decode_entry(&Scale, entry.as_slice())).collect()
+                    log.entries
+                        .iter()
+                        .map(|entry| decode_entry(&Scale, entry.as_slice()))
+                        .collect()
                 } else {
                     log.reset(height.0);
                     Vec::new()

@@ -79,7 +79,11 @@ impl Store {
     }
 
     pub(crate) async fn reach(&self, height: u64) {
-        self.1.subscribe().wait_for(|tip| *tip >= height).await.unwrap();
+        self.1
+            .subscribe()
+            .wait_for(|tip| *tip >= height)
+            .await
+            .unwrap();
     }
 
     pub(crate) fn height(&self) -> u64 {
@@ -92,11 +96,19 @@ impl Store {
 
     pub(crate) fn blocks(&self) -> Vec<TestBlock> {
         let decode = |bytes: &Vec<u8>| TestBlock::decode(&mut bytes.as_slice()).unwrap();
-        self.lock().blocks.iter().map(|block| decode(&block.1)).collect()
+        self.lock()
+            .blocks
+            .iter()
+            .map(|block| decode(&block.1))
+            .collect()
     }
 
     pub(crate) fn certificates(&self) -> Vec<Certificate> {
-        self.lock().blocks.iter().map(|block| block.2.clone()).collect()
+        self.lock()
+            .blocks
+            .iter()
+            .map(|block| block.2.clone())
+            .collect()
     }
 
     /// When each block was committed.
@@ -138,7 +150,10 @@ impl Application for Store {
             },
         };
         let bytes = block.encode();
-        Ok(ProposedBlock { hash: blake2_256(&bytes), bytes })
+        Ok(ProposedBlock {
+            hash: blake2_256(&bytes),
+            bytes,
+        })
     }
 
     fn validate(
@@ -148,10 +163,14 @@ impl Application for Store {
         _context: ValidationContext,
     ) -> Result<H256, InvalidBlock> {
         let state = self.lock();
-        let block = TestBlock::decode(&mut &*bytes)
-            .map_err(|error| InvalidBlock::Malformed { reason: error.to_string() })?;
+        let block = TestBlock::decode(&mut &*bytes).map_err(|error| InvalidBlock::Malformed {
+            reason: error.to_string(),
+        })?;
         let hash = blake2_256(bytes);
-        let refuse = |reason: &str| InvalidBlock::Refused { hash, reason: reason.into() };
+        let refuse = |reason: &str| InvalidBlock::Refused {
+            hash,
+            reason: reason.into(),
+        };
         if block.height != height.0 || block.parent != state.tip_hash() {
             return Err(refuse("not a child of the tip"));
         }
@@ -167,14 +186,20 @@ impl Application for Store {
         hash: H256,
         bytes: &[u8],
     ) -> Result<(), FatalError> {
-        self.lock().undecided.insert((height.0, hash), bytes.to_vec());
+        self.lock()
+            .undecided
+            .insert((height.0, hash), bytes.to_vec());
         Ok(())
     }
 
     fn undecided(&self, height: Height) -> Vec<(H256, Vec<u8>)> {
         let state = self.lock();
         let range = (height.0, H256::ZERO)..(height.0 + 1, H256::ZERO);
-        state.undecided.range(range).map(|((_, hash), bytes)| (*hash, bytes.clone())).collect()
+        state
+            .undecided
+            .range(range)
+            .map(|((_, hash), bytes)| (*hash, bytes.clone()))
+            .collect()
     }
 
     fn commit(&mut self, hash: H256, certificate: Certificate) -> Result<BlockLoad, FatalError> {
@@ -184,11 +209,21 @@ impl Application for Store {
         }
         let height = certificate.height.0;
         assert_eq!(height, state.blocks.len() as u64 + 1);
-        let bytes = state.undecided.get(&(height, hash)).expect("decided blocks are stored").clone();
+        let bytes = state
+            .undecided
+            .get(&(height, hash))
+            .expect("decided blocks are stored")
+            .clone();
         state.undecided.retain(|(stored, _), _| *stored > height);
         let block = TestBlock::decode(&mut bytes.as_slice()).unwrap();
-        state.blocks.push((hash, bytes, certificate, Instant::now()));
-        let load = if block.payload.is_empty() { BlockLoad::Empty } else { BlockLoad::Useful };
+        state
+            .blocks
+            .push((hash, bytes, certificate, Instant::now()));
+        let load = if block.payload.is_empty() {
+            BlockLoad::Empty
+        } else {
+            BlockLoad::Useful
+        };
         if let (Some(work), BlockLoad::Useful) = (&state.mempool, load) {
             work.set(false);
         }
@@ -208,7 +243,10 @@ impl Application for Store {
     fn decided(&self, height: Height) -> Option<(Vec<u8>, Certificate)> {
         let state = self.lock();
         let index = usize::try_from(height.0.checked_sub(1)?).ok()?;
-        state.blocks.get(index).map(|block| (block.1.clone(), block.2.clone()))
+        state
+            .blocks
+            .get(index)
+            .map(|block| (block.1.clone(), block.2.clone()))
     }
 
     fn history_min(&self) -> Height {

@@ -9,7 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use crate::net::{Net, simulate};
 
 fn lossy() -> LinkModel {
-    LinkModel { loss: 0.05, duplication: 0.02, ..LinkModel::default() }
+    LinkModel {
+        loss: 0.05,
+        duplication: 0.02,
+        ..LinkModel::default()
+    }
 }
 
 /// Goal: a crashed validator catches up under 5 % loss. Method: kill one at height 10, boot it
@@ -56,7 +60,10 @@ fn a_partition_heals() {
         let mut net = Net::new(13, 4, LinkModel::default());
         net.boot_all().await;
         net.reach(&[0, 1, 2, 3], 5).await;
-        let (a, b) = (net.nodes[0].keys.network.clone(), net.nodes[1].keys.network.clone());
+        let (a, b) = (
+            net.nodes[0].keys.network.clone(),
+            net.nodes[1].keys.network.clone(),
+        );
         net.network.isolate([&a, &b]);
         tokio::time::sleep(Duration::from_secs(120)).await;
         let halted = net.nodes[0].store.height();
@@ -91,7 +98,12 @@ fn crashes_with_lost_logs_never_make_a_validator_sign_twice() {
             net.boot(first).await;
             net.assert_agreement();
         }
-        let reached = net.nodes.iter().map(|node| node.store.height()).max().unwrap();
+        let reached = net
+            .nodes
+            .iter()
+            .map(|node| node.store.height())
+            .max()
+            .unwrap();
         net.reach(&[0, 1, 2, 3], reached + 10).await;
         net.assert_agreement();
     });
@@ -109,7 +121,10 @@ fn a_refused_proposal_is_not_decided() {
         net.assert_agreement();
         let blocks = net.nodes[0].store.blocks();
         assert!(blocks.iter().all(|block| !block.bad));
-        assert!(blocks.iter().any(|block| block.round > 0), "its turns went to the next in turn");
+        assert!(
+            blocks.iter().any(|block| block.round > 0),
+            "its turns went to the next in turn"
+        );
     });
 }
 
@@ -132,7 +147,12 @@ fn killing_all_validators_at_once_loses_nothing() {
                 assert_eq!(node.store.hashes()[..before.len()], before);
             }
         }
-        let reached = net.nodes.iter().map(|node| node.store.height()).max().unwrap();
+        let reached = net
+            .nodes
+            .iter()
+            .map(|node| node.store.height())
+            .max()
+            .unwrap();
         net.reach(&[0, 1, 2, 3], reached + 5).await;
         net.assert_agreement();
     });
@@ -173,7 +193,10 @@ fn a_damaged_log_is_reported_as_a_hang() {
         assert!(net.nodes[0].wal.damage());
         net.boot(0).await;
         let reason = net.wait(0).await;
-        assert!(matches!(reason, allod_consensus::StopReason::EngineHung), "{reason}");
+        assert!(
+            matches!(reason, allod_consensus::StopReason::EngineHung),
+            "{reason}"
+        );
     });
 }
 
@@ -187,7 +210,10 @@ fn a_failing_application_stops_its_node() {
         net.reach(&[0, 1, 2, 3], 3).await;
         net.nodes[1].store.fail_commits();
         let reason = net.wait(1).await;
-        assert!(matches!(reason, allod_consensus::StopReason::Application(_)), "{reason}");
+        assert!(
+            matches!(reason, allod_consensus::StopReason::Application(_)),
+            "{reason}"
+        );
         net.reach(&[0, 2, 3], 10).await;
         net.assert_agreement();
     });
@@ -198,9 +224,15 @@ fn a_failing_application_stops_its_node() {
 #[test]
 fn damaged_messages_do_not_stop_or_fork_the_chain() {
     simulate(async {
-        let links = LinkModel { corruption: 0.05, loss: 0.02, ..LinkModel::default() };
+        let links = LinkModel {
+            corruption: 0.05,
+            loss: 0.02,
+            ..LinkModel::default()
+        };
         let mut net = Net::new(20, 4, links);
-        net.nodes.iter().for_each(|node| node.store.set_payload(vec![9; 200_000]));
+        net.nodes
+            .iter()
+            .for_each(|node| node.store.set_payload(vec![9; 200_000]));
         net.boot_all().await;
         net.reach(&[0, 1, 2, 3], 10).await;
         net.crash(3).await;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use allod_consensus::sim::{LinkModel, SimNetwork, SimWal};
 use allod_consensus::{
-    ConsensusConfig, ConsensusHandle, Keys, MemoryGuard, Pacing, Seams, StopReason, WorkSignal, start,
+    ConsensusConfig, ConsensusHandle, Keys, MemoryGuard, Pacing, Seams, StopReason, WorkSignal,
+    start,
 };
 use allod_primitives::{ChainId, ForkId, H256, PublicKey, Validator, ValidatorSet};
 use ed25519_dalek::SigningKey;
@@ -12,7 +13,10 @@ use ed25519_dalek::SigningKey;
 use crate::app::Store;
 
 pub(crate) fn chain() -> ChainId {
-    ChainId { genesis: H256([7; 32]), fork_id: ForkId(0) }
+    ChainId {
+        genesis: H256([7; 32]),
+        fork_id: ForkId(0),
+    }
 }
 
 /// Returns the keys of node `n`: network and validator keys differ.
@@ -28,7 +32,10 @@ pub(crate) fn set(count: u8) -> ValidatorSet {
     let mut validators: Vec<Validator> = (0..count)
         .map(|n| {
             let key = SigningKey::from_bytes(&[1 + n; 32]);
-            Validator { public_key: PublicKey(key.verifying_key().to_bytes()), power: 10 }
+            Validator {
+                public_key: PublicKey(key.verifying_key().to_bytes()),
+                power: 10,
+            }
         })
         .collect();
     validators.sort_by_key(|validator| validator.public_key);
@@ -93,7 +100,15 @@ impl Net {
         };
         let app = Box::new(node.store.clone());
         let guard = Arc::new(node.guard.clone());
-        let handle = start(config, node.keys.clone(), app, guard, self.work.clone(), seams).await;
+        let handle = start(
+            config,
+            node.keys.clone(),
+            app,
+            guard,
+            self.work.clone(),
+            seams,
+        )
+        .await;
         node.handle = Some(handle.unwrap());
     }
 
@@ -119,11 +134,21 @@ impl Net {
 
     /// Waits until a node's consensus ends by itself.
     pub(crate) async fn wait(&mut self, n: usize) -> StopReason {
-        self.nodes[n].handle.take().expect("the node runs").wait().await
+        self.nodes[n]
+            .handle
+            .take()
+            .expect("the node runs")
+            .wait()
+            .await
     }
 
     pub(crate) async fn crash(&mut self, n: usize) {
-        self.nodes[n].handle.take().expect("the node runs").kill().await;
+        self.nodes[n]
+            .handle
+            .take()
+            .expect("the node runs")
+            .kill()
+            .await;
     }
 
     /// Waits until the nodes have committed `height`.
@@ -135,15 +160,25 @@ impl Net {
 
     /// Checks that no two nodes disagree about a block, and that every certificate is genuine.
     pub(crate) fn assert_agreement(&self) {
-        let longest =
-            self.nodes.iter().map(|node| node.store.hashes()).max_by_key(Vec::len).unwrap();
+        let longest = self
+            .nodes
+            .iter()
+            .map(|node| node.store.hashes())
+            .max_by_key(Vec::len)
+            .unwrap();
         for (n, node) in self.nodes.iter().enumerate() {
             let hashes = node.store.hashes();
             assert_eq!(hashes, longest[..hashes.len()], "node {n} forked");
             for certificate in node.store.certificates() {
-                certificate.verify(&chain(), &set(self.nodes.len() as u8)).unwrap();
+                certificate
+                    .verify(&chain(), &set(self.nodes.len() as u8))
+                    .unwrap();
             }
-            assert_eq!(node.store.evidence(), [], "node {n} saw an honest node sign twice");
+            assert_eq!(
+                node.store.evidence(),
+                [],
+                "node {n} saw an honest node sign twice"
+            );
         }
     }
 }

@@ -17,7 +17,9 @@ fn an_idle_chain_slows_down_to_its_longest_heartbeat() {
     simulate(async {
         let mut net = Net::new(21, 4, LinkModel::default());
         net.work.set(false);
-        net.nodes.iter().for_each(|node| node.store.take_work_from(&net.work));
+        net.nodes
+            .iter()
+            .for_each(|node| node.store.take_work_from(&net.work));
         net.boot_all().await;
         tokio::time::sleep(Duration::from_secs(120)).await;
         let gaps = gaps(&net);
@@ -36,20 +38,30 @@ fn work_ends_an_idle_pause_at_once() {
     simulate(async {
         let mut net = Net::new(22, 4, LinkModel::default());
         net.work.set(false);
-        net.nodes.iter().for_each(|node| node.store.take_work_from(&net.work));
+        net.nodes
+            .iter()
+            .for_each(|node| node.store.take_work_from(&net.work));
         net.boot_all().await;
         tokio::time::sleep(Duration::from_secs(60)).await;
-        net.reach(&[0, 1, 2, 3], net.nodes[0].store.height() + 1).await;
+        net.reach(&[0, 1, 2, 3], net.nodes[0].store.height() + 1)
+            .await;
         tokio::time::sleep(Duration::from_secs(3)).await;
 
         let before = net.nodes[0].store.height();
         let start = tokio::time::Instant::now();
         net.work.set(true);
         net.reach(&[0, 1, 2, 3], before + 1).await;
-        assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_millis(100),
+            "{:?}",
+            start.elapsed()
+        );
         net.reach(&[0, 1, 2, 3], before + 2).await;
         let beat = start.elapsed();
-        assert!(beat > Duration::from_millis(800) && beat < Duration::from_millis(1500), "{beat:?}");
+        assert!(
+            beat > Duration::from_millis(800) && beat < Duration::from_millis(1500),
+            "{beat:?}"
+        );
     });
 }
 
@@ -62,6 +74,9 @@ fn a_busy_chain_keeps_its_least_spacing() {
         net.reach(&[0, 1, 2, 3], 30).await;
         let gaps = gaps(&net);
         let mean = gaps.iter().sum::<Duration>() / gaps.len() as u32;
-        assert!(mean.abs_diff(Duration::from_millis(200)) < Duration::from_millis(20), "{mean:?}");
+        assert!(
+            mean.abs_diff(Duration::from_millis(200)) < Duration::from_millis(20),
+            "{mean:?}"
+        );
     });
 }

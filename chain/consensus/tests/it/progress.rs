@@ -19,7 +19,10 @@ fn four_validators_finalize_fifty_identical_blocks() {
         net.assert_agreement();
         let blocks = net.nodes[0].store.blocks();
         let first_round = blocks[..50].iter().filter(|block| block.round == 0).count();
-        assert_eq!(first_round, 50, "a healthy network needs one round per block");
+        assert_eq!(
+            first_round, 50,
+            "a healthy network needs one round per block"
+        );
         let builders: std::collections::BTreeSet<u8> =
             blocks.iter().map(|block| block.builder).collect();
         assert_eq!(builders.len(), 4, "everybody takes a turn");
@@ -36,7 +39,9 @@ fn large_blocks_travel_in_parts_that_overtake_each_other() {
             ..LinkModel::default()
         };
         let mut net = Net::new(2, 4, links);
-        net.nodes.iter().for_each(|node| node.store.set_payload(vec![5; 4 * 1024 * 1024 - 200]));
+        net.nodes
+            .iter()
+            .for_each(|node| node.store.set_payload(vec![5; 4 * 1024 * 1024 - 200]));
         net.boot_all().await;
         net.reach(&[0, 1, 2, 3], 4).await;
         net.assert_agreement();
@@ -68,10 +73,15 @@ fn an_observer_follows_the_chain() {
             wal: Default::default(),
         };
         let config = ConsensusConfig::new(chain(), "observer", "/nowhere");
-        let keys = Keys { network: SigningKey::from_bytes(&[200; 32]), validator: None };
+        let keys = Keys {
+            network: SigningKey::from_bytes(&[200; 32]),
+            validator: None,
+        };
         let guard = std::sync::Arc::new(MemoryGuard::new());
         let app = Box::new(observer.clone());
-        let handle = start(config, keys, app, guard, WorkSignal::new(), seams).await.unwrap();
+        let handle = start(config, keys, app, guard, WorkSignal::new(), seams)
+            .await
+            .unwrap();
         observer.reach(40).await;
         net.reach(&[0], 40).await;
         assert_eq!(observer.hashes()[..40], net.nodes[0].store.hashes()[..40]);
@@ -95,7 +105,9 @@ fn a_node_stops_on_request() {
             let config = ConsensusConfig::new(chain(), "solo", "/nowhere");
             let guard = std::sync::Arc::new(MemoryGuard::new());
             let app = Box::new(store.clone());
-            let handle = start(config, keys(0), app, guard, work.clone(), seams).await.unwrap();
+            let handle = start(config, keys(0), app, guard, work.clone(), seams)
+                .await
+                .unwrap();
             store.reach(boot * 5).await;
             let reason = handle.stop().await;
             assert!(matches!(reason, allod_consensus::StopReason::Requested));

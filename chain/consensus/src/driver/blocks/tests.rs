@@ -40,9 +40,10 @@ impl Application for Judge {
         let reason = String::new();
         match (bytes[0], context) {
             (b'm', _) => Err(InvalidBlock::Malformed { reason }),
-            (b'l', ValidationContext::FirstProposal) => {
-                Err(InvalidBlock::Refused { hash: hash(b'l'), reason })
-            }
+            (b'l', ValidationContext::FirstProposal) => Err(InvalidBlock::Refused {
+                hash: hash(b'l'),
+                reason,
+            }),
             (n, _) => Ok(hash(n)),
         }
     }
@@ -85,7 +86,10 @@ fn block(name: u8, claimed: u8, round: u32, pol_round: Option<u32>) -> Assembled
         streamer: PublicKey([1; 32]),
         signature: Signature([0; 64]),
     };
-    Assembled { init, bytes: vec![name] }
+    Assembled {
+        init,
+        bytes: vec![name],
+    }
 }
 
 fn height_five() -> (Blocks, SeenProposals, Judge) {
@@ -107,12 +111,25 @@ fn peer(n: u8) -> PeerId {
 fn forged_bytes_do_not_condemn_the_hash_they_claim() {
     let (mut blocks, _, mut app) = height_five();
     let forged = block(b'm', b'a', 0, None);
-    assert_eq!(blocks.judge(&forged, true, &mut app).unwrap(), Verdict::Nothing);
+    assert_eq!(
+        blocks.judge(&forged, true, &mut app).unwrap(),
+        Verdict::Nothing
+    );
     let swapped = block(b'b', b'a', 0, None);
-    assert_eq!(blocks.judge(&swapped, true, &mut app).unwrap(), Verdict::Nothing);
+    assert_eq!(
+        blocks.judge(&swapped, true, &mut app).unwrap(),
+        Verdict::Nothing
+    );
     let honest = block(b'a', b'a', 0, None);
-    assert_eq!(blocks.judge(&honest, true, &mut app).unwrap(), Verdict::Valid);
-    assert_eq!(app.stored, [(Height(5), hash(b'a'))], "stored before it is voted for, once");
+    assert_eq!(
+        blocks.judge(&honest, true, &mut app).unwrap(),
+        Verdict::Valid
+    );
+    assert_eq!(
+        app.stored,
+        [(Height(5), hash(b'a'))],
+        "stored before it is voted for, once"
+    );
 }
 
 /// Goal: strangers cannot fill the engine's places. Method: a validator out of turn streams a
@@ -121,16 +138,28 @@ fn forged_bytes_do_not_condemn_the_hash_they_claim() {
 fn only_the_proposers_first_block_goes_ahead_of_its_proposal() {
     let (mut blocks, proposals, mut app) = height_five();
     let early = block(b'a', b'a', 0, None);
-    assert_eq!(blocks.judge(&early, false, &mut app).unwrap(), Verdict::Later);
+    assert_eq!(
+        blocks.judge(&early, false, &mut app).unwrap(),
+        Verdict::Later
+    );
     assert!(app.asked.is_empty(), "it costs no execution");
 
     let first = block(b'b', b'b', 0, None);
-    assert_eq!(blocks.judge(&first, true, &mut app).unwrap(), Verdict::Valid);
+    assert_eq!(
+        blocks.judge(&first, true, &mut app).unwrap(),
+        Verdict::Valid
+    );
     let second = block(b'c', b'c', 0, None);
-    assert_eq!(blocks.judge(&second, true, &mut app).unwrap(), Verdict::Later);
+    assert_eq!(
+        blocks.judge(&second, true, &mut app).unwrap(),
+        Verdict::Later
+    );
 
     proposals.note(Height(5), hash(b'a'), false);
-    assert_eq!(blocks.judge(&early, false, &mut app).unwrap(), Verdict::Valid);
+    assert_eq!(
+        blocks.judge(&early, false, &mut app).unwrap(),
+        Verdict::Valid
+    );
 }
 
 /// Goal: only a proof of lock lifts the judgement by the clock. Method: a block that comes too
@@ -139,14 +168,30 @@ fn only_the_proposers_first_block_goes_ahead_of_its_proposal() {
 fn the_clock_counts_until_a_lock_is_proposed() {
     let (mut blocks, proposals, mut app) = height_five();
     let late = block(b'l', b'l', 0, None);
-    assert_eq!(blocks.judge(&late, true, &mut app).unwrap(), Verdict::Invalid);
-    assert_eq!(blocks.judge(&late, true, &mut app).unwrap(), Verdict::Invalid);
-    assert_eq!(app.asked.len(), 1, "the same question is not executed twice");
+    assert_eq!(
+        blocks.judge(&late, true, &mut app).unwrap(),
+        Verdict::Invalid
+    );
+    assert_eq!(
+        blocks.judge(&late, true, &mut app).unwrap(),
+        Verdict::Invalid
+    );
+    assert_eq!(
+        app.asked.len(),
+        1,
+        "the same question is not executed twice"
+    );
 
     let claims_lock = block(b'l', b'l', 1, Some(0));
-    assert_eq!(blocks.judge(&claims_lock, true, &mut app).unwrap(), Verdict::Later);
+    assert_eq!(
+        blocks.judge(&claims_lock, true, &mut app).unwrap(),
+        Verdict::Later
+    );
     proposals.note(Height(5), hash(b'l'), true);
-    assert_eq!(blocks.judge(&claims_lock, true, &mut app).unwrap(), Verdict::Valid);
+    assert_eq!(
+        blocks.judge(&claims_lock, true, &mut app).unwrap(),
+        Verdict::Valid
+    );
     assert_eq!(app.asked.last(), Some(&ValidationContext::Replay));
 }
 
@@ -158,7 +203,11 @@ fn parked_blocks_are_bounded_per_publisher() {
         blocks.park(peer(1), block(n, n, 0, None));
     }
     blocks.park(peer(2), block(99, 99, 0, None));
-    let parked: Vec<u8> = blocks.unpark().iter().map(|(_, block)| block.bytes[0]).collect();
+    let parked: Vec<u8> = blocks
+        .unpark()
+        .iter()
+        .map(|(_, block)| block.bytes[0])
+        .collect();
     assert_eq!(parked, [8, 9, 99]);
     assert!(blocks.unpark().is_empty());
 }

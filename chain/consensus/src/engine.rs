@@ -81,8 +81,10 @@ fn engine_config(config: &ConsensusConfig) -> Result<EngineConfig, StartError> {
             address: text.clone(),
         })
     };
-    let mut consensus = EngineConsensus::default();
-    consensus.value_payload = ValuePayload::ProposalAndParts;
+    let mut consensus = EngineConsensus {
+        value_payload: ValuePayload::ProposalAndParts,
+        ..EngineConsensus::default()
+    };
     let p2p = &mut consensus.p2p;
     p2p.listen_addr = address(&config.listen)?;
     if !config.listen.contains("/tcp/") {

@@ -1,42 +1,26 @@
 //! The loop over the engine's messages.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use allod_primitives::{Certificate, ChainId, H256, Height, ValidatorSet};
 use arc_malachitebft_app_channel::app::consensus::VoteExtensionError;
-use arc_malachitebft_app_channel::app::engine::host::{HeightParams, Next, SyncedValueOutcome};
-use arc_malachitebft_app_channel::app::streaming::{StreamId, StreamMessage};
-use arc_malachitebft_app_channel::app::types::core::{
-    CommitCertificate, LinearTimeouts, Round, Validity,
-};
-use arc_malachitebft_app_channel::app::types::sync::RawDecidedValue;
-use arc_malachitebft_app_channel::app::types::{
-    LocallyProposedValue, MisbehaviorEvidence, PeerId, ProposedValue,
-};
+use arc_malachitebft_app_channel::app::engine::host::HeightParams;
+use arc_malachitebft_app_channel::app::types::core::{LinearTimeouts, Round, Validity};
+use arc_malachitebft_app_channel::app::types::{LocallyProposedValue, ProposedValue};
 use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
-use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error};
 
-use crate::application::{
-    Application, BlockLoad, FatalError, InvalidBlock, ProposedBlock, ValidationContext,
-};
-use crate::context::{
-    Address, BlockId, Ctx, Height as EngineHeight, Part, PartInit, proposer_index,
-};
-use crate::driver::blocks::{Blocks, Verdict};
-use crate::driver::convert;
-use crate::limits::{
-    BLOCK_BYTES_MAX, FUTURE_HEIGHTS_MAX, FUTURE_ROUNDS_MAX, SYNC_BATCH_MAX, SYNC_RESPONSE_BYTES_MAX,
-};
+use crate::application::{Application, BlockLoad, FatalError, ProposedBlock};
+use crate::context::{Address, BlockId, Ctx, proposer_index};
+use crate::driver::blocks::Blocks;
+use crate::limits::BLOCK_BYTES_MAX;
 use crate::pacing::{Pacer, WorkSignal};
-use crate::parts::{Assembled, Assembler, cut};
+use crate::parts::Assembler;
 use crate::proposals::SeenProposals;
-use crate::signing::{sign_init, verify_init};
 
 /// Blocks found on disk at the start of a height are shown to the engine under rounds from here
 /// on, one each: their true rounds are unknown, and places of real rounds must stay free.
@@ -59,7 +43,7 @@ impl From<FatalError> for Ended {
 
 /// The engine and the application contradict each other: a broken invariant.
 #[derive(Debug, thiserror::Error)]
-enum Broken {
+pub(super) enum Broken {
     #[error("no validator set for height {0}")]
     NoValidators(Height),
     #[error("built a block of {bytes} bytes")]
@@ -88,31 +72,31 @@ pub(crate) struct Driver {
 
 /// The highest heights of which blocks are streamed.
 #[derive(Clone, Copy, Debug, Default)]
-struct Reached {
+pub(super) struct Reached {
     /// By the proposer of the height's first round.
-    begun: Height,
+    pub(super) begun: Height,
     /// By any validator.
-    stirred: Height,
+    pub(super) stirred: Height,
 }
 
 /// The driver while it runs.
-struct Running {
-    driver: Driver,
-    blocks: Blocks,
-    assembler: Assembler,
-    round: u32,
+pub(super) struct Running {
+    pub(super) driver: Driver,
+    pub(super) blocks: Blocks,
+    pub(super) assembler: Assembler,
+    pub(super) round: u32,
     /// Stream identifiers: a number unique in this run, after the time of its start.
-    streams: u64,
+    pub(super) streams: u64,
     /// When the current height started.
-    started: Instant,
+    pub(super) started: Instant,
     /// What the last committed block did, and its certificate.
-    committed: Option<(Certificate, BlockLoad)>,
+    pub(super) committed: Option<(Certificate, BlockLoad)>,
     /// Last height that came by synchronisation rather than by vote.
-    synced: Height,
+    pub(super) synced: Height,
     /// How far the other validators are known to be.
-    reached: watch::Sender<Reached>,
+    pub(super) reached: watch::Sender<Reached>,
     /// Delayed answers; aborted with the driver.
-    delayed: JoinSet<()>,
+    pub(super) delayed: JoinSet<()>,
 }
 
 impl Driver {
@@ -198,6 +182,14 @@ impl Running {
             } => {
                 self.finalized(&certificate, &evidence, reply)?;
             }
+            other => self.answer_aside(other)?,
+        }
+        Ok(())
+    }
+
+    /// Answers what is not part of a round: synchronisation, and what is never asked.
+    fn answer_aside(&mut self, message: AppMsg<Ctx>) -> Result<(), FatalError> {
+        match message {
             AppMsg::ProcessSyncedValue {
                 height,
                 round,
@@ -225,16 +217,17 @@ impl Running {
                     |(address, ())| (address, Err(VoteExtensionError::InvalidVoteExtension));
                 let _ = reply.send(extensions.into_iter().map(refuse).collect());
             }
+            other => unreachable!("answered before: {other:?}"),
         }
         Ok(())
     }
 
-    fn set(&self, height: Height) -> Result<ValidatorSet, FatalError> {
+    pub(super) fn set(&self, height: Height) -> Result<ValidatorSet, FatalError> {
         let set = self.driver.app.validator_set(height);
         set.ok_or_else(|| FatalError::new(Broken::NoValidators(height)))
     }
 
-    fn params(&self, height: Height) -> Result<HeightParams<Ctx>, FatalError> {
+    pub(super) fn params(&self, height: Height) -> Result<HeightParams<Ctx>, FatalError> {
         let set = self.set(height)?;
         Ok(HeightParams::new((&set).into(), self.driver.timeouts, None))
     }
@@ -292,295 +285,9 @@ impl Running {
         self.stream(height, number, None, hash, &bytes).await;
         Ok(())
     }
-
-    /// Streams a block that was proposed before, under a later round.
-    async fn restream(&mut self, height: Height, round: Round, valid_round: Round, hash: H256) {
-        let stored = self.driver.app.undecided(height);
-        let block = stored.into_iter().find(|(stored, _)| *stored == hash);
-        match (block, round.as_u32()) {
-            (Some((_, bytes)), Some(round)) => {
-                self.stream(height, round, valid_round.as_u32(), hash, &bytes)
-                    .await;
-            }
-            _ => debug!(%height, %hash, "asked to restream a block that is not kept"),
-        }
-    }
-
-    async fn stream(
-        &mut self,
-        height: Height,
-        round: u32,
-        pol_round: Option<u32>,
-        block_hash: H256,
-        bytes: &[u8],
-    ) {
-        let Some(key) = &self.driver.key else { return };
-        let mut init = PartInit {
-            height: height.into(),
-            round,
-            pol_round,
-            block_hash,
-            block_bytes: u32::try_from(bytes.len()).expect("blocks are bounded below 2^32"),
-            streamer: allod_primitives::PublicKey([0; 32]),
-            signature: crate::signing::WITHHELD,
-        };
-        sign_init(&self.driver.chain, key, &mut init);
-        // The head's signature tells streams of different contents and runs apart.
-        self.streams += 1;
-        let mut id = init.signature.0[..8].to_vec();
-        id.extend_from_slice(&self.streams.to_le_bytes());
-        for message in cut(StreamId::new(id.into()), init, bytes) {
-            let sent = self
-                .driver
-                .network
-                .send(NetworkMsg::PublishProposalPart(message))
-                .await;
-            if sent.is_err() {
-                return debug!("the network is gone");
-            }
-        }
-    }
-
-    fn received_part(
-        &mut self,
-        publisher: PeerId,
-        message: StreamMessage<Part>,
-    ) -> Result<Option<ProposedValue<Ctx>>, FatalError> {
-        let (driver, current, round) = (&self.driver, self.blocks.height(), self.round);
-        let reached = &self.reached;
-        let assembled = self.assembler.insert(publisher, message, |init| {
-            let Some(set) = admits(driver, init, current, round) else {
-                return false;
-            };
-            let height = Height::from(init.height);
-            let first = proposer_of(&set, height, 0).0 == init.streamer && init.round == 0;
-            reached.send_modify(|reached| {
-                reached.stirred = reached.stirred.max(height);
-                if first {
-                    reached.begun = reached.begun.max(height);
-                }
-            });
-            true
-        });
-        match assembled {
-            Some(block) => self.received_block(publisher, block),
-            None => Ok(None),
-        }
-    }
-
-    fn received_block(
-        &mut self,
-        publisher: PeerId,
-        block: Assembled,
-    ) -> Result<Option<ProposedValue<Ctx>>, FatalError> {
-        let (height, init) = (self.blocks.height(), &block.init);
-        // A block above the tip's successor waits until the engine gets there.
-        let judgeable = init.height.0 == height.0 && self.driver.app.tip().next() == height;
-        if !judgeable {
-            if init.height.0 > height.0 {
-                self.blocks.park(publisher, block);
-            }
-            return Ok(None);
-        }
-        let set = self.set(height)?;
-        let proposer = proposer_of(&set, height, init.round);
-        let from_proposer = proposer.0 == init.streamer;
-        let validity = match self
-            .blocks
-            .judge(&block, from_proposer, self.driver.app.as_mut())?
-        {
-            Verdict::Valid => Validity::Valid,
-            Verdict::Invalid => Validity::Invalid,
-            Verdict::Nothing => return Ok(None),
-            Verdict::Later => {
-                self.blocks.park(publisher, block);
-                return Ok(None);
-            }
-        };
-        let PartInit {
-            round,
-            pol_round,
-            block_hash,
-            ..
-        } = block.init;
-        Ok(Some(value(
-            height, round, pol_round, proposer, block_hash, validity,
-        )))
-    }
-
-    /// Commits: after this the block is final.
-    fn decided(&mut self, certificate: &CommitCertificate<Ctx>) -> Result<(), FatalError> {
-        let height: Height = certificate.height.into();
-        let tip = self.driver.app.tip();
-        if height == tip {
-            return Ok(debug!(%height, "decided again what is committed"));
-        }
-        if height != tip.next() {
-            return Err(FatalError::new(Broken::WrongHeight {
-                decided: height,
-                tip,
-            }));
-        }
-        let certificate = self.verified(certificate)?;
-        let load = self
-            .driver
-            .app
-            .commit(certificate.block_hash, certificate.clone())?;
-        let (round, signers) = (certificate.round, certificate.signatures.len());
-        info!(%height, round, signers, hash = %certificate.block_hash, "committed a block");
-        self.committed = Some((certificate, load));
-        Ok(())
-    }
-
-    fn verified(&self, certificate: &CommitCertificate<Ctx>) -> Result<Certificate, FatalError> {
-        let height = certificate.height.into();
-        let set = self.set(height)?;
-        let certificate = convert::certificate(certificate, &set);
-        match certificate.verify(&self.driver.chain, &set) {
-            Ok(()) => Ok(certificate),
-            Err(source) => Err(FatalError::new(Broken::BadCertificate { height, source })),
-        }
-    }
-
-    /// Stores a fuller certificate, reports evidence, and starts the next height when it is due.
-    fn finalized(
-        &mut self,
-        certificate: &CommitCertificate<Ctx>,
-        evidence: &MisbehaviorEvidence<Ctx>,
-        reply: Reply<Next<Ctx>>,
-    ) -> Result<(), FatalError> {
-        let height: Height = certificate.height.into();
-        for evidence in convert::evidence(evidence) {
-            warn!(?evidence, "a validator signed twice");
-            self.driver.app.report_evidence(evidence);
-        }
-        let (stored, load) = match self.committed.take() {
-            Some((stored, load)) if stored.height == height => (stored.signatures.len(), load),
-            _ => (usize::MAX, BlockLoad::Useful),
-        };
-        if certificate.commit_signatures.len() > stored {
-            let certificate = self.verified(certificate)?;
-            self.driver.app.extend_certificate(certificate)?;
-        }
-        let next = height.next();
-        let start = Next::Start(next.into(), self.params(next)?);
-        let wait = self.driver.pacer.after_block(self.started, load);
-        if self.synced == height {
-            // Peers are ahead: catch up without a pause.
-            let _ = reply.send(start);
-            return Ok(());
-        }
-        let work = self.driver.work.clone();
-        let begun = reaches(self.reached.subscribe(), move |reached| {
-            reached.begun >= next
-        });
-        let stirred = reaches(self.reached.subscribe(), move |reached| {
-            reached.stirred >= next
-        });
-        while self.delayed.try_join_next().is_some() {}
-        self.delayed.spawn(async move {
-            wait.until_start(&work, begun, stirred).await;
-            let _ = reply.send(start);
-        });
-        Ok(())
-    }
-
-    fn synced_value(
-        &mut self,
-        height: EngineHeight,
-        round: Round,
-        proposer: Address,
-        bytes: &Bytes,
-    ) -> Result<SyncedValueOutcome<Ctx>, FatalError> {
-        let next = self.driver.app.tip().next();
-        if next.0 != height.0 {
-            return Ok(SyncedValueOutcome::LocalTransientError);
-        }
-        if bytes.len() > BLOCK_BYTES_MAX {
-            return Ok(SyncedValueOutcome::PeerFault);
-        }
-        let (hash, validity) = match self.driver.app.validate(
-            next,
-            bytes,
-            ValidationContext::Replay,
-        ) {
-            Ok(hash) => {
-                self.driver.app.put_undecided(next, hash, bytes)?;
-                self.blocks.built(hash);
-                self.synced = next;
-                (hash, Validity::Valid)
-            }
-            Err(InvalidBlock::Refused { hash, reason }) => {
-                error!(height = %next, %hash, %reason, "refused a block with a certificate: does this node run an old version?");
-                (hash, Validity::Invalid)
-            }
-            Err(InvalidBlock::Malformed { reason }) => {
-                warn!(height = %next, %reason, "a peer served a malformed block");
-                return Ok(SyncedValueOutcome::PeerFault);
-            }
-        };
-        let value = BlockId(hash);
-        let valid_round = Round::Nil;
-        let value = ProposedValue {
-            height,
-            round,
-            valid_round,
-            proposer,
-            value,
-            validity,
-        };
-        Ok(SyncedValueOutcome::Verdict(value))
-    }
-
-    /// Returns committed blocks from `first` on, as many as one response holds.
-    fn decided_values(&self, first: u64, last: u64) -> Vec<RawDecidedValue<Ctx>> {
-        let mut values = Vec::new();
-        let mut budget = SYNC_RESPONSE_BYTES_MAX;
-        let mut sets: BTreeMap<u64, ValidatorSet> = BTreeMap::new();
-        for height in (first..=last.min(self.driver.app.tip().0)).take(SYNC_BATCH_MAX) {
-            let Some((bytes, certificate)) = self.driver.app.decided(Height(height)) else {
-                break;
-            };
-            let Some(left) = budget.checked_sub(bytes.len()) else {
-                break;
-            };
-            budget = left;
-            let Some(set) = self.driver.app.validator_set(Height(height)) else {
-                break;
-            };
-            let set = sets.entry(height).or_insert(set);
-            let Some(certificate) = convert::extended(&certificate, set) else {
-                break;
-            };
-            values.push(RawDecidedValue::new(bytes.into(), certificate));
-        }
-        values
-    }
 }
 
-/// Resolves once the others are known to be as far as `far` wants them.
-async fn reaches(mut reached: watch::Receiver<Reached>, far: impl Fn(&Reached) -> bool) {
-    if reached.wait_for(far).await.is_err() {
-        // The driver is gone, and the task that waits here with it.
-        std::future::pending().await
-    }
-}
-
-/// Judges the head of a stream: near in height and round, signed by a validator of its height.
-/// Returns that height's validators if the stream is to be taken.
-fn admits(driver: &Driver, init: &PartInit, current: Height, round: u32) -> Option<ValidatorSet> {
-    let height: Height = init.height.into();
-    let near = height >= current && height.0 - current.0 <= FUTURE_HEIGHTS_MAX;
-    let round = if height == current { round } else { 0 };
-    if !near || init.round > round.saturating_add(FUTURE_ROUNDS_MAX) {
-        return None;
-    }
-    let set = driver.app.validator_set(height)?;
-    set.position(&init.streamer)?;
-    verify_init(&driver.chain, init).then_some(set)
-}
-
-fn proposer_of(set: &ValidatorSet, height: Height, round: u32) -> Address {
+pub(super) fn proposer_of(set: &ValidatorSet, height: Height, round: u32) -> Address {
     let proposer = set.validators().get(proposer_index(set, height, round));
     Address(
         proposer
@@ -589,7 +296,7 @@ fn proposer_of(set: &ValidatorSet, height: Height, round: u32) -> Address {
     )
 }
 
-fn value(
+pub(super) fn value(
     height: Height,
     round: u32,
     pol_round: Option<u32>,

@@ -164,10 +164,10 @@ impl Blocks {
         if self.parked.iter().any(|parked| parked.block == block) {
             return;
         }
-        if self.parked.iter().filter(|parked| own(parked)).count() >= PARKED_PER_PUBLISHER_MAX {
-            if let Some(oldest) = self.parked.iter().position(own) {
-                self.parked.remove(oldest);
-            }
+        let count = self.parked.iter().filter(|parked| own(parked)).count();
+        let oldest = self.parked.iter().position(own);
+        if let (true, Some(oldest)) = (count >= PARKED_PER_PUBLISHER_MAX, oldest) {
+            self.parked.remove(oldest);
         }
         let held: usize = self
             .parked

@@ -4,11 +4,15 @@
 //! answer held back would stop the engine. The single exception is the answer to `Finalized`,
 //! which the engine does not wait for: delaying it is how blocks are paced.
 //!
-//! `actor.rs` is the loop, `blocks.rs` judges blocks and remembers the verdicts of a height,
-//! `convert.rs` turns the engine's certificates and evidence into ours and back.
+//! `actor.rs` is the loop; `streams.rs`, `finality.rs` and `sync.rs` answer what it receives;
+//! `blocks.rs` judges blocks and remembers the verdicts of a height; `convert.rs` turns the
+//! engine's certificates and evidence into ours and back.
 
 mod actor;
 mod blocks;
 mod convert;
+mod finality;
+mod streams;
+mod sync;
 
 pub(crate) use actor::{Driver, Ended};

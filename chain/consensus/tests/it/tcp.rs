@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allod_consensus::{
-    ConsensusConfig, ConsensusHandle, FileGuard, Keys, Pacing, Seams, WorkSignal, metrics, start,
+    ConsensusConfig, ConsensusHandle, FileGuard, Keys, Pacing, PeerError, Seams, WorkSignal,
+    metrics, start,
 };
 use ed25519_dalek::SigningKey;
 
@@ -55,81 +56,116 @@ async fn boot(
     .unwrap()
 }
 
+/// Four validators on loopback.
+struct Cluster {
+    dir: tempfile::TempDir,
+    addresses: Vec<String>,
+    /// Pinned addresses of the validators.
+    peers: Vec<String>,
+    stores: Vec<Store>,
+    handles: Vec<Option<ConsensusHandle>>,
+}
+
+impl Cluster {
+    /// Boots four validators; one more address is left over.
+    async fn boot() -> Self {
+        let addresses = addresses(5);
+        let pinned = |n: u8| format!("{}/p2p/{}", addresses[usize::from(n)], keys(n).peer_id());
+        let mut cluster = Self {
+            dir: tempfile::tempdir().unwrap(),
+            peers: (0..4).map(pinned).collect(),
+            addresses,
+            stores: (0..5).map(|n| Store::new(set(4), n)).collect(),
+            handles: (0..4).map(|_| None).collect(),
+        };
+        for n in 0..4 {
+            cluster.boot_one(n).await;
+        }
+        cluster
+    }
+
+    async fn boot_one(&mut self, n: usize) {
+        let mut others = self.peers.clone();
+        others.remove(n);
+        let (listen, store) = (&self.addresses[n], &self.stores[n]);
+        let handle = boot(self.dir.path(), keys(n as u8), listen, others, store).await;
+        self.handles[n] = Some(handle);
+    }
+
+    async fn stop(&mut self, n: usize) {
+        self.handles[n].take().unwrap().stop().await;
+    }
+}
+
+/// Waits in real time, but not for ever.
+async fn reach(store: &Store, height: u64) {
+    let limit = Duration::from_secs(120);
+    tokio::time::timeout(limit, store.reach(height))
+        .await
+        .unwrap();
+}
+
 /// Goal: the real network carries consensus, and a stranger gets nothing. Method: four validators
 /// finalize ten blocks; an unlisted node that dials all of them stays at height 0 until one
 /// validator admits it at run time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_validators_finalize_over_tcp_and_a_stranger_is_shut_out() {
-    let dir = tempfile::tempdir().unwrap();
-    let addresses = addresses(5);
-    let mut peers: Vec<String> = (0..4)
-        .map(|n| format!("{}/p2p/{}", addresses[n as usize], keys(n).peer_id()))
-        .collect();
-    let stores: Vec<Store> = (0..5).map(|n| Store::new(set(4), n)).collect();
-
-    let mut handles = Vec::new();
-    for n in 0..4_u8 {
-        let mut others = peers.clone();
-        others.remove(n.into());
-        let listen = &addresses[usize::from(n)];
-        handles.push(boot(dir.path(), keys(n), listen, others, &stores[usize::from(n)]).await);
-    }
+    let mut cluster = Cluster::boot().await;
     let stranger = Keys {
         network: SigningKey::from_bytes(&[250; 32]),
         validator: None,
     };
     let id = stranger.peer_id();
-    let outside = boot(
-        dir.path(),
-        stranger,
-        &addresses[4],
-        peers.clone(),
-        &stores[4],
-    )
-    .await;
+    let (dir, listen) = (cluster.dir.path(), cluster.addresses[4].clone());
+    let store = cluster.stores[4].clone();
+    let outside = boot(dir, stranger, &listen, cluster.peers.clone(), &store).await;
 
-    for store in &stores[..4] {
-        tokio::time::timeout(Duration::from_secs(60), store.reach(10))
-            .await
-            .unwrap();
+    for store in &cluster.stores[..4] {
+        reach(store, 10).await;
     }
-    // Two more seconds of status messages would have made a listed node catch up.
-    stores[0].reach(stores[0].height() + 20).await;
-    assert_eq!(stores[4].height(), 0, "nobody talks to a stranger");
-    let hashes: Vec<_> = stores[..4]
-        .iter()
-        .map(|store| store.hashes()[..10].to_vec())
-        .collect();
-    assert!(hashes.iter().all(|chain| *chain == hashes[0]));
+    let first = cluster.stores[0].hashes()[..10].to_vec();
+    for other in &cluster.stores[1..4] {
+        assert_eq!(other.hashes()[..10], first);
+    }
+    // A listed node would have caught up while these blocks were made.
+    reach(&cluster.stores[0], cluster.stores[0].height() + 20).await;
+    assert_eq!(store.height(), 0, "nobody talks to a stranger");
 
-    peers.push(format!("{}/p2p/{id}", addresses[4]));
-    handles[0].admit_peer(&peers[4]).await.unwrap();
-    tokio::time::timeout(Duration::from_secs(60), stores[4].reach(10))
-        .await
-        .unwrap();
-    let connected = handles[0].peers().connected().await.unwrap();
+    let address = format!("{listen}/p2p/{id}");
+    let host = cluster.handles[0].as_ref().unwrap();
+    let refused = host.admit_peer(&listen).await;
+    assert!(
+        matches!(refused, Err(PeerError::BadAddress { .. })),
+        "an address must name its peer"
+    );
+    host.admit_peer(&address).await.unwrap();
+    reach(&store, 10).await;
+    let connected = host.peers().connected().await.unwrap();
     assert!(connected.contains(&id), "{connected:?}");
     assert!(metrics().contains("malachite"), "the engine has metrics");
 
-    // A validator that stops and comes back on the same files and port goes on.
-    handles.remove(3).stop().await;
-    stores[0].reach(stores[0].height() + 5).await;
-    let back = boot(
-        dir.path(),
-        keys(3),
-        &addresses[3],
-        peers[..3].to_vec(),
-        &stores[3],
-    )
-    .await;
-    let reached = stores[0].height();
-    tokio::time::timeout(Duration::from_secs(60), stores[3].reach(reached + 5))
-        .await
-        .unwrap();
-    handles.push(back);
-
     outside.stop().await;
-    for handle in handles {
-        handle.stop().await;
+    for n in 0..4 {
+        cluster.stop(n).await;
+    }
+}
+
+/// Goal: logs and guards in files carry a validator over a restart. Method: two of four stop, so
+/// the chain halts in the middle of a height; they come back on the same files and ports.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn validators_come_back_on_their_files_and_ports() {
+    let mut cluster = Cluster::boot().await;
+    reach(&cluster.stores[0], 5).await;
+    cluster.stop(2).await;
+    cluster.stop(3).await;
+    cluster.boot_one(3).await;
+    cluster.boot_one(2).await;
+    let reached = cluster.stores[0].height();
+    for store in &cluster.stores[..4] {
+        reach(store, reached + 5).await;
+        assert_eq!(store.evidence(), []);
+    }
+    for n in 0..4 {
+        cluster.stop(n).await;
     }
 }

@@ -1,0 +1,95 @@
+//! Every maximum of the node, in one place. Those of the wire and the state are
+//! `allod_primitives::limits`, those of consensus `allod_consensus::limits`.
+
+use std::time::Duration;
+
+/// Versions of the state readable at old heights: at least this many blocks.
+pub const HISTORY_BLOCKS_MIN: u64 = 1024;
+/// And at least this many milliseconds, whichever is longer.
+pub const HISTORY_MS_MIN: u64 = 10 * 60 * 1000;
+/// Old versions removed after one commit, so that a backlog never delays a block much.
+pub const PRUNED_VERSIONS_PER_COMMIT_MAX: usize = 4;
+/// Blocks stored for one height before agreement.
+pub const UNDECIDED_PER_HEIGHT_MAX: usize = 64;
+/// Executed but undecided blocks kept in memory.
+pub const OUTCOMES_MAX: usize = 8;
+
+/// How long building or executing a block may take; the next ones hold as many items as that.
+/// Well below the time that validators wait for a proposal.
+pub const BLOCK_WORK_MAX: Duration = Duration::from_millis(250);
+/// Items of a block before the first one was measured.
+pub const BLOCK_ITEMS_FIRST: u32 = 1024;
+/// Items that a block must have to say something about the time per item.
+pub const BLOCK_ITEMS_MEASURED_MIN: u32 = 64;
+/// Nodes of all versions of the state tree together, about 80 bytes each; beyond it old versions
+/// can no longer be proven (their values stay readable).
+pub const TREE_NODES_MAX: usize = 8_000_000;
+/// Versions of the state tree kept in any case.
+pub const TREE_VERSIONS_MIN: u64 = 64;
+
+/// Verified signatures remembered.
+pub const SIGNATURE_CACHE_MAX: usize = 1 << 17;
+/// Signatures of one batch verification.
+pub const SIGNATURE_BATCH_MAX: usize = 256;
+
+/// Transactions in the mempool.
+pub const POOL_COUNT_MAX: usize = 50_000;
+/// Bytes of all transactions in the mempool.
+pub const POOL_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Transactions in the mempool of one account or identity.
+pub const POOL_PER_SUBJECT_MAX: usize = 256;
+/// Tags a transaction may provide or require.
+pub const POOL_TAGS_MAX: usize = 1024;
+/// Identities or accounts one transaction is counted for.
+pub const POOL_SUBJECTS_MAX: usize = 1024;
+/// How long a transaction may wait in the mempool.
+pub const POOL_AGE_MAX: Duration = Duration::from_secs(10 * 60);
+/// How long a transaction may wait for one that it requires.
+pub const POOL_FUTURE_AGE_MAX: Duration = Duration::from_secs(60);
+/// Hashes of included transactions remembered, to refuse them cheaply.
+pub const POOL_INCLUDED_MAX: usize = 1 << 16;
+/// Waiting transactions judged again after one commit besides those it touched.
+pub const POOL_RECHECKED_PER_COMMIT_MAX: usize = 32;
+/// Transactions watched by subscribers at once.
+pub const WATCHED_MAX: usize = 1 << 16;
+/// Status changes buffered for one watcher.
+pub const WATCH_EVENTS_MAX: usize = 8;
+/// Submissions that wait for admission; more are refused as busy.
+pub const ADMISSION_QUEUE_MAX: usize = 1024;
+/// Transactions judged in one go.
+pub const ADMISSION_BATCH_MAX: usize = 256;
+/// Transactions of one submission.
+pub const SUBMISSION_MAX: usize = 1024;
+
+/// Transactions of one gossip message.
+pub const GOSSIP_BATCH_MAX: usize = 256;
+/// Payload bytes of one gossip message, unless a single transaction is longer.
+pub const GOSSIP_BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of one gossip message as read from the wire.
+pub const GOSSIP_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Hashes of one offer.
+pub const GOSSIP_OFFER_MAX: usize = 4096;
+/// Transactions queued for one peer; the oldest are dropped for newer ones and heal by offers.
+pub const GOSSIP_QUEUE_MAX: usize = 16_384;
+/// Bytes queued for one peer.
+pub const GOSSIP_QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Unanswered messages to one peer.
+pub const GOSSIP_IN_FLIGHT_MAX: usize = 4;
+/// Peers a node may be connected to.
+pub const GOSSIP_PEERS_MAX: u32 = 384;
+/// Connections being set up at once.
+pub const GOSSIP_PENDING_MAX: u32 = 64;
+/// Least time from one message to the next to the same peers, so that messages fill under load.
+pub const GOSSIP_SPACING: Duration = Duration::from_millis(25);
+/// How often waiting transactions are looked through and lost peers dialled.
+pub const GOSSIP_TICK: Duration = Duration::from_millis(500);
+/// How long a transaction waits here before peers are asked whether they lack it.
+pub const GOSSIP_OFFER_AGE: Duration = Duration::from_secs(1);
+/// How often a silent connection is probed.
+pub const GOSSIP_PROBE: Duration = Duration::from_secs(15);
+/// First wait before a lost peer is dialled again; doubles up to the next constant.
+pub const GOSSIP_REDIAL_MIN: Duration = Duration::from_millis(500);
+/// Longest wait before a lost peer is dialled again.
+pub const GOSSIP_REDIAL_MAX: Duration = Duration::from_secs(8);
+/// How long a message may stay unanswered before the connection counts as dead.
+pub const GOSSIP_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);

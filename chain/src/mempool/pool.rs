@@ -1,0 +1,561 @@
+//! The pool itself: pure, deterministic, told the time.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use allod_primitives::{H256, Height, TimeMs};
+use allod_runtime::frame::TransactionError;
+
+use super::error::PoolError;
+use super::judge::Verdict;
+use super::status::{DropReason, TxStatus};
+use crate::limits;
+
+type Tag = Vec<u8>;
+
+/// The pool's bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Transactions.
+    pub count: usize,
+    /// Bytes of all together.
+    pub bytes: usize,
+    /// Transactions of one account or identity.
+    pub per_subject: usize,
+    /// Longest wait.
+    pub age: Duration,
+    /// Longest wait for a transaction that is required.
+    pub future_age: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            count: limits::POOL_COUNT_MAX,
+            bytes: limits::POOL_BYTES_MAX,
+            per_subject: limits::POOL_PER_SUBJECT_MAX,
+            age: limits::POOL_AGE_MAX,
+            future_age: limits::POOL_FUTURE_AGE_MAX,
+        }
+    }
+}
+
+/// How full the pool is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolSize {
+    /// Transactions that may be in the next block.
+    pub ready: usize,
+    /// Transactions that wait for another.
+    pub future: usize,
+    /// Bytes of all.
+    pub bytes: usize,
+}
+
+/// A transaction that a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Included {
+    /// Its hash.
+    pub hash: H256,
+    /// Its place in the block.
+    pub index: u32,
+}
+
+/// Place among the ready: high priority first, then in the order of becoming ready.
+type Order = (Reverse<u64>, u64);
+
+#[derive(Debug)]
+struct Entry {
+    bytes: Arc<[u8]>,
+    verdict: Verdict,
+    /// Required tags that no ready transaction provides.
+    missing: BTreeSet<Tag>,
+    added: TimeMs,
+    arrival: u64,
+    order: Option<Order>,
+}
+
+impl Entry {
+    fn subjects(&self) -> impl Iterator<Item = &Vec<u8>> {
+        self.verdict.subjects.iter().chain(&self.verdict.account)
+    }
+}
+
+/// What happened to transactions by one call, in order.
+pub(super) type Told = Vec<(H256, TxStatus)>;
+
+/// The pool. Hash maps are only looked up, never walked: runs with one seed are alike.
+#[derive(Debug, Default)]
+pub struct Pool {
+    limits: Limits,
+    height: Height,
+    next: u64,
+    bytes: usize,
+    entries: HashMap<H256, Entry>,
+    ready: BTreeMap<Order, H256>,
+    arrivals: BTreeMap<u64, H256>,
+    future: BTreeMap<u64, H256>,
+    providers: HashMap<Tag, H256>,
+    requirers: HashMap<Tag, BTreeSet<H256>>,
+    subjects: HashMap<Vec<u8>, BTreeSet<H256>>,
+    included: HashSet<H256>,
+    included_order: VecDeque<H256>,
+}
+
+impl Pool {
+    /// Returns an empty pool on the state of `height`.
+    pub fn new(limits: Limits, height: Height) -> Self {
+        Self {
+            limits,
+            height,
+            ..Self::default()
+        }
+    }
+
+    /// Returns the height of the last block the pool was told of.
+    pub fn height(&self) -> Height {
+        self.height
+    }
+
+    /// Returns how full it is.
+    pub fn size(&self) -> PoolSize {
+        PoolSize {
+            ready: self.ready.len(),
+            future: self.future.len(),
+            bytes: self.bytes,
+        }
+    }
+
+    /// Returns whether `hash` waits.
+    pub fn contains(&self, hash: &H256) -> bool {
+        self.entries.contains_key(hash)
+    }
+
+    /// Returns the bytes of a waiting transaction.
+    pub fn get(&self, hash: &H256) -> Option<Arc<[u8]>> {
+        self.entries.get(hash).map(|entry| entry.bytes.clone())
+    }
+
+    /// Returns whether a waiting transaction is ready; `None` if it does not wait.
+    pub fn is_ready(&self, hash: &H256) -> Option<bool> {
+        self.entries.get(hash).map(|entry| entry.order.is_some())
+    }
+
+    /// Refuses cheaply what need not be judged.
+    ///
+    /// # Errors
+    /// [`PoolError::AlreadyKnown`] and [`PoolError::AlreadyIncluded`].
+    pub fn check_new(&self, hash: H256) -> Result<(), PoolError> {
+        if self.entries.contains_key(&hash) {
+            return Err(PoolError::AlreadyKnown { hash });
+        }
+        if self.included.contains(&hash) {
+            return Err(PoolError::AlreadyIncluded { hash });
+        }
+        Ok(())
+    }
+
+    /// Returns ready transactions in order, at most `count` and about `bytes` of them.
+    pub fn candidates(&self, count: usize, bytes: usize) -> Vec<Arc<[u8]>> {
+        let mut sum = 0usize;
+        let list = self.ready.values().take(count);
+        let list = list.filter_map(|hash| self.get(hash));
+        list.take_while(|tx| {
+            sum = sum.saturating_add(tx.len());
+            sum <= bytes
+        })
+        .collect()
+    }
+
+    /// Returns every waiting transaction that arrived at least `age` before `now`, oldest first,
+    /// at most `count`.
+    pub fn older_than(&self, now: TimeMs, age: Duration, count: usize) -> Vec<(H256, Arc<[u8]>)> {
+        let old =
+            |entry: &Entry| u128::from(now.0.saturating_sub(entry.added.0)) >= age.as_millis();
+        let list = self.arrivals.values();
+        let list = list.filter_map(|hash| Some((*hash, self.entries.get(hash)?)));
+        list.take_while(|(_, entry)| old(entry))
+            .take(count)
+            .map(|(hash, entry)| (hash, entry.bytes.clone()))
+            .collect()
+    }
+
+    /// Adds a transaction that was judged by a state of at least [`Self::height`].
+    ///
+    /// # Errors
+    /// [`PoolError`] if there is no place for it; nothing has changed then.
+    pub(super) fn insert(
+        &mut self,
+        now: TimeMs,
+        hash: H256,
+        bytes: Arc<[u8]>,
+        verdict: Verdict,
+        told: &mut Told,
+    ) -> Result<(), PoolError> {
+        self.check_new(hash)?;
+        self.check_bounds(&bytes, &verdict)?;
+        self.make_room(bytes.len(), verdict.priority, told)?;
+        let arrival = self.tick();
+        for tag in &verdict.provides {
+            self.providers.insert(tag.clone(), hash);
+        }
+        for tag in &verdict.requires {
+            self.requirers.entry(tag.clone()).or_default().insert(hash);
+        }
+        let entry = Entry {
+            bytes,
+            verdict,
+            missing: BTreeSet::new(),
+            added: now,
+            arrival,
+            order: None,
+        };
+        for subject in entry.subjects() {
+            self.subjects
+                .entry(subject.clone())
+                .or_default()
+                .insert(hash);
+        }
+        self.bytes = self.bytes.saturating_add(entry.bytes.len());
+        self.arrivals.insert(arrival, hash);
+        self.future.insert(arrival, hash);
+        self.entries.insert(hash, entry);
+        self.settle(hash, told);
+        if self.is_ready(&hash) == Some(false) {
+            told.push((hash, TxStatus::Future));
+        }
+        Ok(())
+    }
+
+    /// Takes note of a final block: its transactions leave, those that waited for them become
+    /// ready. `changed`: storage keys it changed. Returns the transactions to judge again.
+    pub(super) fn on_block(
+        &mut self,
+        height: Height,
+        block: H256,
+        included: &[Included],
+        changed: &mut dyn Iterator<Item = &Vec<u8>>,
+        told: &mut Told,
+    ) -> Vec<H256> {
+        self.height = height;
+        let mut own_accounts = BTreeSet::new();
+        for &Included { hash, index } in included {
+            self.remember_included(hash);
+            if let Some(entry) = self.take(&hash) {
+                own_accounts.extend(entry.verdict.account.clone());
+                self.satisfy(&entry.verdict.provides, told);
+            }
+            let status = TxStatus::Finalized {
+                block,
+                height,
+                index,
+            };
+            told.push((hash, status));
+        }
+        let mut doubtful = BTreeSet::new();
+        for key in changed.filter(|key| !own_accounts.contains(*key)) {
+            doubtful.extend(self.subjects.get(key).into_iter().flatten());
+        }
+        let rest = self.recheck_rotation(limits::POOL_RECHECKED_PER_COMMIT_MAX);
+        doubtful.extend(rest);
+        doubtful.into_iter().collect()
+    }
+
+    /// Applies a new verdict on a waiting transaction.
+    pub(super) fn judged_again(
+        &mut self,
+        hash: &H256,
+        verdict: Result<Verdict, TransactionError>,
+        told: &mut Told,
+    ) {
+        let verdict = match verdict {
+            Err(error) => return self.remove(hash, TxStatus::Invalid(error), told),
+            Ok(verdict) => verdict,
+        };
+        let Some(entry) = self.entries.get_mut(hash) else {
+            return;
+        };
+        if entry.verdict.requires == verdict.requires {
+            return;
+        }
+        let old = std::mem::replace(&mut entry.verdict.requires, verdict.requires.clone());
+        for tag in old {
+            self.forget_requirer(&tag, hash);
+        }
+        for tag in verdict.requires {
+            self.requirers.entry(tag).or_default().insert(*hash);
+        }
+        self.settle(*hash, told);
+    }
+
+    /// Removes transactions that waited too long.
+    pub(super) fn expire(&mut self, now: TimeMs, told: &mut Told) {
+        let mut old = self.waited_longer(&self.future, now, self.limits.future_age);
+        old.extend(self.waited_longer(&self.arrivals, now, self.limits.age));
+        for hash in old {
+            self.drop_one(&hash, DropReason::Expired, told);
+        }
+    }
+
+    /// Returns the entries of `list`, which is in order of arrival, that waited longer than `age`.
+    fn waited_longer(&self, list: &BTreeMap<u64, H256>, now: TimeMs, age: Duration) -> Vec<H256> {
+        let waited = |hash: &H256| {
+            let entry = self.entries.get(hash)?;
+            Some(u128::from(now.0.saturating_sub(entry.added.0)))
+        };
+        let old = list.values().copied();
+        old.take_while(|hash| waited(hash).is_some_and(|waited| waited > age.as_millis()))
+            .collect()
+    }
+
+    /// Removes a transaction without a block.
+    pub(super) fn remove(&mut self, hash: &H256, status: TxStatus, told: &mut Told) {
+        if let Some(entry) = self.take(hash) {
+            self.withdraw(&entry.verdict.provides);
+            told.push((*hash, status));
+        }
+    }
+
+    fn drop_one(&mut self, hash: &H256, reason: DropReason, told: &mut Told) {
+        self.remove(hash, TxStatus::Dropped(reason), told);
+    }
+
+    fn check_bounds(&self, bytes: &[u8], verdict: &Verdict) -> Result<(), PoolError> {
+        let tags = verdict.provides.len().max(verdict.requires.len());
+        if tags > limits::POOL_TAGS_MAX || verdict.subjects.len() > limits::POOL_SUBJECTS_MAX {
+            return Err(PoolError::TooLong { bytes: bytes.len() });
+        }
+        let taken = verdict
+            .provides
+            .iter()
+            .find_map(|tag| self.providers.get(tag));
+        if let Some(by) = taken {
+            return Err(PoolError::TagTaken { by: *by });
+        }
+        let max = self.limits.per_subject;
+        let mut subjects = verdict.subjects.iter().chain(&verdict.account);
+        let count = |subject: &Vec<u8>| self.subjects.get(subject).map_or(0, BTreeSet::len);
+        if subjects.any(|subject| count(subject) >= max) {
+            return Err(PoolError::SubjectFull { max });
+        }
+        Ok(())
+    }
+
+    /// Makes room for one transaction: the oldest waiting one goes first, then the last ready one
+    /// if its priority is lower.
+    fn make_room(&mut self, bytes: usize, priority: u64, told: &mut Told) -> Result<(), PoolError> {
+        let fits = |pool: &Self| {
+            pool.entries.len() < pool.limits.count
+                && pool.bytes.saturating_add(bytes) <= pool.limits.bytes
+        };
+        while !fits(self) {
+            let oldest = self.future.values().next().copied();
+            let last = self.ready.last_key_value();
+            let last = last.filter(|((Reverse(lowest), _), _)| *lowest < priority);
+            match oldest.or(last.map(|(_, hash)| *hash)) {
+                Some(victim) => self.drop_one(&victim, DropReason::Evicted, told),
+                None => {
+                    let count = self.entries.len();
+                    return Err(PoolError::Full { count });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Works out whether `hash` is ready, and what follows for those that require it.
+    fn settle(&mut self, hash: H256, told: &mut Told) {
+        let mut queue = VecDeque::from([hash]);
+        while let Some(hash) = queue.pop_front() {
+            let Some(entry) = self.entries.get(&hash) else {
+                continue;
+            };
+            let (order, provides) = (entry.order, entry.verdict.provides.clone());
+            let (missing, after) = self.place(&hash, entry);
+            let is_ready = missing.is_empty();
+            if let Some(entry) = self.entries.get_mut(&hash) {
+                entry.missing = missing;
+            }
+            match order {
+                None if is_ready => {
+                    self.make_ready(&hash, after);
+                    told.push((hash, TxStatus::Ready));
+                    queue.extend(self.requirers_of(&provides));
+                }
+                // Not ready, or ready but before one that it requires: out, and in again later.
+                Some(order) if !is_ready || after.is_some_and(|after| after > order) => {
+                    self.unready(&hash);
+                    queue.extend(self.requirers_of(&provides));
+                    queue.push_back(hash);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Returns the tags that `entry` misses, and the last place among the ready of those that
+    /// provide what it requires.
+    fn place(&self, hash: &H256, entry: &Entry) -> (BTreeSet<Tag>, Option<Order>) {
+        let (mut missing, mut after) = (BTreeSet::new(), None);
+        for tag in &entry.verdict.requires {
+            let provider = self.providers.get(tag).filter(|by| *by != hash);
+            let provider = provider.and_then(|by| self.entries.get(by));
+            match provider.and_then(|provider| provider.order) {
+                Some(order) => after = after.max(Some(order)),
+                None => {
+                    missing.insert(tag.clone());
+                }
+            }
+        }
+        (missing, after)
+    }
+
+    /// Puts an entry among the ready, after `after` whatever its priority.
+    fn make_ready(&mut self, hash: &H256, after: Option<Order>) {
+        let seq = self.tick();
+        let Some(entry) = self.entries.get_mut(hash) else {
+            return;
+        };
+        let priority = Reverse(entry.verdict.priority);
+        let order = (
+            after.map_or(priority, |(after, _)| after.max(priority)),
+            seq,
+        );
+        entry.order = Some(order);
+        self.future.remove(&entry.arrival);
+        self.ready.insert(order, *hash);
+    }
+
+    fn unready(&mut self, hash: &H256) {
+        if let Some(entry) = self.entries.get_mut(hash)
+            && let Some(order) = entry.order.take()
+        {
+            self.ready.remove(&order);
+            self.future.insert(entry.arrival, *hash);
+        }
+    }
+
+    fn requirers_of(&self, tags: &[Tag]) -> Vec<H256> {
+        let lists = tags.iter().filter_map(|tag| self.requirers.get(tag));
+        lists.flatten().copied().collect()
+    }
+
+    /// The chain provides `tags` from now on: nobody waits for them any more.
+    fn satisfy(&mut self, tags: &[Tag], told: &mut Told) {
+        for tag in tags {
+            for hash in self.requirers.remove(tag).unwrap_or_default() {
+                if let Some(entry) = self.entries.get_mut(&hash) {
+                    entry.verdict.requires.retain(|required| required != tag);
+                }
+                self.settle(hash, told);
+            }
+        }
+    }
+
+    /// Nobody provides `tags` any more: those that require them wait again.
+    fn withdraw(&mut self, tags: &[Tag]) {
+        let mut ignored = Told::new();
+        for hash in self.requirers_of(tags) {
+            self.settle(hash, &mut ignored);
+        }
+    }
+
+    /// Takes an entry out of every index.
+    fn take(&mut self, hash: &H256) -> Option<Entry> {
+        let entry = self.entries.remove(hash)?;
+        if let Some(order) = entry.order {
+            self.ready.remove(&order);
+        }
+        self.future.remove(&entry.arrival);
+        self.arrivals.remove(&entry.arrival);
+        self.bytes = self.bytes.saturating_sub(entry.bytes.len());
+        for tag in &entry.verdict.provides {
+            if self.providers.get(tag) == Some(hash) {
+                self.providers.remove(tag);
+            }
+        }
+        for tag in &entry.verdict.requires {
+            self.forget_requirer(tag, hash);
+        }
+        for subject in entry.subjects() {
+            if let Some(set) = self.subjects.get_mut(subject) {
+                set.remove(hash);
+                if set.is_empty() {
+                    self.subjects.remove(subject);
+                }
+            }
+        }
+        Some(entry)
+    }
+
+    fn forget_requirer(&mut self, tag: &Tag, hash: &H256) {
+        if let Some(set) = self.requirers.get_mut(tag) {
+            set.remove(hash);
+            if set.is_empty() {
+                self.requirers.remove(tag);
+            }
+        }
+    }
+
+    fn remember_included(&mut self, hash: H256) {
+        if self.included.insert(hash) {
+            self.included_order.push_back(hash);
+            if self.included_order.len() > limits::POOL_INCLUDED_MAX
+                && let Some(oldest) = self.included_order.pop_front()
+            {
+                self.included.remove(&oldest);
+            }
+        }
+    }
+
+    /// Returns the oldest transactions: those most likely to have expired by the chain's rules.
+    fn recheck_rotation(&self, count: usize) -> Vec<H256> {
+        self.arrivals.values().take(count).copied().collect()
+    }
+
+    fn tick(&mut self) -> u64 {
+        self.next = self.next.wrapping_add(1);
+        self.next
+    }
+
+    /// Checks every invariant; for tests.
+    ///
+    /// # Errors
+    /// The invariant that does not hold.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let must = |holds: bool, what: &'static str| if holds { Ok(()) } else { Err(what) };
+        must(self.entries.len() <= self.limits.count, "too many")?;
+        must(self.bytes <= self.limits.bytes, "too many bytes")?;
+        must(self.entries.len() == self.arrivals.len(), "arrivals")?;
+        let split = self.ready.len().saturating_add(self.future.len());
+        must(self.entries.len() == split, "ready and future")?;
+        let bytes: usize = self.entries.values().map(|entry| entry.bytes.len()).sum();
+        must(bytes == self.bytes, "bytes do not add up")?;
+        let largest = self.subjects.values().map(BTreeSet::len).max();
+        must(
+            largest.unwrap_or(0) <= self.limits.per_subject,
+            "per subject",
+        )?;
+        let mut provided = BTreeSet::new();
+        for hash in self.ready.values() {
+            let entry = self.entries.get(hash).ok_or("ready without entry")?;
+            let requires = entry.verdict.requires.iter();
+            must(requires.clone().all(|tag| provided.contains(tag)), "order")?;
+            for tag in &entry.verdict.provides {
+                must(provided.insert(tag.clone()), "tag provided twice")?;
+                must(self.providers.get(tag) == Some(hash), "providers")?;
+            }
+        }
+        for hash in self.future.values() {
+            let entry = self.entries.get(hash).ok_or("future without entry")?;
+            must(
+                !entry.missing.is_empty(),
+                "future although nothing is missing",
+            )?;
+            let provided = entry.missing.iter().any(|tag| provided.contains(tag));
+            must(!provided, "missing what is provided")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! The narrow openings through which the node sees time and randomness, so that a simulation can
+//! put its own in their place. Storage is [`crate::storage::KeyValue`], transaction gossip
+//! [`crate::gossip::Gossip`], agreement and its network `allod_consensus::Seams`.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use allod_primitives::TimeMs;
+use parking_lot::Mutex;
+use rand::rngs::{OsRng, StdRng};
+use rand::{RngCore, SeedableRng};
+
+/// The wall clock.
+pub trait Clock: Send + Sync + fmt::Debug + 'static {
+    /// Returns milliseconds since 1970-01-01T00:00:00Z. May jump, also backwards.
+    fn now(&self) -> TimeMs;
+}
+
+/// The operating system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> TimeMs {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        let ms = since.map(|d| d.as_millis()).unwrap_or(0);
+        TimeMs(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+}
+
+/// A clock that follows tokio's, which a simulation pauses, from a given start, with an offset
+/// that can be changed to play a jump.
+#[derive(Debug)]
+pub struct TokioClock {
+    epoch: TimeMs,
+    start: tokio::time::Instant,
+    offset_ms: AtomicI64,
+}
+
+impl TokioClock {
+    /// Returns a clock that shows `epoch` now. Must be called within a tokio runtime.
+    pub fn new(epoch: TimeMs) -> Self {
+        Self {
+            epoch,
+            start: tokio::time::Instant::now(),
+            offset_ms: AtomicI64::new(0),
+        }
+    }
+
+    /// Sets how far the clock is off: negative is behind.
+    pub fn set_offset_ms(&self, offset_ms: i64) {
+        self.offset_ms.store(offset_ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> TimeMs {
+        let elapsed = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let base = self.epoch.plus_ms(elapsed).0;
+        TimeMs(base.saturating_add_signed(self.offset_ms.load(Ordering::Relaxed)))
+    }
+}
+
+/// A source of randomness: coefficients of batch verification, jitter of re-dials.
+pub trait Entropy: Send + Sync + fmt::Debug + 'static {
+    /// Fills `bytes` with randomness that others cannot predict.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's randomness.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OsEntropy;
+
+impl Entropy for OsEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        OsRng.fill_bytes(bytes);
+    }
+}
+
+/// Reproducible randomness, for simulations only: an adversary who knows the seed can make a
+/// batch of bad signatures pass.
+#[derive(Debug)]
+pub struct SeededEntropy(Mutex<StdRng>);
+
+impl SeededEntropy {
+    /// Returns the stream of `seed`.
+    pub fn new(seed: u64) -> Self {
+        Self(Mutex::new(StdRng::seed_from_u64(seed)))
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.lock().fill_bytes(bytes);
+    }
+}
+
+/// Runs `work`, which keeps a processor for more than about a millisecond, without holding up
+/// the other tasks of a multi-threaded runtime. In a simulation's single thread it just runs.
+pub(crate) fn heavy<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
+    }
+}

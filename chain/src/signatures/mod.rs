@@ -1,0 +1,185 @@
+//! Signatures verified once per node: in batches when they arrive, from memory when the block
+//! that holds them is executed.
+//!
+//! The memory is keyed by (key, message, signature), never by transaction: the same operation in
+//! another wrapping is the same signature, and a transaction that says something else is not.
+//! Everything here judges by ZIP-215, single and batch alike, so a verdict does not depend on the
+//! company in which a signature was checked.
+
+use std::collections::{HashSet, VecDeque};
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use allod_primitives::{H256, PublicKey, Signature, domain_hash};
+use ed25519_zebra::{VerificationKeyBytes, batch};
+use parking_lot::Mutex;
+use rand_core_010::{TryCryptoRng, TryRng};
+
+use crate::limits::{SIGNATURE_BATCH_MAX, SIGNATURE_CACHE_MAX};
+use crate::seams::Entropy;
+
+/// One signature to check: key, message, signature.
+pub type Check = (PublicKey, Vec<u8>, Signature);
+
+/// The node's signature checker and its memory of good ones. Shared by all tasks.
+pub struct Signatures {
+    known: Mutex<Known>,
+    entropy: Arc<dyn Entropy>,
+    counts: Counts,
+}
+
+/// How many signatures were checked, and how.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// In a batch that passed.
+    pub batched: AtomicU64,
+    /// One by one, because a batch failed or nobody had checked it before.
+    pub single: AtomicU64,
+    /// Not at all, being known.
+    pub remembered: AtomicU64,
+}
+
+/// The good signatures, forgotten in the order in which they came.
+#[derive(Default)]
+struct Known {
+    set: HashSet<H256>,
+    order: VecDeque<H256>,
+}
+
+impl Known {
+    fn insert(&mut self, id: H256) {
+        if !self.set.insert(id) {
+            return;
+        }
+        self.order.push_back(id);
+        if self.order.len() > SIGNATURE_CACHE_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.set.remove(&oldest);
+        }
+    }
+}
+
+impl fmt::Debug for Signatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signatures")
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Signatures {
+    /// Returns a checker with an empty memory that draws batch coefficients from `entropy`.
+    pub fn new(entropy: Arc<dyn Entropy>) -> Self {
+        Self {
+            known: Mutex::default(),
+            entropy,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Returns the counters.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Checks `checks` in batches and remembers the good ones; tells nothing, since whoever needs
+    /// a verdict asks [`Self::verify`].
+    ///
+    /// Cost: about 17 µs per signature that is not known, 2 µs per known one.
+    pub fn prepare(&self, checks: &[Check]) {
+        let ids: Vec<H256> = checks.iter().map(id).collect();
+        let unknown: Vec<(H256, &Check)> = {
+            let known = self.known.lock();
+            let mut seen = HashSet::new();
+            let pairs = ids.into_iter().zip(checks);
+            pairs
+                .filter(|(id, _)| !known.set.contains(id) && seen.insert(*id))
+                .collect()
+        };
+        for part in unknown.chunks(SIGNATURE_BATCH_MAX) {
+            self.prepare_batch(part);
+        }
+    }
+
+    /// Returns whether `signature` is good, from memory if it was checked before.
+    pub fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+        let id = identify(key, message, signature);
+        if self.known.lock().set.contains(&id) {
+            self.counts.remembered.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        self.counts.single.fetch_add(1, Ordering::Relaxed);
+        let good = key.verify(message, signature).is_ok();
+        if good {
+            self.known.lock().insert(id);
+        }
+        good
+    }
+
+    fn prepare_batch(&self, part: &[(H256, &Check)]) {
+        if let [(id, (key, message, signature))] = part {
+            self.counts.single.fetch_add(1, Ordering::Relaxed);
+            if key.verify(message, signature).is_ok() {
+                self.known.lock().insert(*id);
+            }
+            return;
+        }
+        let mut verifier = batch::Verifier::new();
+        for (_, (key, message, signature)) in part {
+            let key = VerificationKeyBytes::from(key.0);
+            let signature = ed25519_zebra::Signature::from(signature.0);
+            verifier.queue((key, signature, message.as_slice()));
+        }
+        if verifier.verify(Coefficients(&*self.entropy)).is_ok() {
+            let count = part.len() as u64;
+            self.counts.batched.fetch_add(count, Ordering::Relaxed);
+            let mut known = self.known.lock();
+            part.iter().for_each(|(id, _)| known.insert(*id));
+            return;
+        }
+        // Someone sent a bad one: halving finds it at a cost of a few batches.
+        let (left, right) = part.split_at(part.len() / 2);
+        self.prepare_batch(left);
+        self.prepare_batch(right);
+    }
+}
+
+fn id((key, message, signature): &Check) -> H256 {
+    identify(key, message, signature)
+}
+
+fn identify(key: &PublicKey, message: &[u8], signature: &Signature) -> H256 {
+    domain_hash("allod/node/checked", &[&key.0, &signature.0, message])
+}
+
+/// The node's randomness as the batch verifier wants it.
+struct Coefficients<'a>(&'a dyn Entropy);
+
+impl TryRng for Coefficients<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        let mut bytes = [0; 4];
+        self.0.fill(&mut bytes);
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(out);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Coefficients<'_> {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,68 @@
+use super::*;
+use crate::seams::SeededEntropy;
+use ed25519_dalek::{Signer, SigningKey};
+
+fn signatures() -> Signatures {
+    Signatures::new(Arc::new(SeededEntropy::new(1)))
+}
+
+fn check(seed: u8, message: &[u8]) -> Check {
+    let key = SigningKey::from_bytes(&[seed; 32]);
+    let signature = Signature(key.sign(message).to_bytes());
+    (
+        PublicKey(key.verifying_key().to_bytes()),
+        message.to_vec(),
+        signature,
+    )
+}
+
+fn verdict(signatures: &Signatures, check: &Check) -> bool {
+    signatures.verify(&check.0, &check.1, &check.2)
+}
+
+fn count(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}
+
+#[test]
+fn a_prepared_signature_is_not_checked_again() {
+    let signatures = signatures();
+    let checks: Vec<Check> = (1..=9).map(|seed| check(seed, b"message")).collect();
+    signatures.prepare(&checks);
+    assert!(checks.iter().all(|check| verdict(&signatures, check)));
+    assert_eq!(count(&signatures.counts.batched), 9);
+    assert_eq!(count(&signatures.counts.single), 0);
+    assert_eq!(count(&signatures.counts.remembered), 9);
+}
+
+#[test]
+fn bad_signatures_in_a_batch_do_not_taint_the_good_ones() {
+    let signatures = signatures();
+    let mut checks: Vec<Check> = (1..=40).map(|seed| check(seed, b"message")).collect();
+    for bad in [3, 17, 39] {
+        checks[bad].2.0[40] ^= 1;
+    }
+    signatures.prepare(&checks);
+    for (index, check) in checks.iter().enumerate() {
+        assert_eq!(verdict(&signatures, check), ![3, 17, 39].contains(&index));
+    }
+}
+
+#[test]
+fn a_known_signature_says_nothing_about_another_message() {
+    let signatures = signatures();
+    let good = check(1, b"pay one");
+    signatures.prepare(std::slice::from_ref(&good));
+    let (key, _, signature) = good;
+    assert!(!signatures.verify(&key, b"pay two", &signature));
+}
+
+#[test]
+fn the_memory_is_bounded_and_forgets_the_oldest() {
+    let mut known = Known::default();
+    let id = |n: usize| domain_hash("allod/node/checked", &[&n.to_le_bytes()]);
+    (0..SIGNATURE_CACHE_MAX + 10).for_each(|n| known.insert(id(n)));
+    assert_eq!(known.set.len(), SIGNATURE_CACHE_MAX);
+    assert_eq!(known.order.len(), SIGNATURE_CACHE_MAX);
+    assert!(!known.set.contains(&id(9)) && known.set.contains(&id(10)));
+}

@@ -1,0 +1,174 @@
+//! Values as they were at recent heights.
+
+use std::collections::BTreeSet;
+
+use allod_primitives::{Height, TimeMs};
+
+use super::backend::{Batch, Column};
+use super::error::{HistoryError, StorageError};
+use super::reader::{OLDEST, Reader, corrupt, height_key};
+use crate::limits::PRUNED_VERSIONS_PER_COMMIT_MAX;
+use parity_scale_codec::Encode;
+
+/// Key of the value that the block at `height` replaced.
+pub(super) fn history_key(key: &[u8], height: Height) -> Vec<u8> {
+    [key, &height_key(height)].concat()
+}
+
+/// Splits a history key. Keys shorter than a height are nobody's.
+fn split(key: &[u8]) -> Option<(&[u8], Height)> {
+    let (key, height) = key.split_last_chunk::<8>()?;
+    Some((key, Height(u64::from_be_bytes(*height))))
+}
+
+fn check_window(reader: &Reader<'_>, height: Height) -> Result<(), HistoryError> {
+    let tip = reader.tip()?;
+    if height > tip {
+        return Err(HistoryError::Unknown { height, tip });
+    }
+    let oldest = reader.oldest()?;
+    if height < oldest {
+        return Err(HistoryError::Pruned { height, oldest });
+    }
+    Ok(())
+}
+
+pub(super) fn value_at(
+    reader: &Reader<'_>,
+    height: Height,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, HistoryError> {
+    check_window(reader, height)?;
+    if let Some(scratch) = reader.scratch(height)?
+        && let Some((_, value)) = scratch.into_iter().find(|(found, _)| found == key)
+    {
+        return Ok(Some(value));
+    }
+    Ok(value_within(reader, height, key)?)
+}
+
+fn value_within(
+    reader: &Reader<'_>,
+    height: Height,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, StorageError> {
+    let from = history_key(key, height.next());
+    for pair in reader.view.scan(Column::History, &from) {
+        let (found, value) = pair?;
+        if !found.starts_with(key) {
+            break;
+        }
+        // A longer key may sort in between; its entries are not ours.
+        if found.len() == from.len() {
+            let old = allod_primitives::decode_strict(&value);
+            return old.map_err(|_| corrupt(Column::History, &found));
+        }
+    }
+    reader.value(key)
+}
+
+pub(super) fn keys_at(
+    reader: &Reader<'_>,
+    height: Height,
+    prefix: &[u8],
+    start: Option<&[u8]>,
+    count: usize,
+) -> Result<Vec<Vec<u8>>, HistoryError> {
+    check_window(reader, height)?;
+    let from = start.filter(|start| *start >= prefix).unwrap_or(prefix);
+    let above = |key: &[u8]| key.starts_with(prefix) && start.is_none_or(|start| key > start);
+    let mut touched = BTreeSet::new();
+    for pair in reader.view.scan(Column::History, from) {
+        let (found, _) = pair?;
+        if !found.starts_with(prefix) {
+            break;
+        }
+        if let Some((key, changed)) = split(&found)
+            && changed > height
+            && above(key)
+        {
+            touched.insert(key.to_vec());
+        }
+    }
+    let mut keys = Vec::new();
+    let mut touched = touched.into_iter().peekable();
+    let current = reader.view.scan(Column::State, from);
+    let mut current = current
+        .map(|pair| pair.map(|(key, _)| key))
+        .take_while(|key| key.as_ref().map_or(true, |key| key.starts_with(prefix)))
+        .filter(|key| key.as_ref().map_or(true, |key| above(key)))
+        .peekable();
+    while keys.len() < count {
+        let next = match current.peek() {
+            Some(Err(error)) => return Err(error.clone().into()),
+            Some(Ok(key)) => Some(key.clone()),
+            None => None,
+        };
+        let key = match (next, touched.peek().cloned()) {
+            (None, None) => break,
+            (Some(key), None) => key,
+            (None, Some(key)) => key,
+            (Some(a), Some(b)) => a.min(b),
+        };
+        if current
+            .peek()
+            .is_some_and(|next| next.as_ref().is_ok_and(|next| *next == key))
+        {
+            current.next();
+        }
+        let existed = if touched.peek() == Some(&key) {
+            touched.next();
+            value_within(reader, height, &key)?.is_some()
+        } else {
+            true
+        };
+        if existed {
+            keys.push(key);
+        }
+    }
+    Ok(keys)
+}
+
+/// How much history is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) blocks: u64,
+    pub(super) ms: u64,
+    pub(super) keep_scratch: bool,
+}
+
+/// Returns the writes that forget versions older than `window`, at most
+/// [`PRUNED_VERSIONS_PER_COMMIT_MAX`] of them. Repeating it is harmless.
+pub(super) fn prune(reader: &Reader<'_>, window: Window) -> Result<Option<Batch>, StorageError> {
+    let (tip, first) = (reader.tip()?, reader.oldest()?);
+    let now = time_of(reader, tip)?;
+    let mut oldest = first;
+    let mut batch = Batch::new();
+    for _ in 0..PRUNED_VERSIONS_PER_COMMIT_MAX {
+        let next = oldest.next();
+        let deep = next.0.saturating_add(window.blocks) <= tip.0;
+        if !deep || now.0.saturating_sub(time_of(reader, next)?.0) < window.ms {
+            break;
+        }
+        // Version `oldest` needs the entries of `next`; later versions do not.
+        for key in reader.changed(next)?.unwrap_or_default() {
+            batch.delete(Column::History, history_key(&key, next));
+        }
+        batch.delete(Column::Changed, height_key(next));
+        if !window.keep_scratch {
+            batch.delete(Column::Scratch, height_key(oldest));
+        }
+        oldest = next;
+    }
+    if oldest == first {
+        return Ok(None);
+    }
+    batch.put(Column::Meta, OLDEST, oldest.encode());
+    Ok(Some(batch))
+}
+
+fn time_of(reader: &Reader<'_>, height: Height) -> Result<TimeMs, StorageError> {
+    let header = reader.header(height)?;
+    let header = header.ok_or_else(|| corrupt(Column::Headers, &height_key(height)))?;
+    Ok(header.digest.time)
+}

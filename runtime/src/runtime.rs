@@ -122,8 +122,16 @@ outer_errors! {
     5 Grant grant;
 }
 
-/// Names of the pallets whose changed keys go into the header's changes root.
-pub(crate) const IDENTITY_PALLETS: [&str; 3] = ["Did", "Revocation", "Grant"];
+/// Pallet and item of the maps whose changed keys go into the header's changes root: records, not
+/// the indices and counters beside them.
+///
+/// Source: spec/block.md §4.
+pub(crate) const IDENTITY_ITEMS: [(&str, &str); 4] = [
+    ("Did", "Records"),
+    ("Did", "Retired"),
+    ("Revocation", "Tags"),
+    ("Grant", "Grants"),
+];
 
 /// What every pallet does before the extrinsics of a block, in the order of their indices.
 pub(crate) fn on_initialize(context: &mut Context<'_>) {

@@ -8,7 +8,7 @@ use allod_primitives::header::{
 };
 use allod_primitives::limits::{BLOCK_BYTES_MAX, BLOCK_ITEMS_MAX};
 use allod_primitives::merkle::{self, Domain};
-use allod_primitives::{H256, Header, Height, TimeMs};
+use allod_primitives::{H256, Header, Height, TimeMs, keys};
 use parity_scale_codec::{CompactLen, Encode};
 
 use super::check::{block_env, check};
@@ -23,7 +23,7 @@ use crate::frame::{
     TransactionError,
 };
 use crate::genesis::{self, GenesisConfig, GenesisError};
-use crate::runtime::{IDENTITY_PALLETS, on_initialize};
+use crate::runtime::{IDENTITY_ITEMS, on_initialize};
 use crate::system::{self, Event};
 use crate::timestamp;
 use crate::version::SPEC_VERSION;
@@ -237,13 +237,14 @@ impl Executed {
     }
 }
 
-/// Returns root and count over the changed keys of the identity pallets.
+/// Returns root and count over the changed keys of identities, revocations and grants.
 fn identity_changes_root(changes: &BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> (H256, u32) {
-    let prefixes =
-        IDENTITY_PALLETS.map(|pallet| allod_primitives::hash::twox_128(pallet.as_bytes()));
-    let changes = changes
-        .iter()
-        .filter(|(key, _)| prefixes.iter().any(|prefix| key.starts_with(prefix)));
+    let mut prefixes = IDENTITY_ITEMS.map(|(pallet, item)| keys::item(pallet, item));
+    prefixes.sort_unstable();
+    let changes = prefixes.iter().flat_map(|prefix| {
+        let from = changes.range::<Vec<u8>, _>(prefix..);
+        from.take_while(move |(key, _)| key.starts_with(prefix))
+    });
     changes_root(changes.map(|(key, value)| (key.as_slice(), value.as_deref())))
 }
 

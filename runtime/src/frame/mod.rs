@@ -19,3 +19,6 @@ pub use dispatch::{DispatchError, DispatchResult, ModuleError, Origin, Transacti
 pub use registry::{Constant, EntryKey, Pallet, StorageEntry};
 pub use state::{Overlay, StateRead};
 pub use storage::{Map, Value};
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,29 @@
 //! The jsonrpsee server of the contract, over a view of the node.
+//!
+//! HTTP and WebSocket share one port, with `/health`, `/ready` and `/metrics` as plain GET. The
+//! methods are those of `allod-rpc-api` and Substrate's basic ones; spec/rpc.md lists them. The
+//! node implements [`NodeView`] and hands itself to [`RpcServer::start`].
+//!
+//! It is *not* the node: it stores nothing, judges nothing by itself, and every answer is as of
+//! one finalized block.
 
+pub mod config;
 pub mod fault;
+pub mod server;
 pub mod view;
 
+mod answer;
+mod checks;
+mod identity;
+mod methods;
+mod probes;
+mod snapshot;
+mod submit;
+mod substrate;
+
 pub use allod_runtime::frame::wire::RuntimeVersion;
+pub use config::ServerConfig;
+pub use server::{RpcServer, StartError};
 pub use view::{
     ChainInfo, Fault, Finalized, HeadInfo, HistoryItem, InvalidTransaction, NodeView, PeerInfo,
     PoolError, StateUnavailable, SyncState, TransactionError, TxStatus, ValidTransaction,

@@ -18,13 +18,13 @@ pub struct HexHash(pub H256);
 #[non_exhaustive]
 pub enum HexError {
     /// Does not begin with `0x`.
-    #[error("hexadecimal text must begin with 0x")]
+    #[error("hex: text must begin with 0x")]
     NoPrefix,
     /// A character that is no hexadecimal digit, or an odd number of digits.
-    #[error("not an even number of hexadecimal digits after 0x")]
+    #[error("hex: not an even number of digits after 0x")]
     Digits,
     /// Not as many bytes as the type has.
-    #[error("{actual} bytes where {expected} are expected")]
+    #[error("hex: {actual} bytes where {expected} are expected")]
     Length {
         /// Bytes the type has.
         expected: usize,

@@ -1,0 +1,225 @@
+//! `identity_resolve`, `identity_history`, `identity_lanes` and `identity_context`.
+
+use allod_primitives::did::{Did, DidId, NetworkId};
+use allod_primitives::document::RetiredMethod;
+use allod_primitives::keys::{self, Hasher};
+use allod_primitives::limits::{
+    QUOTA_DOCUMENTS_PER_DAY, QUOTA_GUARDIANS_PER_DAY, QUOTA_RANK_PER_DAY, RETIRED_METHODS_MAX,
+};
+use allod_primitives::log::LogKind;
+use allod_primitives::operation::{Body, SignedOperation};
+use allod_primitives::record::{DidRecord, LaneHead, QuotaUse};
+use allod_primitives::{Height, decode_strict};
+use allod_rpc_api::context::{ContextLimits, ContextResponse};
+use allod_rpc_api::document::{DidDocument, DocumentMetadata, RetiredEntry};
+use allod_rpc_api::error::ErrorCode;
+use allod_rpc_api::identity::{
+    HistoryEntry, HistoryRequest, HistoryResponse, LanePosition, LanesRequest, LanesResponse,
+    ResolveRequest, ResolveResponse,
+};
+use allod_rpc_api::limits::{HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, RETIRED_LISTED_MAX};
+use allod_rpc_api::method::{IDENTITY_CONTEXT, IDENTITY_HISTORY, IDENTITY_LANES, IDENTITY_RESOLVE};
+use jsonrpsee::server::RegisterMethodError;
+use parity_scale_codec::Encode;
+
+use crate::answer::{Answer, did_request, failed, unavailable};
+use crate::methods::Module;
+use crate::snapshot::Snapshot;
+use crate::view::{HistoryItem, NodeView};
+
+pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
+    module.register_blocking_method(IDENTITY_RESOLVE, |params, view, _| {
+        resolve(&**view, &did_request(&params)?)
+    })?;
+    module.register_blocking_method(IDENTITY_HISTORY, |params, view, _| {
+        history(&**view, &did_request(&params)?)
+    })?;
+    module.register_method(IDENTITY_LANES, |params, view, _| {
+        lanes(&**view, &did_request(&params)?)
+    })?;
+    module.register_method(IDENTITY_CONTEXT, |_, view, _| context(&**view))?;
+    Ok(())
+}
+
+fn record(at: &Snapshot<'_>, did: &Did) -> Answer<DidRecord> {
+    let record = at.read(&keys::did_record(&did.id()))?;
+    record.ok_or_else(|| failed(ErrorCode::DidNotFound.with(did)))
+}
+
+fn resolve(view: &dyn NodeView, request: &ResolveRequest) -> Answer<ResolveResponse> {
+    let at = Snapshot::at(view, request.height)?;
+    let did = at.did(&request.did)?;
+    let record = record(&at, &did)?;
+    let now = at.head.time();
+    let document = DidDocument::new(&did, &record.document, now);
+    let retired = match record.retired_count {
+        0 => Vec::new(),
+        _ => retired(view, &at, &did)?,
+    };
+    Ok(ResolveResponse {
+        did_document: record.is_active().then_some(document),
+        did_document_metadata: DocumentMetadata::new(&record),
+        retired,
+        retired_count: record.retired_count,
+        not_before: record.not_before.0,
+        grant_epoch: record.grant_epoch,
+        frozen_until: record
+            .frozen
+            .as_ref()
+            .filter(|freeze| now < freeze.until)
+            .map(|freeze| freeze.until.0),
+        record: record.encode().into(),
+        height: at.head.height().0,
+        block_hash: at.hash().into(),
+        time: now.0,
+    })
+}
+
+/// Returns the newest retired methods, newest first.
+fn retired(view: &dyn NodeView, at: &Snapshot<'_>, did: &Did) -> Answer<Vec<RetiredEntry>> {
+    let prefix = keys::map("Did", "Retired", Hasher::Identity, &did.id());
+    let found = view
+        .keys_at(&at.hash(), &prefix, RETIRED_METHODS_MAX as usize, None)
+        .map_err(unavailable)?;
+    let mut methods: Vec<RetiredMethod> = Vec::with_capacity(found.len());
+    for key in found {
+        methods.extend(at.read::<RetiredMethod>(&key)?);
+    }
+    methods.sort_by_key(|it| std::cmp::Reverse(it.until));
+    methods.truncate(RETIRED_LISTED_MAX);
+    let entries = methods.iter().map(|it| RetiredEntry::new(did, it));
+    Ok(entries.collect())
+}
+
+fn history(view: &dyn NodeView, request: &HistoryRequest) -> Answer<HistoryResponse> {
+    let at = Snapshot::newest(view);
+    let did = at.did(&request.did)?;
+    let record = record(&at, &did)?;
+    let count = request.count.unwrap_or(HISTORY_COUNT_DEFAULT);
+    if count == 0 || count > HISTORY_COUNT_MAX {
+        let detail = format_args!("count {count} is not within 1 to {HISTORY_COUNT_MAX}");
+        return Err(failed(ErrorCode::InvalidParams.with(detail)));
+    }
+    let entries = history_entries(view, &did.id(), &at, request.from, count)?;
+    let end = request.from.saturating_add(entries.len() as u64);
+    let is_more = !entries.is_empty() && end < record.log.count;
+    Ok(HistoryResponse {
+        entries,
+        next: is_more.then_some(end),
+        log_count: record.log.count,
+        log_head: record.log.head.into(),
+        height: at.head.height().0,
+        block_hash: at.hash().into(),
+        time: at.head.time().0,
+    })
+}
+
+/// Returns entries up to the snapshot's block: the index may already know a newer one.
+fn history_entries(
+    view: &dyn NodeView,
+    did: &DidId,
+    at: &Snapshot<'_>,
+    from: u64,
+    count: u32,
+) -> Answer<Vec<HistoryEntry>> {
+    let items = view.history(did, from, count).map_err(unavailable)?;
+    let known = items
+        .into_iter()
+        .take_while(|it| it.entry.height <= at.head.height());
+    Ok(known.map(history_entry).collect())
+}
+
+fn history_entry(item: HistoryItem) -> HistoryEntry {
+    let entry = item.entry;
+    let kind = match entry.kind {
+        LogKind::Operation => "operation",
+        LogKind::Automatic => "automatic",
+        LogKind::Governance => "governance",
+    };
+    let action = item.operation.as_deref().and_then(|bytes| {
+        let operation: SignedOperation = decode_strict(bytes).ok()?;
+        Some(action(&operation.operation.body).to_owned())
+    });
+    HistoryEntry {
+        n: entry.n,
+        kind: kind.to_owned(),
+        operation_hash: entry.operation_hash.into(),
+        signatures_hash: entry.signatures_hash.into(),
+        record_hash: entry.record_hash.into(),
+        height: entry.height.0,
+        time: entry.time.0,
+        extrinsic_index: item.extrinsic_index,
+        action,
+        operation: item.operation.map(Into::into),
+    }
+}
+
+const fn action(body: &Body) -> &'static str {
+    match body {
+        Body::Incept(_) => "incept",
+        Body::UpdateDocument(_) => "updateDocument",
+        Body::Rotate(_) => "rotate",
+        Body::Deactivate { .. } => "deactivate",
+        Body::Propose(_) => "propose",
+        Body::Cancel { .. } => "cancel",
+        Body::Recover { .. } => "recover",
+        Body::SetNotBefore { .. } => "setNotBefore",
+    }
+}
+
+fn lanes(view: &dyn NodeView, request: &LanesRequest) -> Answer<LanesResponse> {
+    let at = Snapshot::newest(view);
+    let did = at.did(&request.did)?;
+    let record = record(&at, &did)?;
+    let used: Option<QuotaUse> = at.read(&keys::did_quota(&did.id()))?;
+    let today = at.head.time().day();
+    let used = used.filter(|it| it.day == today).unwrap_or_default();
+    let position = |lane: &LaneHead, used: u16, quota: u16| LanePosition {
+        next_seq: lane.next_seq,
+        last: lane.last.into(),
+        used,
+        quota,
+    };
+    let ranks = record.lanes.ranks.iter().zip(used.ranks);
+    Ok(LanesResponse {
+        ranks: ranks
+            .map(|(lane, used)| position(lane, used, QUOTA_RANK_PER_DAY))
+            .collect(),
+        guardians: position(
+            &record.lanes.guardians,
+            used.guardians,
+            QUOTA_GUARDIANS_PER_DAY,
+        ),
+        documents: position(
+            &record.lanes.documents,
+            used.documents,
+            QUOTA_DOCUMENTS_PER_DAY,
+        ),
+        tokens_used: used.tokens,
+        height: at.head.height().0,
+        block_hash: at.hash().into(),
+        time: at.head.time().0,
+    })
+}
+
+fn context(view: &dyn NodeView) -> Answer<ContextResponse> {
+    let head = view.head();
+    let chain = view.chain();
+    let version = view.runtime_version(&head.hash).map_err(unavailable)?;
+    let not_ready = || failed(ErrorCode::NotReady);
+    Ok(ContextResponse {
+        name: view.chain_info().chain,
+        network: NetworkId::from_genesis(&chain.genesis).to_string(),
+        genesis: chain.genesis.into(),
+        fork_id: chain.fork_id.0,
+        genesis_hash: view.hash_of(Height(0)).ok_or_else(not_ready)?.into(),
+        spec_version: version.spec_version,
+        transaction_version: version.transaction_version,
+        height: head.height().0,
+        block_hash: head.hash.into(),
+        time: head.time().0,
+        node_time: view.now().0,
+        admission: view.admission(),
+        limits: ContextLimits::default(),
+    })
+}

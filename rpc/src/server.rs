@@ -1,0 +1,134 @@
+//! The server: HTTP and WebSocket on one port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderValue;
+use jsonrpsee::server::{
+    BatchRequestConfig, PingConfig, RandomStringIdProvider, RegisterMethodError, Server,
+    ServerConfig as Limits, ServerHandle,
+};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
+
+use crate::config::ServerConfig;
+use crate::methods::all_methods;
+use crate::probes::ProbeLayer;
+use crate::view::NodeView;
+
+/// Characters of a subscription's id. Ids are text: numbers break some clients.
+const SUBSCRIPTION_ID_CHARS: usize = 16;
+/// A WebSocket client that answers no ping for this long is gone.
+const PING_INACTIVE: Duration = Duration::from_secs(90);
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An origin that is no header value.
+    #[error("`{origin}` is not an origin")]
+    Origin {
+        /// The text found.
+        origin: String,
+    },
+    /// Two methods with one name.
+    #[error(transparent)]
+    Methods(#[from] RegisterMethodError),
+}
+
+/// A running server. Dropping it stops the server without waiting.
+#[derive(Clone, Debug)]
+pub struct RpcServer {
+    address: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl RpcServer {
+    /// Starts to serve `view`.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: &ServerConfig, view: Arc<dyn NodeView>) -> Result<Self, StartError> {
+        let methods = all_methods(view.clone())?;
+        let middleware = tower::ServiceBuilder::new()
+            .option_layer(cors(&config.cors_origins)?)
+            .layer(ProbeLayer::new(view));
+        let failed = |source| StartError::Listen {
+            address: config.listen,
+            source,
+        };
+        let server = Server::builder()
+            .set_config(limits(config))
+            .set_http_middleware(middleware)
+            .build(config.listen)
+            .await
+            .map_err(failed)?;
+        let address = server.local_addr().map_err(failed)?;
+        let handle = server.start(methods);
+        tracing::info!(%address, "serving JSON-RPC");
+        Ok(Self { address, handle })
+    }
+
+    /// Returns the address it listens on, with the real port.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops taking connections, lets running calls end, and returns once all are closed.
+    pub async fn stop(self) {
+        // An error means that it has stopped already.
+        let _already = self.handle.stop();
+        self.handle.stopped().await;
+    }
+}
+
+fn limits(config: &ServerConfig) -> Limits {
+    let batches = match config.batch_calls_max {
+        0 => BatchRequestConfig::Disabled,
+        calls => BatchRequestConfig::Limit(calls),
+    };
+    let ping = PingConfig::new()
+        .ping_interval(PING_INTERVAL)
+        .inactive_limit(PING_INACTIVE);
+    Limits::builder()
+        .max_request_body_size(config.request_bytes_max)
+        .max_response_body_size(config.response_bytes_max)
+        .max_connections(config.connections_max)
+        .max_subscriptions_per_connection(config.subscriptions_per_connection_max)
+        .set_batch_request_config(batches)
+        .set_message_buffer_capacity(config.messages_buffered_max.max(1))
+        .set_id_provider(RandomStringIdProvider::new(SUBSCRIPTION_ID_CHARS))
+        .enable_ws_ping(ping)
+        .build()
+}
+
+fn cors(origins: &[String]) -> Result<Option<CorsLayer>, StartError> {
+    if origins.is_empty() {
+        return Ok(None);
+    }
+    let origin = if origins.iter().any(|it| it == "*") {
+        AllowOrigin::any()
+    } else {
+        let value = |origin: &String| {
+            HeaderValue::from_str(origin).map_err(|_| StartError::Origin {
+                origin: origin.clone(),
+            })
+        };
+        AllowOrigin::list(origins.iter().map(value).collect::<Result<Vec<_>, _>>()?)
+    };
+    let layer = CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods(AllowMethods::list([http::Method::POST, http::Method::GET]))
+        .allow_headers(AllowHeaders::list([http::header::CONTENT_TYPE]));
+    Ok(Some(layer))
+}

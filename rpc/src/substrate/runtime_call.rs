@@ -1,0 +1,73 @@
+//! The runtime functions that `state_call` answers. Arguments and results are SCALE.
+
+use allod_primitives::limits::EXTRINSIC_BYTES_MAX;
+use allod_primitives::{BoundedVec, H256, PublicKey, decode_strict};
+use allod_rpc_api::ErrorCode;
+use parity_scale_codec::Encode;
+
+use crate::answer::{Answer, failed, invalid_params, unavailable};
+use crate::view::{NodeView, ValidityError};
+
+/// The metadata version of the methods that know no versions.
+pub(super) const METADATA_LEGACY: u32 = 14;
+/// The metadata versions there may be.
+const METADATA_VERSIONS: [u32; 3] = [14, 15, 16];
+const EXTRINSIC_BYTES: u32 = EXTRINSIC_BYTES_MAX as u32;
+
+/// Source, extrinsic body, block hash.
+type ValidateArguments = (u8, BoundedVec<u8, EXTRINSIC_BYTES>, H256);
+
+/// Calls `name` with `data` on the state after the block `at`.
+pub(super) fn call(view: &dyn NodeView, name: &str, data: &[u8], at: &H256) -> Answer<Vec<u8>> {
+    match name {
+        "Core_version" => Ok(view.runtime_version(at).map_err(unavailable)?.encode()),
+        "Metadata_metadata" => {
+            let metadata = view.metadata(METADATA_LEGACY);
+            let metadata = metadata.ok_or_else(|| failed(ErrorCode::Internal))?;
+            Ok(metadata.encode())
+        }
+        "Metadata_metadata_versions" => {
+            let offered = METADATA_VERSIONS.into_iter();
+            let offered = offered.filter(|version| view.metadata(*version).is_some());
+            Ok(offered.collect::<Vec<u32>>().encode())
+        }
+        "Metadata_metadata_at_version" => {
+            let version: u32 = decoded(data)?;
+            Ok(view.metadata(version).encode())
+        }
+        "AccountNonceApi_account_nonce" => {
+            let account: PublicKey = decoded(data)?;
+            Ok(view.nonce(at, &account).map_err(unavailable)?.encode())
+        }
+        "TaggedTransactionQueue_validate_transaction" => {
+            // The block the caller names is the one it asks `state_call` about.
+            let (_source, body, _block): ValidateArguments = decoded(data)?;
+            validate(view, at, &body)
+        }
+        _ => Err(failed(ErrorCode::UnknownRuntimeCall.with(name_shown(name)))),
+    }
+}
+
+fn validate(view: &dyn NodeView, at: &H256, body: &[u8]) -> Answer<Vec<u8>> {
+    match view.validate_transaction(at, body) {
+        Ok(valid) => {
+            let ok = (0u8, valid.priority, valid.requires, valid.provides);
+            Ok((ok, valid.longevity, true).encode())
+        }
+        Err(ValidityError::Invalid(error)) => {
+            let mut out = vec![1];
+            out.extend(error.reason.encode_validity());
+            Ok(out)
+        }
+        Err(ValidityError::Unavailable(error)) => Err(unavailable(error)),
+    }
+}
+
+fn decoded<T: parity_scale_codec::Decode>(data: &[u8]) -> Answer<T> {
+    decode_strict(data).map_err(invalid_params)
+}
+
+/// Returns the beginning of a name somebody sent, for the error.
+fn name_shown(name: &str) -> String {
+    name.chars().take(64).collect()
+}

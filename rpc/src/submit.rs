@@ -66,7 +66,7 @@ async fn accept(view: &dyn NodeView, bodies: Vec<Vec<u8>>) -> Vec<SubmitOutcome>
     let outcome = |(hash, answer): (_, Result<_, PoolError>)| match answer {
         // Submitting twice is not an error: the client may not have heard the first answer.
         Ok(_) | Err(PoolError::AlreadyKnown) => with_hash(hash, status(SubmitStatus::Accepted)),
-        Err(error) => with_hash(hash, rejected(pool_error(&error))),
+        Err(error) => with_hash(hash, refused(error)),
     };
     hashes.into_iter().zip(answers).map(outcome).collect()
 }
@@ -95,12 +95,20 @@ async fn finalize(
     join_all(outcomes).await
 }
 
+/// Returns the outcome of an extrinsic that the pool did not take.
+fn refused(error: PoolError) -> SubmitOutcome {
+    match error {
+        PoolError::AlreadyFinalized(finalized) => finalized_outcome(&finalized),
+        error => rejected(pool_error(&error)),
+    }
+}
+
 /// Waits for the end of one extrinsic.
 async fn watch(mut watched: Watched) -> SubmitOutcome {
     while let Some(update) = watched.updates.recv().await {
         match update {
-            TxStatus::Ready | TxStatus::Broadcast(_) => {}
-            TxStatus::Finalized(finalized) => return finalized_outcome(finalized),
+            TxStatus::Future | TxStatus::Ready | TxStatus::Broadcast(_) => {}
+            TxStatus::Finalized(finalized) => return finalized_outcome(&finalized),
             TxStatus::Dropped => return rejected(ErrorCode::TransactionDropped),
             TxStatus::Invalid(error) => return rejected(fault_error(&error.fault)),
         }
@@ -108,7 +116,7 @@ async fn watch(mut watched: Watched) -> SubmitOutcome {
     not_final()
 }
 
-fn finalized_outcome(finalized: Finalized) -> SubmitOutcome {
+fn finalized_outcome(finalized: &Finalized) -> SubmitOutcome {
     let item_errors = finalized.item_failures.iter().map(|(index, fault)| {
         let error = fault_error(fault).into();
         BatchItemError {
@@ -181,9 +189,12 @@ pub(crate) fn fault_error(fault: &Fault) -> RpcError {
 pub(crate) fn pool_error(error: &PoolError) -> RpcError {
     match error {
         PoolError::Invalid(error) => fault_error(&error.fault),
-        PoolError::AlreadyKnown => ErrorCode::TransactionAlreadyKnown.into(),
+        PoolError::AlreadyKnown | PoolError::AlreadyFinalized(_) | PoolError::AlreadyIncluded => {
+            ErrorCode::TransactionAlreadyKnown.into()
+        }
         PoolError::Conflict => ErrorCode::TransactionConflict.into(),
-        PoolError::Full => ErrorCode::TransactionPoolFull.into(),
+        PoolError::Full | PoolError::SubjectFull => ErrorCode::TransactionPoolFull.with(error),
+        PoolError::Busy => ErrorCode::Busy.into(),
         PoolError::TooLarge => ErrorCode::TransactionTooLarge.into(),
         PoolError::NotReady => ErrorCode::NotReady.into(),
     }

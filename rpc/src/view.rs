@@ -308,6 +308,13 @@ pub enum PoolError {
     /// It is in the pool already.
     #[error("already in the pool")]
     AlreadyKnown,
+    /// It is in a finalized block already: whoever submits again, not having heard the first
+    /// answer, learns where.
+    #[error("already in the finalized block {}", .0.height)]
+    AlreadyFinalized(Box<Finalized>),
+    /// It was in a recent block, and where is no longer known.
+    #[error("already in a finalized block")]
+    AlreadyIncluded,
     /// Another pending extrinsic provides the same tag.
     #[error("another pending extrinsic takes the same place")]
     Conflict,
@@ -317,6 +324,12 @@ pub enum PoolError {
     /// It exceeds the maximum size.
     #[error("the extrinsic is too large")]
     TooLarge,
+    /// As many extrinsics of this account or identity wait as may.
+    #[error("too many extrinsics of this account or identity wait")]
+    SubjectFull,
+    /// Submissions arrive faster than they are judged.
+    #[error("too many submissions wait")]
+    Busy,
     /// The node is catching up, so it cannot judge.
     #[error("the node is catching up")]
     NotReady,
@@ -335,6 +348,8 @@ pub struct Watched {
 /// What becomes of an extrinsic. The last three are final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TxStatus {
+    /// It is in the pool and waits for another.
+    Future,
     /// It is in the pool and could be proposed next.
     Ready,
     /// It was sent to these peers.

@@ -87,6 +87,7 @@ async fn report(sink: &SubscriptionSink, mut watched: Watched) {
         };
         let (status, is_last) = match update {
             None => (json!("dropped"), true),
+            Some(TxStatus::Future) => (json!("future"), false),
             Some(TxStatus::Ready) => (json!("ready"), false),
             Some(TxStatus::Broadcast(peers)) => (json!({ "broadcast": peers }), false),
             Some(TxStatus::Dropped) => (json!("dropped"), true),
@@ -114,14 +115,16 @@ fn refused(error: &PoolError) -> ErrorObjectOwned {
             let data = format!("{} ({})", invalid.reason.text(), ours.code.slug());
             (1010, "Invalid Transaction", Value::String(data))
         }
-        PoolError::AlreadyKnown => (1013, "Transaction Already Imported", Value::Null),
+        PoolError::AlreadyKnown | PoolError::AlreadyFinalized(_) | PoolError::AlreadyIncluded => {
+            (1013, "Transaction Already Imported", Value::Null)
+        }
         PoolError::Conflict => (
             1014,
             "Priority is too low",
             Value::String(ours.code.message().to_owned()),
         ),
-        PoolError::Full => (1016, "Immediately Dropped", Value::Null),
-        PoolError::TooLarge | PoolError::NotReady => return failed(ours),
+        PoolError::Full | PoolError::SubjectFull => (1016, "Immediately Dropped", Value::Null),
+        PoolError::TooLarge | PoolError::Busy | PoolError::NotReady => return failed(ours),
     };
     let data = (!data.is_null()).then_some(data);
     ErrorObject::owned(code, message, data)

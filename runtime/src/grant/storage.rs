@@ -30,10 +30,14 @@ pub(super) fn put_new(state: &mut Overlay<'_>, gid: &H256, entry: &GrantEntry) {
 /// Source: spec/grants.md §5.
 pub(super) fn prune(context: &mut Context<'_>) {
     let today = context.block.time.day();
+    // Each search begins where the last one ended: from the start it would pass all that this
+    // block has deleted, again for each entry.
+    let mut suffix = Vec::new();
     for _ in 0..PRUNED_PER_BLOCK_MAX {
-        let Some(suffix) = EXPIRIES.next_suffix(&context.state, &[]) else {
+        let Some(next) = EXPIRIES.next_suffix(&context.state, &suffix) else {
             return;
         };
+        suffix = next;
         let Some((day, gid)) = split(&suffix) else {
             return;
         };

@@ -30,10 +30,14 @@ pub(super) fn put(state: &mut Overlay<'_>, tag: &H256, entry: &RevocationEntry) 
 /// Source: spec/revocation.md §4.
 pub(super) fn prune(context: &mut Context<'_>) {
     let now = context.block.time.seconds();
+    // Each search begins where the last one ended: from the start it would pass all that this
+    // block has deleted, again for each entry.
+    let mut suffix = Vec::new();
     for _ in 0..PRUNED_PER_BLOCK_MAX {
-        let Some(suffix) = EXPIRIES.next_suffix(&context.state, &[]) else {
+        let Some(next) = EXPIRIES.next_suffix(&context.state, &suffix) else {
             return;
         };
+        suffix = next;
         let Some((exp, tag)) = split(&suffix) else {
             return;
         };

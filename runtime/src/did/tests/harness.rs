@@ -428,6 +428,35 @@ impl Person {
     }
 }
 
+/// A state that counts the searches for a next key.
+pub(crate) struct Counting<'a> {
+    pub(crate) state: &'a BTreeMap<Vec<u8>, Vec<u8>>,
+    pub(crate) searches: std::cell::Cell<usize>,
+}
+
+impl StateRead for Counting<'_> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        StateRead::get(self.state, key)
+    }
+
+    fn next_key(&self, after: &[u8]) -> Option<Vec<u8>> {
+        self.searches.set(self.searches.get() + 1);
+        self.state.next_key(after)
+    }
+}
+
+/// Returns how many searches for a next key `f` makes on the ledger's state `ms` later.
+pub(crate) fn searches_of(ledger: &Ledger, ms: u64, f: impl FnOnce(&mut Context<'_>)) -> usize {
+    let state = Counting {
+        state: &ledger.state,
+        searches: std::cell::Cell::default(),
+    };
+    let mut block = ledger.block;
+    block.time = block.time.plus_ms(ms);
+    f(&mut Context::new(Overlay::new(&state), block, &Direct));
+    state.searches.get()
+}
+
 /// Reads a value for a comparison.
 pub(crate) fn snapshot(ledger: &Ledger) -> BTreeMap<Vec<u8>, Vec<u8>> {
     assert!(ledger.state.next_key(&[]).is_some());

@@ -44,6 +44,8 @@ fn a_block_forgets_a_bounded_number_earliest_first() {
         })
         .collect();
     assert_eq!(anchor(&mut ledger, &items).unwrap(), []);
+    let searches = searches_of(&ledger, 3 * DAY_MS, crate::grant::on_initialize);
+    assert!(searches <= items.len(), "{searches} searches");
     ledger.wait(3 * DAY_MS);
     let last = H256(items[0].message.gid.0);
     assert!(

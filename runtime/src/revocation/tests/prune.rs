@@ -39,6 +39,8 @@ fn a_block_forgets_a_bounded_number_earliest_first() {
     };
     let origin = Origin::Signed(public(&registrar()));
     ledger.apply(origin, &call).unwrap();
+    let searches = searches_of(&ledger, DAY_MS, crate::revocation::on_initialize);
+    assert!(searches <= count, "{searches} searches for {count} tags");
     ledger.wait(DAY_MS);
     assert!(
         revocation(&ledger.state, &first).is_some(),

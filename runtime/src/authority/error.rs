@@ -20,7 +20,7 @@ pub enum Error {
     /// The proposal would stay open for too long.
     #[codec(index = 3)]
     ExpiryTooFar,
-    /// As many proposals are open as can be.
+    /// As many proposals are open as can be, at all or by one trustee.
     #[codec(index = 4)]
     TooManyProposals,
     /// A proposal or a replacement that does nothing.

@@ -3,7 +3,7 @@
 //! A proposal is its proposer's vote too. The vote that reaches the threshold carries it out, all
 //! actions or none: if one fails, that vote fails and can be cast again later.
 
-use allod_primitives::limits::PROPOSAL_VALIDITY_MS_MAX;
+use allod_primitives::limits::{PROPOSAL_VALIDITY_MS_MAX, PROPOSALS_MAX};
 use allod_primitives::{BoundedVec, PublicKey, TimeMs};
 
 use super::actions;
@@ -31,6 +31,7 @@ pub(super) fn propose(
         return Err(Error::ExpiryTooFar);
     }
     let mut open = open_proposals(context);
+    check_share(context, &open, &proposer)?;
     let number = open.next;
     open.next = number.checked_add(1).ok_or(Error::TooManyProposals)?;
     let pushed = open.open.push((number, expires));
@@ -48,6 +49,26 @@ pub(super) fn propose(
         proposer,
     });
     count_vote(context, number, proposal, proposer)
+}
+
+/// Checks that `proposer` has fewer proposals open than its share of the slots. Were there no
+/// shares, one trustee could take every slot for as long as proposals may live, and so keep all
+/// others from ever deciding anything.
+fn check_share(
+    context: &Context<'_>,
+    open: &OpenProposals,
+    proposer: &PublicKey,
+) -> Result<(), Error> {
+    let trustees = TRUSTEES.get(&context.state);
+    let trustees = trustees.map_or(1, |trustees| trustees.accounts.len().max(1));
+    let share = (PROPOSALS_MAX as usize) / trustees;
+    let numbers = open.open.iter().map(|(number, _)| number);
+    let proposals = numbers.filter_map(|number| PROPOSALS.get(&context.state, number));
+    let own = proposals.filter(|it| it.proposer == *proposer).count();
+    if own >= share {
+        return Err(Error::TooManyProposals);
+    }
+    Ok(())
 }
 
 /// Adds a vote to an open proposal.

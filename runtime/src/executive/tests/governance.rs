@@ -89,13 +89,20 @@ fn a_proposal_expires() {
 fn proposals_open_at_once_are_bounded() {
     let mut chain = Chain::new();
     let expires = chain.next_time().plus_ms(DAY_MS);
-    for _ in 0..64 {
-        assert_eq!(chain.decide(0, &propose(vec![harmless()], expires)), Ok(()));
+    let propose_by = |chain: &mut Chain, index: u8| {
+        let call = propose(vec![harmless()], expires);
+        chain.decide(index, &call)
+    };
+    // Three trustees share 64 slots.
+    for _ in 0..21 {
+        assert_eq!(propose_by(&mut chain, 0), Ok(()));
     }
-    let refused = chain.decide(0, &propose(vec![harmless()], expires));
-    assert_eq!(refused, failed(Error::TooManyProposals));
+    let refused = failed(Error::TooManyProposals);
+    assert_eq!(propose_by(&mut chain, 0), refused);
+    assert_eq!(propose_by(&mut chain, 1), Ok(()), "others have their share");
     assert_eq!(chain.decide(1, &vote(5)), Ok(()));
-    assert_eq!(chain.decide(0, &propose(vec![harmless()], expires)), Ok(()));
+    assert_eq!(propose_by(&mut chain, 0), Ok(()), "a slot is free again");
+    assert_eq!(propose_by(&mut chain, 0), refused);
     let empty = chain.decide(0, &propose(vec![], expires));
     assert_eq!(empty, failed(Error::Empty));
 }

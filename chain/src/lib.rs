@@ -6,6 +6,7 @@ pub mod keyfile;
 pub mod ledger;
 pub mod limits;
 pub mod mempool;
+pub mod node;
 pub mod seams;
 pub mod signatures;
 pub mod spec;

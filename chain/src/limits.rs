@@ -58,6 +58,10 @@ pub const WATCH_EVENTS_MAX: usize = 8;
 pub const ADMISSION_QUEUE_MAX: usize = 1024;
 /// Transactions judged in one go.
 pub const ADMISSION_BATCH_MAX: usize = 256;
+/// Least time from one batch of judged transactions to the next, so that batches fill under load.
+pub const ADMISSION_SPACING: Duration = Duration::from_millis(5);
+/// Heads buffered for a slow subscriber.
+pub const HEADS_BUFFERED_MAX: usize = 256;
 /// Transactions of one submission.
 pub const SUBMISSION_MAX: usize = 1024;
 

@@ -216,7 +216,7 @@ impl TestLedger {
         let parts = LedgerParts {
             chain: chain.clone(),
             mempool: mempool.clone(),
-            on_commit: Box::new(|_, _, _| {}),
+            on_commit: Box::new(|_| {}),
             on_evidence: Box::new(|_| {}),
             halts: sender,
         };

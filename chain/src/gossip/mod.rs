@@ -25,6 +25,7 @@ use std::time::Duration;
 use allod_primitives::H256;
 
 pub use network::{GossipConfig, ListenError, NetworkGossip};
+pub(crate) use peer::next_port;
 pub use peer::{AddressError, AdmittedPeer};
 pub use sim::{Fate, SimNetwork};
 

@@ -88,8 +88,21 @@ impl Pace {
     }
 }
 
-/// Told of every committed block, after everything else of the node knows it.
-pub type OnCommit = Box<dyn FnMut(&Block, &H256, &Executed) + Send>;
+/// A block that was committed.
+#[derive(Clone, Copy, Debug)]
+pub struct Committed<'a> {
+    /// The block.
+    pub block: &'a Block,
+    /// Its hash.
+    pub hash: H256,
+    /// What it did.
+    pub executed: &'a Executed,
+    /// The proof that it is final.
+    pub certificate: &'a Certificate,
+}
+
+/// Told of every committed block, after store, tree and mempool know it.
+pub type OnCommit = Box<dyn FnMut(Committed<'_>) + Send>;
 
 /// What a ledger works with.
 pub struct LedgerParts {
@@ -392,7 +405,12 @@ impl Ledger {
         self.parts
             .mempool
             .on_block(height, hash, &included, executed.changes.keys());
-        (self.parts.on_commit)(&block, &hash, &executed);
+        (self.parts.on_commit)(Committed {
+            block: &block,
+            hash,
+            executed: &executed,
+            certificate,
+        });
         executive::check_version(&chain.store.state(), height.next())?;
         Ok(match included.is_empty() {
             true => BlockLoad::Empty,

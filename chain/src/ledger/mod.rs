@@ -17,6 +17,6 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
-pub use application::{Ledger, LedgerConfig, LedgerParts, OnCommit};
+pub use application::{Committed, Ledger, LedgerConfig, LedgerParts, OnCommit};
 pub use chain::{Chain, Halt, OpenChainError};
 pub use genesis::Genesis;

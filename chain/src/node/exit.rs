@@ -1,0 +1,34 @@
+//! What a process says with its exit code. Documented for operators in docs/node.md.
+
+use std::process;
+
+/// Why the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// It was asked to.
+    Stopped = 0,
+    /// Command line, configuration, chain specification or key files: nothing was started.
+    Usage = 2,
+    /// An address could not be listened on.
+    Unavailable = 3,
+    /// The database failed, is damaged, of another layout, or in use.
+    Database = 10,
+    /// The database belongs to another chain.
+    GenesisMismatch = 11,
+    /// The stored state does not have the root that the tip's header says, or a decided block is
+    /// invalid here: restore a backup or synchronise anew, and report it.
+    StateMismatch = 12,
+    /// The consensus engine ended or hangs, or its log or sign guard is damaged.
+    Engine = 13,
+    /// The next block needs a newer version of this program.
+    UpgradeNeeded = 14,
+    /// A bug of this program: please report the log.
+    Bug = 70,
+}
+
+impl From<ExitCode> for process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}

@@ -1,0 +1,435 @@
+//! The node as the RPC server sees it: reads of the store and the tree, the mempool's door, and
+//! what became of a transaction.
+//!
+//! It is *not* on the way of a block: nothing here can delay consensus but by using the processor.
+
+mod outcomes;
+mod state;
+
+use std::fmt;
+use std::sync::Arc;
+
+use allod_primitives::did::DidId;
+use allod_primitives::extrinsic::RawExtrinsic;
+use allod_primitives::header::extrinsic_hash;
+use allod_primitives::limits::BLOCK_HASH_COUNT;
+use allod_primitives::operation::SignedOperation;
+use allod_primitives::{Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs};
+use allod_rpc::fault;
+use allod_rpc::view::{
+    ChainInfo, Fault, Finalized, HeadInfo, HistoryItem, NodeView, PeerInfo, PoolError,
+    StateUnavailable, SyncState, TxStatus, ValidTransaction, ValidityError, Watched,
+};
+use allod_rpc_api::context::AdmissionPolicy;
+use allod_runtime::authority::PeerRole;
+use allod_runtime::executive::{self, View};
+use allod_runtime::frame::wire::RuntimeVersion;
+use allod_runtime::{RuntimeCall, authority, did, system, version};
+use parity_scale_codec::Encode;
+use tokio::sync::{broadcast, mpsc};
+
+use self::outcomes::Outcomes;
+use self::state::StateAt;
+use crate::gossip::Gossip;
+use crate::ledger::Chain;
+use crate::limits::{POOL_BYTES_MAX, POOL_COUNT_MAX, WATCH_EVENTS_MAX};
+use crate::mempool::{self, Mempool};
+
+/// How far the newest block may lie behind the own clock before the node counts as catching up,
+/// milliseconds: several heartbeats of an idle chain.
+const SYNCING_BEHIND_MS: u64 = 30_000;
+
+/// What a view is made of.
+pub struct ViewParts {
+    /// Store, tree and signature memory.
+    pub chain: Arc<Chain>,
+    /// Pending transactions.
+    pub mempool: Mempool,
+    /// The way to peers.
+    pub gossip: Arc<dyn Gossip>,
+    /// Sends every committed head.
+    pub heads: broadcast::Sender<HeadInfo>,
+    /// Names.
+    pub info: ChainInfo,
+    /// Returns the node's metrics in OpenMetrics text.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+impl fmt::Debug for ViewParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ViewParts")
+            .field("chain", &self.chain)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The node's side of the RPC server.
+pub struct ChainView {
+    parts: ViewParts,
+    starting: Height,
+    outcomes: Arc<Outcomes>,
+}
+
+impl fmt::Debug for ChainView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainView")
+            .field("chain", &self.parts.chain)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ChainView {
+    /// Makes a view of a node that has just started.
+    pub fn new(parts: ViewParts) -> Self {
+        let starting = parts.chain.store().tip().height();
+        let outcomes = Arc::new(Outcomes::new(parts.chain.clone()));
+        Self {
+            parts,
+            starting,
+            outcomes,
+        }
+    }
+
+    fn chain(&self) -> &Chain {
+        &self.parts.chain
+    }
+
+    /// Returns the height of a block, if it is a finalized one.
+    fn height(&self, at: &H256) -> Result<Height, StateUnavailable> {
+        let found = self.chain().store().reader().height_of(at);
+        found.ok().flatten().ok_or(StateUnavailable)
+    }
+
+    fn state_at(&self, at: &H256) -> Result<StateAt<'_>, StateUnavailable> {
+        let height = self.height(at)?;
+        StateAt::new(self.chain().store().reader(), height)
+    }
+
+    /// Returns the operation with this hash inside an extrinsic.
+    fn operation_in(body: &[u8], hash: &H256) -> Option<SignedOperation> {
+        let call = RawExtrinsic::decode_body(body).ok()?.call;
+        let matching = |signed: &SignedOperation| signed.operation.hash() == *hash;
+        match executive::decode_call(&call).ok()? {
+            RuntimeCall::Did(
+                did::Call::submit { operation } | did::Call::incept { operation, .. },
+            ) => Some(operation).filter(matching),
+            RuntimeCall::Did(did::Call::batch { items }) => {
+                items.into_vec().into_iter().find(matching)
+            }
+            _ => None,
+        }
+    }
+
+    /// Follows one transaction from the mempool to its end, in the server's words.
+    fn follow(&self, mut watch: mempool::Watch) -> mpsc::Receiver<TxStatus> {
+        let (sender, receiver) = mpsc::channel(WATCH_EVENTS_MAX);
+        let outcomes = self.outcomes.clone();
+        tokio::spawn(async move {
+            while let Some(status) = watch.recv().await {
+                let told = match status {
+                    mempool::TxStatus::Ready | mempool::TxStatus::Future => TxStatus::Ready,
+                    mempool::TxStatus::Finalized {
+                        block,
+                        height,
+                        index,
+                    } => TxStatus::Finalized(outcomes.finalized(block, height, index)),
+                    mempool::TxStatus::Dropped(_) => TxStatus::Dropped,
+                    mempool::TxStatus::Invalid(error) => {
+                        TxStatus::Invalid(fault::transaction(&error, &[]))
+                    }
+                };
+                // Whoever has stopped listening wants to hear no more.
+                if sender.send(told).await.is_err() {
+                    break;
+                }
+            }
+        });
+        receiver
+    }
+
+    /// Returns a transaction that is in a block already, as one that has just been finalized.
+    fn included(&self, hash: H256) -> Option<Watched> {
+        let reader = self.chain().store().reader();
+        let (height, index) = reader.extrinsic(&hash).ok().flatten()?;
+        let block = reader.header(height).ok().flatten()?.hash();
+        drop(reader);
+        let (sender, updates) = mpsc::channel(1);
+        let finalized = self.outcomes.finalized(block, height, index);
+        sender.try_send(TxStatus::Finalized(finalized)).ok()?;
+        Some(Watched { hash, updates })
+    }
+}
+
+/// Turns the mempool's refusal into the server's.
+fn pool_error(error: mempool::PoolError, body: &[u8]) -> PoolError {
+    use mempool::PoolError as Pool;
+    match error {
+        Pool::Invalid(error) => PoolError::Invalid(fault::transaction(&error, body)),
+        Pool::AlreadyKnown { .. } | Pool::AlreadyIncluded { .. } => PoolError::AlreadyKnown,
+        Pool::TagTaken { .. } => PoolError::Conflict,
+        Pool::TooLong { .. } | Pool::TooMany { .. } => PoolError::TooLarge,
+        Pool::Stopping => PoolError::NotReady,
+        _ => PoolError::Full,
+    }
+}
+
+#[async_trait::async_trait]
+impl NodeView for ChainView {
+    fn head(&self) -> HeadInfo {
+        let header = self.chain().store().tip().header;
+        HeadInfo {
+            hash: header.hash(),
+            header,
+        }
+    }
+
+    fn header(&self, hash: &H256) -> Option<Header> {
+        self.chain().store().reader().header_of(hash).ok().flatten()
+    }
+
+    fn hash_of(&self, height: Height) -> Option<H256> {
+        let header = self.chain().store().reader().header(height).ok().flatten();
+        header.map(|header| header.hash())
+    }
+
+    fn block(&self, hash: &H256) -> Option<(Block, Option<Certificate>)> {
+        let reader = self.chain().store().reader();
+        let height = reader.height_of(hash).ok().flatten()?;
+        let block = reader.block(height).ok().flatten()?;
+        Some((block, reader.certificate(height).ok().flatten()))
+    }
+
+    fn storage_at(&self, at: &H256, key: &[u8]) -> Result<Option<Vec<u8>>, StateUnavailable> {
+        let height = self.height(at)?;
+        let reader = self.chain().store().reader();
+        if let Ok(Some(scratch)) = reader.scratch(height)
+            && let Some((_, value)) = scratch.into_iter().find(|(found, _)| found == key)
+        {
+            return Ok(Some(value));
+        }
+        reader.value_at(height, key).map_err(|_| StateUnavailable)
+    }
+
+    fn keys_at(
+        &self,
+        at: &H256,
+        prefix: &[u8],
+        count: usize,
+        start: Option<&[u8]>,
+    ) -> Result<Vec<Vec<u8>>, StateUnavailable> {
+        let height = self.height(at)?;
+        let reader = self.chain().store().reader();
+        reader
+            .keys_at(height, prefix, start, count)
+            .map_err(|_| StateUnavailable)
+    }
+
+    fn prove_at(&self, at: &H256, keys: &[Vec<u8>]) -> Result<Vec<u8>, StateUnavailable> {
+        let height = self.height(at)?;
+        let reader = self.chain().store().reader();
+        let read = |key: &[u8], _: &H256| reader.value_at(height, key).ok().flatten();
+        let proof = self
+            .chain()
+            .with_tree(|tree| tree.prove(height, keys, read));
+        proof
+            .map(|proof| proof.encode())
+            .map_err(|_| StateUnavailable)
+    }
+
+    fn chain(&self) -> ChainId {
+        self.parts.chain.id()
+    }
+
+    fn chain_info(&self) -> ChainInfo {
+        self.parts.info.clone()
+    }
+
+    fn now(&self) -> TimeMs {
+        self.parts.chain.clock().now()
+    }
+
+    fn admission(&self) -> AdmissionPolicy {
+        let policy = authority::storage::admission_policy(&self.parts.chain.store().state());
+        AdmissionPolicy {
+            vouchers: policy.vouchers,
+            work_bits: policy.work_bits,
+        }
+    }
+
+    fn runtime_version(&self, at: &H256) -> Result<RuntimeVersion, StateUnavailable> {
+        self.height(at).map(|_| version::runtime_version())
+    }
+
+    fn metadata(&self, version: u32) -> Option<Vec<u8>> {
+        executive::metadata(version)
+    }
+
+    fn validate_transaction(
+        &self,
+        at: &H256,
+        extrinsic: &[u8],
+    ) -> Result<ValidTransaction, ValidityError> {
+        let header = NodeView::header(self, at).ok_or(StateUnavailable)?;
+        let state = self.state_at(at)?;
+        let view = View::new(&state, &header, self.now());
+        let valid = view
+            .validate(extrinsic, self.parts.chain.signatures())
+            .map_err(|error| fault::transaction(&error, extrinsic))?;
+        Ok(ValidTransaction {
+            priority: valid.priority,
+            requires: valid.requires,
+            provides: valid.provides,
+            longevity: u64::from(BLOCK_HASH_COUNT),
+        })
+    }
+
+    fn nonce(&self, at: &H256, account: &PublicKey) -> Result<u32, StateUnavailable> {
+        Ok(system::nonce(&self.state_at(at)?, account))
+    }
+
+    fn next_nonce(&self, account: &PublicKey) -> u32 {
+        let now = system::nonce(&self.parts.chain.store().state(), account);
+        let pending = self.pending().into_iter().filter_map(|body| {
+            let signed = RawExtrinsic::decode_body(&body).ok()?.signed?;
+            (signed.account == *account).then_some(signed.nonce.saturating_add(1))
+        });
+        pending.max().unwrap_or(now).max(now)
+    }
+
+    async fn submit(&self, extrinsics: Vec<Vec<u8>>) -> Vec<Result<H256, PoolError>> {
+        let results = self.parts.mempool.submit(extrinsics.clone()).await;
+        let pairs = results.into_iter().zip(&extrinsics);
+        pairs
+            .map(|(result, body)| result.map_err(|e| pool_error(e, body)))
+            .collect()
+    }
+
+    async fn submit_and_watch(&self, extrinsics: Vec<Vec<u8>>) -> Vec<Result<Watched, PoolError>> {
+        let watches: Vec<_> = extrinsics
+            .iter()
+            .map(|body| {
+                let hash = extrinsic_hash(body);
+                (hash, self.parts.mempool.watch(hash))
+            })
+            .collect();
+        let results = self.parts.mempool.submit(extrinsics.clone()).await;
+        let all = results.into_iter().zip(watches).zip(&extrinsics);
+        all.map(|((result, (hash, watch)), body)| match result {
+            Ok(_) | Err(mempool::PoolError::AlreadyKnown { .. }) => Ok(Watched {
+                hash,
+                updates: self.follow(watch),
+            }),
+            Err(mempool::PoolError::AlreadyIncluded { .. }) => {
+                self.included(hash).ok_or(PoolError::AlreadyKnown)
+            }
+            Err(error) => Err(pool_error(error, body)),
+        })
+        .collect()
+    }
+
+    fn pending(&self) -> Vec<Vec<u8>> {
+        let all = self
+            .parts
+            .mempool
+            .candidates(POOL_COUNT_MAX, POOL_BYTES_MAX);
+        all.into_iter().map(|body| body.to_vec()).collect()
+    }
+
+    fn subscribe_heads(&self) -> broadcast::Receiver<HeadInfo> {
+        self.parts.heads.subscribe()
+    }
+
+    fn history(
+        &self,
+        did: &DidId,
+        from: u64,
+        count: u32,
+    ) -> Result<Vec<HistoryItem>, StateUnavailable> {
+        let reader = self.chain().store().reader();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let entries = reader.log(did, from, count).map_err(|_| StateUnavailable)?;
+        let mut block: Option<(Height, Block)> = None;
+        let mut items = Vec::with_capacity(entries.len());
+        for indexed in entries {
+            let entry = indexed.entry;
+            let index = indexed.extrinsic.unwrap_or(0);
+            if block
+                .as_ref()
+                .is_none_or(|(height, _)| *height != entry.height)
+            {
+                let found = reader.block(entry.height).map_err(|_| StateUnavailable)?;
+                block = found.map(|found| (entry.height, found));
+            }
+            let place = usize::try_from(index).unwrap_or(usize::MAX);
+            let body = block
+                .as_ref()
+                .and_then(|(_, block)| block.extrinsics.get(place));
+            let operation = body
+                .filter(|_| indexed.extrinsic.is_some())
+                .and_then(|body| Self::operation_in(body, &entry.operation_hash))
+                .map(|signed| signed.encode());
+            items.push(HistoryItem {
+                entry,
+                extrinsic_index: index,
+                operation,
+            });
+        }
+        Ok(items)
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        let state = self.parts.chain.store().state();
+        let admitted = authority::peers(&state);
+        let head = self.head();
+        let info = |peer_id: String| {
+            let validator = admitted.iter().any(|peer| {
+                let id = crate::keyfile::peer_id(&peer.peer_id);
+                matches!(peer.role, PeerRole::Validator(_))
+                    && id.is_some_and(|id| id.to_base58() == peer_id)
+            });
+            let role = if validator { "VALIDATOR" } else { "OBSERVER" };
+            PeerInfo {
+                peer_id,
+                role: role.to_owned(),
+                best_hash: None,
+                best_height: head.height(),
+            }
+        };
+        self.parts
+            .gossip
+            .connected()
+            .into_iter()
+            .map(info)
+            .collect()
+    }
+
+    fn sync_state(&self) -> SyncState {
+        let head = self.head();
+        let behind = self.now().0.saturating_sub(head.time().0);
+        let state = self.parts.chain.store().state();
+        SyncState {
+            starting: self.starting,
+            current: head.height(),
+            highest: head.height(),
+            syncing: behind > SYNCING_BEHIND_MS,
+            should_have_peers: authority::peers(&state).len() > 1,
+        }
+    }
+
+    fn metrics_text(&self) -> String {
+        (self.parts.metrics)()
+    }
+}
+
+/// What became of an extrinsic in its block, of which nothing more can be said.
+fn unknown_outcome(block: H256, height: Height, index: u32) -> Finalized {
+    Finalized {
+        block,
+        height,
+        index,
+        failure: Some(Fault::new(
+            allod_rpc_api::ErrorCode::TransactionFailed.slug(),
+        )),
+        item_failures: Vec::new(),
+    }
+}

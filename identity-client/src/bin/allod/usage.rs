@@ -45,7 +45,11 @@ fn failure(error: &clap::Error) -> Failure {
         if let Some(tip) = paragraph.strip_prefix("tip: ") {
             hint = hint.or_else(|| Some(joined(tip)));
         } else if let Some(line) = paragraph.strip_prefix("Usage: ") {
-            usage = Some(joined(line));
+            usage = Some(
+                joined(line)
+                    .replace(" --node <URL>", "")
+                    .replace(" --json", ""),
+            );
         }
     }
     let hint = hint

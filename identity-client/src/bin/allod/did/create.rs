@@ -22,6 +22,7 @@ const VOUCHER_MS: u64 = 10 * 60 * 1000;
 const TRIES: u64 = 1 << 14;
 
 pub(crate) async fn run(session: &Session, args: &CreateArgs) -> Result<Report, Failure> {
+    let path = session.home.identity_path(&args.alias)?;
     let network = session.network().await?;
     let mut opened = begin(session, args, &network)?;
     let did = opened.identity.did;
@@ -42,7 +43,6 @@ pub(crate) async fn run(session: &Session, args: &CreateArgs) -> Result<Report, 
         opened.identity.inception = None;
         session.save(&opened)?;
     }
-    let path = session.home.identity_path(&args.alias)?;
     let fields = receipt.json(json!({
         "alias": args.alias,
         "did": did.to_string(),

@@ -7,7 +7,7 @@ use allod_rpc_api::{ErrorCode, Failure};
 
 /// A node's refusal: a row of the table of error codes, or a JSON-RPC error of its own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}{}", Detail(.detail.as_ref()))]
+#[error("{message}{}", Detail(message, .detail.as_deref()))]
 pub struct Refusal {
     /// Number; negative ones are JSON-RPC's.
     pub code: i32,
@@ -21,11 +21,12 @@ pub struct Refusal {
     pub detail: Option<String>,
 }
 
-struct Detail<'a>(Option<&'a String>);
+struct Detail<'a>(&'a str, Option<&'a str>);
 
 impl std::fmt::Display for Detail<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
+        // Nodes put the evidence of an error, unlike that of an item, into the message too.
+        match self.1.filter(|it| !self.0.ends_with(it)) {
             Some(detail) => write!(f, ": {detail}"),
             None => Ok(()),
         }

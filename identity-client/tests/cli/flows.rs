@@ -85,11 +85,11 @@ async fn admission_is_a_voucher_a_batch_or_work_in_this_order() {
     ])
     .await;
     assert_eq!(ledger.submitted()[2].kind, ItemKind::Extrinsic);
-    ledger.state.lock().unwrap().vouchers = false;
+    ledger.set(|state| state.vouchers = false);
     user.ok(&["did", "create", "carol", "--registrar-key", &key])
         .await;
     assert_eq!(ledger.submitted()[3].kind, ItemKind::Extrinsic);
-    ledger.state.lock().unwrap().work_bits = None;
+    ledger.set(|state| state.work_bits = None);
     let alone = user.run(&["did", "create", "dave"]).await;
     assert_eq!(alone.code, 2);
     assert!(alone.stderr.contains("--registrar-key"), "{alone:?}");
@@ -173,11 +173,11 @@ async fn a_rotation_overtaken_by_another_is_given_up_for_a_new_one() {
     ledger.fail("identity_submit", Fault::Late);
     assert_eq!(user.run(&["did", "rotate", "alice"]).await.code, 3);
     let id = did.parse::<allod_primitives::Did>().unwrap().id();
-    let mut state = ledger.state.lock().unwrap();
-    let lane = &mut state.records.get_mut(&id).unwrap().lanes.ranks[0];
-    lane.next_seq += 1;
-    lane.last = allod_primitives::H256([6; 32]);
-    drop(state);
+    ledger.set(|state| {
+        let lane = &mut state.records.get_mut(&id).unwrap().lanes.ranks[0];
+        lane.next_seq += 1;
+        lane.last = allod_primitives::H256([6; 32]);
+    });
     user.ok(&["did", "rotate", "alice"]).await;
     assert_eq!(operation(&ledger, 2).operation.lane_seq, 2);
     assert!(controls(&user, &ledger, "alice", &did).await);
@@ -240,7 +240,7 @@ async fn refused_and_unwaited_writes_say_so() {
     assert_eq!(user.run(&["did", "create", "alice"]).await.code, 1);
     user.ok(&["did", "create", "alice"]).await;
     let id = operation(&ledger, 1).operation.did;
-    ledger.state.lock().unwrap().records.remove(&id);
+    ledger.set(|state| drop(state.records.remove(&id)));
     let gone = user.run(&["did", "logout", "alice", "--json"]).await;
     assert_eq!(gone.code, 1, "{gone:?}");
     assert!(gone.stderr.contains("did.not_found"));
@@ -395,13 +395,11 @@ async fn grants_are_anchored_by_a_registrar_and_checked_with_the_owner_they_name
         (done.code, done.stdout.as_str()),
         (1, "deny grant_revoked\n")
     );
-    let state = ledger.state.lock().unwrap();
-    let asked = &state.requests.last().unwrap().1;
+    let asked = ledger.asked();
     assert_eq!(
         (&asked["owner"], &asked["subject"]),
         (&json!(alice), &json!(bob))
     );
-    drop(state);
     user.ok(&["grant", "revoke", "alice", &gid]).await;
     assert_eq!(
         ledger.submitted().last().unwrap().kind,

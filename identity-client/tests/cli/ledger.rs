@@ -46,8 +46,8 @@ pub(crate) enum Fault {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) records: BTreeMap<DidId, DidRecord>,
-    pub(crate) faults: VecDeque<(&'static str, Fault)>,
-    pub(crate) requests: Vec<(&'static str, Value)>,
+    faults: VecDeque<(&'static str, Fault)>,
+    requests: Vec<(&'static str, Value)>,
     pub(crate) vouchers: bool,
     pub(crate) work_bits: Option<u8>,
     height: u64,
@@ -56,7 +56,7 @@ pub(crate) struct State {
 /// The ledger and the server in front of it, which ends with it.
 pub(crate) struct Ledger {
     pub(crate) url: String,
-    pub(crate) state: Arc<Mutex<State>>,
+    state: Arc<Mutex<State>>,
     _server: ServerHandle,
 }
 
@@ -101,6 +101,23 @@ impl Ledger {
 
     pub(crate) fn fail(&self, method: &'static str, fault: Fault) {
         self.state.lock().unwrap().faults.push_back((method, fault));
+    }
+
+    /// Changes what the ledger holds or does.
+    pub(crate) fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap());
+    }
+
+    /// Returns the parameters of the newest request.
+    pub(crate) fn asked(&self) -> Value {
+        self.state
+            .lock()
+            .unwrap()
+            .requests
+            .last()
+            .unwrap()
+            .1
+            .clone()
     }
 
     pub(crate) fn submitted(&self) -> Vec<SubmitItem> {
@@ -322,5 +339,5 @@ fn late() -> SubmitResponse {
 
 pub(crate) fn error(code: ErrorCode) -> ErrorObjectOwned {
     let error = code.with("by the test");
-    ErrorObjectOwned::owned(code.code(), code.message(), Some(error.data()))
+    ErrorObjectOwned::owned(code.code(), error.to_string(), Some(error.data()))
 }

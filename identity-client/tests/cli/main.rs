@@ -1,6 +1,8 @@
 //! The command line as its users see it: transcripts without a node, and whole commands against a
 //! ledger in memory that speaks the contract.
 
+#![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
+
 mod errors;
 mod flows;
 mod ledger;

@@ -17,6 +17,8 @@ pub(crate) struct Report {
     pub json: Value,
     /// Standard error, for people only.
     pub notes: Vec<String>,
+    /// What to do next, for people only.
+    pub hint: Option<String>,
     /// Whether the answer is a no (exit 1).
     pub negative: bool,
 }
@@ -27,6 +29,7 @@ impl Report {
             text: text.into(),
             json,
             notes: Vec::new(),
+            hint: None,
             negative: false,
         }
     }
@@ -62,6 +65,9 @@ impl Console {
     pub(crate) fn report(&self, report: &Report) -> u8 {
         for note in &report.notes {
             self.note(note);
+        }
+        if let Some(hint) = report.hint.as_ref().filter(|_| !self.quiet && !self.json) {
+            eprintln!("{} {hint}", self.painted("36", "hint:"));
         }
         if self.json {
             print(&report.json.to_string());

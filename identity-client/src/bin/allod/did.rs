@@ -14,10 +14,10 @@ pub(crate) async fn run(session: &Session, command: DidCommand) -> Result<Report
     match command {
         DidCommand::Create(args) => create::run(session, &args).await,
         DidCommand::Rotate(args) => rotate::run(session, &args).await,
-        DidCommand::Update(args) => change::update(session, &args).await,
-        DidCommand::Logout(args) => change::logout(session, &args).await,
+        DidCommand::Update(args) => Box::pin(change::update(session, &args)).await,
+        DidCommand::Logout(args) => Box::pin(change::logout(session, &args)).await,
         DidCommand::Deactivate { alias, yes, write } => {
-            change::deactivate(session, &alias, yes, &write).await
+            Box::pin(change::deactivate(session, &alias, yes, &write)).await
         }
         DidCommand::Resolve { who, height } => show::resolve(session, &who, height).await,
         DidCommand::History { who, from, count } => show::history(session, &who, from, count).await,

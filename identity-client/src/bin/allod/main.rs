@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 async fn run(cli: Cli, console: Console) -> Result<Report, Failure> {
     let session = Session::new(cli.global, console)?;
     match cli.command {
-        Command::Did(command) => did::run(&session, command).await,
+        Command::Did(command) => Box::pin(did::run(&session, command)).await,
         Command::Token(command) => token::run(&session, command).await,
         Command::Login(command) => login::run(&session, command).await,
         Command::Grant(command) => grant::run(&session, command).await,

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use allod_identity_client::hex;
 use allod_identity_client::operation::{call, voucher};
-use allod_identity_client::rpc::Refusal;
 use allod_primitives::decode_strict;
 use allod_primitives::grant::SignedGrantMessage;
 use allod_primitives::limits::{BATCH_ITEMS_MAX, VOUCHER_VALIDITY_MS_MAX};
@@ -107,8 +106,7 @@ async fn send(
     let mut report = Report::new(lines.join("\n"), fields).note(note);
     report.negative = !failed.is_empty();
     if let Some(first) = failed.first() {
-        let refusal = Refusal::from(first.error.clone());
-        report.notes.push(format!("hint: {}", refusal.hint));
+        report.hint = Some(first.error.hint.clone());
     }
     Ok(report)
 }

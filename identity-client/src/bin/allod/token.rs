@@ -152,9 +152,7 @@ pub(crate) fn verdict(decision: &Decision) -> Report {
     let text = format!("deny {}", decision.reason);
     let note = format!("{}, as of height {height}", decision.message);
     let mut report = Report::new(text, json).note(note);
-    report
-        .notes
-        .push(format!("hint: {}", decision.reason.hint()));
+    report.hint = Some(decision.reason.hint().to_owned());
     report.negative = true;
     report
 }

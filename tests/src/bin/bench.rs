@@ -1,0 +1,276 @@
+//! `make bench`: what a network of four real validators costs on this machine.
+//!
+//! Every figure is printed with the load average before it. Throughput is given per second and,
+//! because machines are noisy, as CPU time per registration and validator beside the CPU time of
+//! one batch signature check measured in the same run.
+
+#![expect(clippy::print_stdout, reason = "a benchmark's figures go to stdout")]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use allod_chain::seams::OsEntropy;
+use allod_chain::signatures::Signatures;
+use allod_identity_client::keys::SecretKey;
+use allod_primitives::operation::SignedOperation;
+use allod_rpc_api::submit::{SubmitItem, SubmitStatus, Wait};
+use allod_tests::devnet::Devnet;
+use allod_tests::people::{Account, Person};
+use anyhow::{Context, ensure};
+use clap::Parser;
+
+/// Measure a local network of release binaries.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Registrations of the throughput run
+    #[arg(long, default_value_t = 30_000)]
+    registrations: u64,
+    /// Single registrations of the latency run
+    #[arg(long, default_value_t = 200)]
+    singles: u64,
+    /// Seconds of the idle run
+    #[arg(long, default_value_t = 20)]
+    idle_s: u64,
+    /// Operations in one registrar's batch
+    #[arg(long, default_value_t = 250)]
+    batch: usize,
+    /// How often everything is repeated
+    #[arg(long, default_value_t = 1)]
+    repeats: u32,
+    /// Validators
+    #[arg(long, default_value_t = 4)]
+    validators: u8,
+}
+
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    for repeat in 1..=options.repeats {
+        println!(
+            "run {repeat} of {}, load average {}",
+            options.repeats,
+            load_average()?
+        );
+        runtime.block_on(run(&options, u64::from(repeat)))?;
+    }
+    Ok(())
+}
+
+fn load_average() -> anyhow::Result<String> {
+    let text = fs::read_to_string("/proc/loadavg")?;
+    Ok(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
+}
+
+async fn run(options: &Options, seed: u64) -> anyhow::Result<()> {
+    let check = batch_check_us();
+    println!("one signature in a batch of 256     {check:8.1} µs CPU");
+    let begun = Instant::now();
+    let net = Devnet::start(options.validators, &[]).await?;
+    println!(
+        "devnet up                           {:8.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    let pids = pids(&net).await?;
+    idle(options, &pids).await?;
+    latency(options, &net, seed).await?;
+    throughput(options, &net, &pids, seed, check).await?;
+    net.stop().await
+}
+
+/// Returns the CPU time of one signature check in a batch of 256 different keys, µs.
+fn batch_check_us() -> f64 {
+    const COUNT: u32 = 256;
+    const ROUNDS: u32 = 40;
+    let items: Vec<_> = (0..COUNT)
+        .map(|n| {
+            let mut seed = [7; 32];
+            seed[..4].copy_from_slice(&n.to_le_bytes());
+            let key = SecretKey::from_seed(seed);
+            let message = [seed.as_slice(); 8].concat();
+            let signature = key.sign(&message);
+            (key.public(), message, signature)
+        })
+        .collect();
+    let begun = own_cpu();
+    for _ in 0..ROUNDS {
+        // A checker without memory each time, or all rounds but the first would remember.
+        Signatures::new(Arc::new(OsEntropy)).prepare(&items);
+    }
+    (own_cpu() - begun).as_secs_f64() * 1e6 / f64::from(COUNT * ROUNDS)
+}
+
+async fn pids(net: &Devnet) -> anyhow::Result<Vec<u32>> {
+    let status = net.control(&["status"]).await?;
+    let nodes = status["nodes"].as_array().context("status lists nodes")?;
+    let pid = |node: &serde_json::Value| node["pid"].as_u64().and_then(|p| u32::try_from(p).ok());
+    nodes
+        .iter()
+        .map(|node| pid(node).context("a node does not run"))
+        .collect()
+}
+
+async fn idle(options: &Options, pids: &[u32]) -> anyhow::Result<()> {
+    // The heartbeat needs a while to slow down after the start.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let before = cpu_of(pids)?;
+    let begun = Instant::now();
+    tokio::time::sleep(Duration::from_secs(options.idle_s)).await;
+    let used = cpu_of(pids)? - before;
+    let share = used.as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
+    println!("idle, all validators together       {share:8.2} % of one core");
+    Ok(())
+}
+
+async fn latency(options: &Options, net: &Devnet, seed: u64) -> anyhow::Result<()> {
+    let client = net.client(0)?;
+    let context = client.context().await?;
+    let mut account = Account::new(&client, net.secret("/keys/registrar")?).await?;
+    let mut times = Vec::new();
+    for number in 0..options.singles {
+        let (_, operation) = Person::new(&context, seed << 32 | 1, number)?;
+        let item = account.batch(&[operation]);
+        let begun = Instant::now();
+        let outcomes = client
+            .submit(vec![item], Wait::Finalized, Some(30_000))
+            .await?;
+        ensure!(
+            outcomes[0].status == SubmitStatus::Finalized,
+            "{:?}",
+            outcomes[0]
+        );
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_millis();
+    println!(
+        "submit → final, one at a time       {:5} / {:5} ms p50 / p99",
+        at(50),
+        at(99)
+    );
+    Ok(())
+}
+
+async fn throughput(
+    options: &Options,
+    net: &Devnet,
+    pids: &[u32],
+    seed: u64,
+    check: f64,
+) -> anyhow::Result<()> {
+    let client = net.client(0)?;
+    let context = client.context().await?;
+    let mut account = Account::new(&client, net.secret("/keys/registrar")?).await?;
+    let operations: Vec<SignedOperation> = (0..options.registrations)
+        .map(|number| Person::new(&context, seed << 32, number).map(|(_, operation)| operation))
+        .collect::<anyhow::Result<_>>()?;
+    let items: Vec<SubmitItem> = operations
+        .chunks(options.batch)
+        .map(|chunk| account.batch(chunk))
+        .collect();
+    let (disk, memory) = (disk_of(net.dir())?, memory_of(pids)?);
+    println!("load average before throughput      {}", load_average()?);
+    let before = cpu_of(pids)?;
+    let begun = Instant::now();
+    let mut waiting = tokio::task::JoinSet::new();
+    for (index, chunk) in items.chunks(4).enumerate() {
+        let client = net.client(index % pids.len())?;
+        let chunk = chunk.to_vec();
+        if waiting.len() >= 8 {
+            finish(waiting.join_next().await)?;
+        }
+        waiting.spawn(async move { client.submit(chunk, Wait::Finalized, Some(60_000)).await });
+    }
+    while let Some(result) = waiting.join_next().await {
+        finish(Some(result))?;
+    }
+    let elapsed = begun.elapsed().as_secs_f64();
+    let used = (cpu_of(pids)? - before).as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let (count, nodes) = (options.registrations as f64, pids.len() as f64);
+    let each = used * 1e6 / count / nodes;
+    println!(
+        "registrations, one key each         {:8.0} per s",
+        count / elapsed
+    );
+    println!(
+        "CPU per registration and validator  {each:8.1} µs = {:.1} × a check",
+        each / check
+    );
+    #[expect(clippy::cast_precision_loss, reason = "sizes far below 2^52")]
+    let per = |after: u64, before: u64| after.saturating_sub(before) as f64 / count / nodes;
+    println!(
+        "disk per identity and validator     {:8.0} bytes",
+        per(disk_of(net.dir())?, disk)
+    );
+    println!(
+        "memory per identity and validator   {:8.0} bytes",
+        per(memory_of(pids)?, memory)
+    );
+    Ok(())
+}
+
+type Submitted = Result<
+    Result<Vec<allod_rpc_api::submit::SubmitOutcome>, allod_identity_client::rpc::ClientError>,
+    tokio::task::JoinError,
+>;
+
+fn finish(result: Option<Submitted>) -> anyhow::Result<()> {
+    for outcome in result.context("a submission is under way")??? {
+        ensure!(outcome.status == SubmitStatus::Finalized, "{outcome:?}");
+        ensure!(outcome.item_errors.is_empty(), "{outcome:?}");
+    }
+    Ok(())
+}
+
+/// Clock ticks a second, as `/proc` counts them on Linux.
+const TICKS_PER_S: f64 = 100.0;
+
+fn cpu_of(pids: &[u32]) -> anyhow::Result<Duration> {
+    let mut total = Duration::ZERO;
+    for pid in pids {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let rest = text.rsplit(')').next().context("stat has a name")?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+        total += Duration::from_secs_f64(ticks / TICKS_PER_S);
+    }
+    Ok(total)
+}
+
+fn own_cpu() -> Duration {
+    cpu_of(&[std::process::id()]).unwrap_or_default()
+}
+
+fn memory_of(pids: &[u32]) -> anyhow::Result<u64> {
+    let mut total = 0;
+    for pid in pids {
+        let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib: u64 = line
+            .context("VmRSS is listed")?
+            .trim()
+            .trim_end_matches(" kB")
+            .parse()?;
+        total += kib * 1024;
+    }
+    Ok(total)
+}
+
+fn disk_of(path: &Path) -> anyhow::Result<u64> {
+    let mut total = 0;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        // A file that the database has just deleted counts nothing.
+        let Ok(meta) = entry.metadata() else { continue };
+        total += if meta.is_dir() {
+            disk_of(&entry.path())?
+        } else {
+            meta.len()
+        };
+    }
+    Ok(total)
+}

@@ -1,0 +1,165 @@
+//! A network of real node processes for one test: on a loopback address of its own, in a
+//! directory of its own, ended with its value.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, LazyLock};
+
+use allod_identity_client::keys::SecretKey;
+use allod_identity_client::rpc::{Client, ClientConfig};
+use anyhow::{Context, bail};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// Networks of this process run one after another: several at once on few cores would measure
+/// each other.
+static ONE_AT_A_TIME: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
+
+/// A running network.
+#[derive(Debug)]
+pub struct Devnet {
+    child: Child,
+    _turn: OwnedMutexGuard<()>,
+    program: PathBuf,
+    dir: TempDir,
+    /// What `allod-devnet up --json` printed.
+    pub manifest: Value,
+}
+
+/// Returns the path of one of our programs: beside the tests' own, where cargo puts it.
+///
+/// # Errors
+/// It has not been built.
+pub fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let own = std::env::current_exe()?;
+    let beside = own.parent().context("a program is in a directory")?;
+    let places = [beside.join(name), beside.join("..").join(name)];
+    let found = places.into_iter().find(|path| path.exists());
+    found.with_context(|| format!("{name} is not built: run `make build`"))
+}
+
+impl Devnet {
+    /// Starts a network and waits until it finalizes blocks.
+    ///
+    /// # Errors
+    /// The network's own error, from its standard error.
+    pub async fn start(validators: u8, more: &[&str]) -> anyhow::Result<Self> {
+        let turn = ONE_AT_A_TIME.clone().lock_owned().await;
+        let program = program("allod-devnet")?;
+        let dir = tempfile::tempdir()?;
+        let mut child = Command::new(&program)
+            .arg("--dir")
+            .arg(dir.path())
+            .args([
+                "--json",
+                "up",
+                "--isolated",
+                "--validators",
+                &validators.to_string(),
+            ])
+            .args(more)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let stdout = child.stdout.take().context("standard output is piped")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).await?;
+        let manifest = serde_json::from_str(&line).context("the network did not start")?;
+        Ok(Self {
+            child,
+            _turn: turn,
+            program,
+            dir,
+            manifest,
+        })
+    }
+
+    /// Returns the text at a JSON pointer of the manifest.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn text(&self, pointer: &str) -> anyhow::Result<&str> {
+        let value = self.manifest.pointer(pointer).and_then(Value::as_str);
+        value.with_context(|| format!("the manifest has no {pointer}"))
+    }
+
+    /// Returns the secret key at a JSON pointer of the manifest, such as `/keys/registrar`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn secret(&self, pointer: &str) -> anyhow::Result<SecretKey> {
+        let text = self.text(&format!("{pointer}/secretUnsafe"))?;
+        let bytes = hex::decode(text.trim_start_matches("0x"))?;
+        Ok(SecretKey::from_seed(bytes.as_slice().try_into()?))
+    }
+
+    /// Returns how many nodes the manifest lists.
+    pub fn count(&self) -> usize {
+        self.manifest["nodes"].as_array().map_or(0, Vec::len)
+    }
+
+    /// Returns a client of node `index` alone.
+    ///
+    /// # Errors
+    /// The manifest has no such node.
+    pub fn client(&self, index: usize) -> anyhow::Result<Client> {
+        let url = self.text(&format!("/nodes/{index}/rpc"))?;
+        Ok(Client::new(&ClientConfig::new(url))?)
+    }
+
+    /// Runs `allod-devnet` with `arguments` on this network and returns what it printed.
+    ///
+    /// # Errors
+    /// What it printed on standard error.
+    pub async fn control(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let output = Command::new(&self.program)
+            .arg("--dir")
+            .arg(self.dir.path())
+            .arg("--json")
+            .args(arguments)
+            .output()
+            .await?;
+        if !output.status.success() {
+            bail!("{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+
+    /// Kills node `index` as a power cut would.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn kill(&self, index: usize) -> anyhow::Result<()> {
+        self.control(&["kill", &index.to_string()])
+            .await
+            .map(|_| ())
+    }
+
+    /// Starts node `index` again.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn restart(&self, index: usize) -> anyhow::Result<()> {
+        self.control(&["restart", &index.to_string()])
+            .await
+            .map(|_| ())
+    }
+
+    /// Returns the directory of the network.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    /// Ends the network and waits for it.
+    ///
+    /// # Errors
+    /// It did not end by itself.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        self.control(&["stop"]).await?;
+        self.child.wait().await?;
+        Ok(())
+    }
+}

@@ -166,13 +166,18 @@ fn check_inception_body(inception: &Inception) -> Result<(), TransactionError> {
 fn check_policy(policy: &ControlPolicy) -> Result<(), TransactionError> {
     policy.check().map_err(|_| TransactionError::Malformed)?;
     match (&policy.ranks[..], &policy.guardians) {
-        ([rank], None) => check_rank(rank),
+        ([rank], None) => check_supported(rank),
         _ => Err(TransactionError::NotSupported),
     }
 }
 
 fn check_rank(rank: &Rank) -> Result<(), TransactionError> {
     rank.check(0).map_err(|_| TransactionError::Malformed)?;
+    check_supported(rank)
+}
+
+/// Checks that a rank has only forms that this version accepts.
+fn check_supported(rank: &Rank) -> Result<(), TransactionError> {
     let ed25519 = rank
         .keys
         .iter()

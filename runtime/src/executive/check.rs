@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use allod_primitives::extrinsic::{Era, RawExtrinsic, SignedPart, SigningContext};
+use allod_primitives::limits::BLOCK_HASH_COUNT;
 use allod_primitives::{H256, Header, Height, PublicKey, TimeMs, decode_strict};
 use parity_scale_codec::Encode;
 use scale_info::TypeDef;
@@ -132,10 +133,7 @@ pub(super) fn check(
             if !oracle.verify(&part.account, &message, &part.signature) {
                 return Err(TransactionError::BadProof);
             }
-            let rest = part
-                .era
-                .death(block.height.0)
-                .saturating_sub(block.height.0);
+            let rest = era_end(&part.era, block.height).saturating_sub(block.height.0);
             (Origin::Signed(part.account), Some((part, present)), rest)
         }
     };
@@ -188,7 +186,24 @@ fn signing_payload(
     Ok(context.payload(call, &part.era, part.nonce, &birth_hash))
 }
 
+/// Returns the first block in which an era that holds `height` no longer counts: after its end,
+/// or when the hash it is bound to is no longer remembered.
+fn era_end(era: &Era, height: Height) -> u64 {
+    let remembered = match era {
+        Era::Immortal => u64::MAX,
+        Era::Mortal { .. } => era
+            .birth(height.0)
+            .saturating_add(u64::from(BLOCK_HASH_COUNT) + 1),
+    };
+    era.death(height.0).min(remembered)
+}
+
+/// Returns the hash of the era's first block. The age is checked beside the state, for the state
+/// before a block still has one hash that the block will forget.
 fn birth_hash(state: &dyn StateRead, block: &BlockEnv, era: &Era) -> Option<H256> {
+    if era_end(era, block.height) <= block.height.0 {
+        return None;
+    }
     match Height(era.birth(block.height.0)) {
         Height(0) => Some(block.genesis_hash),
         birth if birth.next() == block.height => Some(block.parent_hash),

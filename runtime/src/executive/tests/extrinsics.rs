@@ -107,6 +107,27 @@ fn an_era_that_began_before_the_hashes_kept_is_refused() {
 }
 
 #[test]
+fn the_pool_and_the_block_agree_on_the_oldest_birth() {
+    let mut chain = Chain::new();
+    chain.empty_blocks(BLOCK_HASH_COUNT + 4);
+    // Block 4 is still in the state, but the next block begins by forgetting it.
+    let refused = Err(TransactionError::AncientBirthBlock);
+    for (phase, longevity) in [(4, refused), (6, Ok(2))] {
+        let period = 8192;
+        let era = Era::Mortal { period, phase };
+        let birth = system::block_hash(&chain.state, super::Height(phase)).expect("still there");
+        let extrinsic = chain.signed_in(&trustee(0), 0, &vote(9), era, &birth);
+        let judged = chain.validate(&extrinsic).map(|valid| valid.longevity);
+        assert_eq!(
+            judged, longevity,
+            "its birth is forgotten before its era ends"
+        );
+        let executed = chain.execute(&[time(&chain), extrinsic]);
+        assert_eq!(executed.is_ok(), longevity.is_ok(), "the block agrees");
+    }
+}
+
+#[test]
 fn a_signature_binds_call_nonce_era_versions_and_genesis() {
     let chain = Chain::new();
     let good = chain.signed(&trustee(0), 0, &propose(vec![harmless()], LATER));

@@ -16,6 +16,10 @@ use crate::{authority, did, grant, revocation, system, timestamp};
 macro_rules! outer_calls {
     ($($index:tt $pallet:ident $module:ident;)*) => {
         /// Every call, by pallet.
+        #[expect(
+            clippy::large_enum_variant,
+            reason = "a call is decoded, run and dropped; none is kept in a list"
+        )]
         #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
         pub enum RuntimeCall {
             $(

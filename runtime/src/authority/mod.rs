@@ -10,6 +10,7 @@ pub mod call;
 pub mod error;
 pub mod event;
 mod governance;
+pub mod invariants;
 pub mod registrar;
 pub mod sets;
 pub mod storage;

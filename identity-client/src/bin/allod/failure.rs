@@ -20,8 +20,6 @@ pub(crate) enum Exit {
     Unavailable,
     /// Our fault.
     Bug,
-    /// None: the request was asked for instead of its effect, and is the message.
-    Printed,
 }
 
 impl Exit {
@@ -32,7 +30,6 @@ impl Exit {
             Self::Usage => 2,
             Self::Unavailable => 3,
             Self::Bug => 70,
-            Self::Printed => 0,
         }
     }
 }

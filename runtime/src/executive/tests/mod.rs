@@ -2,6 +2,7 @@
 
 mod blocks;
 mod budgets;
+mod conformance;
 mod extrinsics;
 mod genesis;
 mod governance;
@@ -153,6 +154,7 @@ impl Chain {
     fn accept(&mut self, executed: &Executed) {
         self.write(executed);
         self.head = header(&self.head, executed, self.root(), PublicKey([0; 32]));
+        authority::invariants::check(&self.state).expect("the invariants hold");
     }
 
     fn empty_blocks(&mut self, count: u32) {

@@ -13,3 +13,4 @@ pub mod spec;
 pub mod storage;
 #[cfg(test)]
 mod testing;
+pub mod view;

@@ -324,6 +324,7 @@ fn write_node(manifest: &Manifest, layout: &Layout, index: usize) -> anyhow::Res
             listen: node.rpc.trim_start_matches("http://").parse()?,
             ..RpcSection::default()
         },
+        ..NodeConfig::default()
     };
     config.write(&dir.join("config.toml"))?;
     Ok(())

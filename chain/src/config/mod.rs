@@ -15,6 +15,9 @@
 //!
 //! [rpc]
 //! listen = "127.0.0.1:9944"
+//!
+//! [storage]
+//! archive = false                        # true keeps every version of the state
 //! ```
 
 use std::fs;
@@ -24,6 +27,9 @@ use std::time::Duration;
 
 use allod_consensus::{Pacing, Timeouts};
 use serde::{Deserialize, Serialize};
+
+use crate::limits::{HISTORY_BLOCKS_MIN, HISTORY_MS_MIN};
+use crate::storage::StoreOptions;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +59,23 @@ pub struct NodeConfig {
     /// Answers to clients.
     #[serde(default)]
     pub rpc: RpcSection,
+    /// What is kept on disk.
+    #[serde(default)]
+    pub storage: StorageSection,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            data: default_data(),
+            chain_spec: default_chain_spec(),
+            name: default_name(),
+            keys: KeysConfig::default(),
+            consensus: ConsensusSection::default(),
+            rpc: RpcSection::default(),
+            storage: StorageSection::default(),
+        }
+    }
 }
 
 fn default_data() -> PathBuf {
@@ -184,6 +207,49 @@ impl Default for RpcSection {
     }
 }
 
+/// What the node keeps on disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StorageSection {
+    /// Keeps every version of the state and every block's events. Default false: those of the
+    /// window below. Blocks and certificates are always kept.
+    pub archive: bool,
+    /// Blocks whose state stays readable, 1,024 to 1,000,000. Default 1024.
+    pub history_blocks: u64,
+    /// Seconds for which a block's state stays readable, 600 to 604,800; the longer of the two
+    /// counts. Default 600.
+    pub history_s: u64,
+    /// MiB of the database's block cache, 8 to 65,536. Default 64.
+    pub cache_mib: u32,
+}
+
+impl Default for StorageSection {
+    fn default() -> Self {
+        Self {
+            archive: false,
+            history_blocks: HISTORY_BLOCKS_MIN,
+            history_s: HISTORY_MS_MIN / 1000,
+            cache_mib: 64,
+        }
+    }
+}
+
+impl StorageSection {
+    /// Returns what the store is told.
+    pub const fn options(&self) -> StoreOptions {
+        StoreOptions {
+            history_blocks: self.history_blocks,
+            history_ms: self.history_s.saturating_mul(1000),
+            archive: self.archive,
+        }
+    }
+
+    /// Returns the block cache's size.
+    pub fn cache_bytes(&self) -> usize {
+        usize::try_from(self.cache_mib).unwrap_or(64) << 20
+    }
+}
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -269,7 +335,21 @@ impl NodeConfig {
     fn check(&self) -> Result<(), ConfigError> {
         let c = &self.consensus;
         let rpc = &self.rpc;
+        let storage = &self.storage;
         let ranges = [
+            (
+                "storage.history_blocks",
+                storage.history_blocks,
+                HISTORY_BLOCKS_MIN,
+                1_000_000,
+            ),
+            (
+                "storage.history_s",
+                storage.history_s,
+                HISTORY_MS_MIN / 1000,
+                604_800,
+            ),
+            ("storage.cache_mib", storage.cache_mib.into(), 8, 65_536),
             ("consensus.spacing_ms_min", c.spacing_ms_min, 0, 60_000),
             (
                 "consensus.heartbeat_ms_min",

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use allod_primitives::H256;
 
+pub(crate) use network::check_free;
 pub use network::{GossipConfig, ListenError, NetworkGossip};
 pub(crate) use peer::next_port;
 pub use peer::{AddressError, AdmittedPeer};

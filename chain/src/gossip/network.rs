@@ -158,7 +158,7 @@ impl Gossip for NetworkGossip {
 
 /// Fails if somebody listens on `address`. libp2p itself shares a port with another process of
 /// the same user, and connections would reach one or the other.
-fn check_free(address: &Multiaddr) -> std::io::Result<()> {
+pub(crate) fn check_free(address: &Multiaddr) -> std::io::Result<()> {
     let (mut ip, mut port) = (None, 0);
     for part in address.iter() {
         match part {

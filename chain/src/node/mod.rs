@@ -18,16 +18,18 @@
 
 mod assembly;
 mod exit;
+mod logs;
 mod metrics;
 mod peers;
-// mod run;
+mod run;
 mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use assembly::{GossipWorld, RunningNode, Setup, StartError, Stopped, World, start};
 pub use exit::ExitCode;
+pub use logs::{LogFormat, start_logs};
 pub use metrics::Metrics;
 pub use peers::{consensus_address, gossip_peers};
-// pub use run::{RunError, RunOptions, run};
+pub use run::{RunError, RunOptions, run};
 pub use shared::Shared;

@@ -75,58 +75,75 @@ pub(super) fn keys_at(
     count: usize,
 ) -> Result<Vec<Vec<u8>>, HistoryError> {
     check_window(reader, height)?;
-    let from = start.filter(|start| *start >= prefix).unwrap_or(prefix);
-    let above = |key: &[u8]| key.starts_with(prefix) && start.is_none_or(|start| key > start);
-    let mut touched = BTreeSet::new();
-    for pair in reader.view.scan(Column::History, from) {
-        let (found, _) = pair?;
-        if !found.starts_with(prefix) {
-            break;
+    let mut after = start.filter(|start| *start >= prefix).map(<[u8]>::to_vec);
+    let mut keys = Vec::new();
+    while keys.len() < count {
+        let page = current_keys(reader, prefix, after.as_deref(), count - keys.len())?;
+        // A full page says nothing about what lies behind its last key.
+        let last = page
+            .last()
+            .filter(|_| keys.len() + page.len() == count)
+            .cloned();
+        let touched = touched_keys(reader, height, prefix, after.as_deref(), last.as_deref())?;
+        let mut all: BTreeSet<&Vec<u8>> = page.iter().collect();
+        all.extend(&touched);
+        for key in all {
+            if !touched.contains(key) || value_within(reader, height, key)?.is_some() {
+                keys.push(key.clone());
+            }
         }
-        if let Some((key, changed)) = split(&found)
-            && changed > height
-            && above(key)
-        {
-            touched.insert(key.to_vec());
+        match last {
+            None => break,
+            Some(last) => after = Some(last),
         }
     }
+    keys.truncate(count);
+    Ok(keys)
+}
+
+/// Returns the first `count` keys of the present state that start with `prefix`, above `after`.
+fn current_keys(
+    reader: &Reader<'_>,
+    prefix: &[u8],
+    after: Option<&[u8]>,
+    count: usize,
+) -> Result<Vec<Vec<u8>>, StorageError> {
     let mut keys = Vec::new();
-    let mut touched = touched.into_iter().peekable();
-    let current = reader.view.scan(Column::State, from);
-    let mut current = current
-        .map(|pair| pair.map(|(key, _)| key))
-        .take_while(|key| key.as_ref().map_or(true, |key| key.starts_with(prefix)))
-        .filter(|key| key.as_ref().map_or(true, |key| above(key)))
-        .peekable();
-    while keys.len() < count {
-        let next = match current.peek() {
-            Some(Err(error)) => return Err(error.clone().into()),
-            Some(Ok(key)) => Some(key.clone()),
-            None => None,
-        };
-        let key = match (next, touched.peek().cloned()) {
-            (None, None) => break,
-            (Some(key), None) => key,
-            (None, Some(key)) => key,
-            (Some(a), Some(b)) => a.min(b),
-        };
-        if current
-            .peek()
-            .is_some_and(|next| next.as_ref().is_ok_and(|next| *next == key))
-        {
-            current.next();
+    for pair in reader.view.scan(Column::State, after.unwrap_or(prefix)) {
+        let (key, _) = pair?;
+        if !key.starts_with(prefix) || keys.len() >= count {
+            break;
         }
-        let existed = if touched.peek() == Some(&key) {
-            touched.next();
-            value_within(reader, height, &key)?.is_some()
-        } else {
-            true
-        };
-        if existed {
+        if after.is_none_or(|after| *key > *after) {
             keys.push(key);
         }
     }
     Ok(keys)
+}
+
+/// Returns the keys that start with `prefix`, lie above `after` and not above `last`, and were
+/// changed by a block above `height`. Relies on no storage key being the beginning of another.
+fn touched_keys(
+    reader: &Reader<'_>,
+    height: Height,
+    prefix: &[u8],
+    after: Option<&[u8]>,
+    last: Option<&[u8]>,
+) -> Result<BTreeSet<Vec<u8>>, StorageError> {
+    let mut touched = BTreeSet::new();
+    for pair in reader.view.scan(Column::History, after.unwrap_or(prefix)) {
+        let (found, _) = pair?;
+        let Some((key, changed)) = split(&found).filter(|_| found.starts_with(prefix)) else {
+            break;
+        };
+        if last.is_some_and(|last| key > last) {
+            break;
+        }
+        if changed > height && after.is_none_or(|after| key > after) {
+            touched.insert(key.to_vec());
+        }
+    }
+    Ok(touched)
 }
 
 /// How much history is kept.

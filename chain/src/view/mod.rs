@@ -30,68 +30,40 @@ use tokio::sync::{broadcast, mpsc};
 
 use self::outcomes::Outcomes;
 use self::state::StateAt;
-use crate::gossip::Gossip;
 use crate::ledger::Chain;
 use crate::limits::{POOL_BYTES_MAX, POOL_COUNT_MAX, WATCH_EVENTS_MAX};
-use crate::mempool::{self, Mempool};
-
-/// How far the newest block may lie behind the own clock before the node counts as catching up,
-/// milliseconds: several heartbeats of an idle chain.
-const SYNCING_BEHIND_MS: u64 = 30_000;
-
-/// What a view is made of.
-pub struct ViewParts {
-    /// Store, tree and signature memory.
-    pub chain: Arc<Chain>,
-    /// Pending transactions.
-    pub mempool: Mempool,
-    /// The way to peers.
-    pub gossip: Arc<dyn Gossip>,
-    /// Sends every committed head.
-    pub heads: broadcast::Sender<HeadInfo>,
-    /// Names.
-    pub info: ChainInfo,
-    /// Returns the node's metrics in OpenMetrics text.
-    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
-}
-
-impl fmt::Debug for ViewParts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ViewParts")
-            .field("chain", &self.chain)
-            .finish_non_exhaustive()
-    }
-}
+use crate::mempool;
+use crate::node::Shared;
+use crate::storage::Tip;
 
 /// The node's side of the RPC server.
 pub struct ChainView {
-    parts: ViewParts,
-    starting: Height,
+    node: Arc<Shared>,
+    info: ChainInfo,
     outcomes: Arc<Outcomes>,
 }
 
 impl fmt::Debug for ChainView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChainView")
-            .field("chain", &self.parts.chain)
+            .field("chain", self.node.chain())
             .finish_non_exhaustive()
     }
 }
 
 impl ChainView {
-    /// Makes a view of a node that has just started.
-    pub fn new(parts: ViewParts) -> Self {
-        let starting = parts.chain.store().tip().height();
-        let outcomes = Arc::new(Outcomes::new(parts.chain.clone()));
+    /// Makes a view of `node`, which goes by the names in `info`.
+    pub fn new(node: Arc<Shared>, info: ChainInfo) -> Self {
+        let outcomes = Arc::new(Outcomes::new(node.chain().clone()));
         Self {
-            parts,
-            starting,
+            node,
+            info,
             outcomes,
         }
     }
 
     fn chain(&self) -> &Chain {
-        &self.parts.chain
+        self.node.chain()
     }
 
     /// Returns the height of a block, if it is a finalized one.
@@ -176,11 +148,8 @@ fn pool_error(error: mempool::PoolError, body: &[u8]) -> PoolError {
 #[async_trait::async_trait]
 impl NodeView for ChainView {
     fn head(&self) -> HeadInfo {
-        let header = self.chain().store().tip().header;
-        HeadInfo {
-            hash: header.hash(),
-            header,
-        }
+        let Tip { header, hash } = self.chain().store().tip();
+        HeadInfo { hash, header }
     }
 
     fn header(&self, hash: &H256) -> Option<Header> {
@@ -237,19 +206,19 @@ impl NodeView for ChainView {
     }
 
     fn chain(&self) -> ChainId {
-        self.parts.chain.id()
+        self.node.chain().id()
     }
 
     fn chain_info(&self) -> ChainInfo {
-        self.parts.info.clone()
+        self.info.clone()
     }
 
     fn now(&self) -> TimeMs {
-        self.parts.chain.clock().now()
+        self.node.chain().clock().now()
     }
 
     fn admission(&self) -> AdmissionPolicy {
-        let policy = authority::storage::admission_policy(&self.parts.chain.store().state());
+        let policy = authority::storage::admission_policy(&self.node.chain().store().state());
         AdmissionPolicy {
             vouchers: policy.vouchers,
             work_bits: policy.work_bits,
@@ -273,7 +242,7 @@ impl NodeView for ChainView {
         let state = self.state_at(at)?;
         let view = View::new(&state, &header, self.now());
         let valid = view
-            .validate(extrinsic, self.parts.chain.signatures())
+            .validate(extrinsic, self.node.chain().signatures())
             .map_err(|error| fault::transaction(&error, extrinsic))?;
         Ok(ValidTransaction {
             priority: valid.priority,
@@ -288,7 +257,7 @@ impl NodeView for ChainView {
     }
 
     fn next_nonce(&self, account: &PublicKey) -> u32 {
-        let now = system::nonce(&self.parts.chain.store().state(), account);
+        let now = system::nonce(&self.node.chain().store().state(), account);
         let pending = self.pending().into_iter().filter_map(|body| {
             let signed = RawExtrinsic::decode_body(&body).ok()?.signed?;
             (signed.account == *account).then_some(signed.nonce.saturating_add(1))
@@ -297,7 +266,7 @@ impl NodeView for ChainView {
     }
 
     async fn submit(&self, extrinsics: Vec<Vec<u8>>) -> Vec<Result<H256, PoolError>> {
-        let results = self.parts.mempool.submit(extrinsics.clone()).await;
+        let results = self.node.mempool().submit(extrinsics.clone()).await;
         let pairs = results.into_iter().zip(&extrinsics);
         pairs
             .map(|(result, body)| result.map_err(|e| pool_error(e, body)))
@@ -309,10 +278,10 @@ impl NodeView for ChainView {
             .iter()
             .map(|body| {
                 let hash = extrinsic_hash(body);
-                (hash, self.parts.mempool.watch(hash))
+                (hash, self.node.mempool().watch(hash))
             })
             .collect();
-        let results = self.parts.mempool.submit(extrinsics.clone()).await;
+        let results = self.node.mempool().submit(extrinsics.clone()).await;
         let all = results.into_iter().zip(watches).zip(&extrinsics);
         all.map(|((result, (hash, watch)), body)| match result {
             Ok(_) | Err(mempool::PoolError::AlreadyKnown { .. }) => Ok(Watched {
@@ -329,14 +298,14 @@ impl NodeView for ChainView {
 
     fn pending(&self) -> Vec<Vec<u8>> {
         let all = self
-            .parts
-            .mempool
+            .node
+            .mempool()
             .candidates(POOL_COUNT_MAX, POOL_BYTES_MAX);
         all.into_iter().map(|body| body.to_vec()).collect()
     }
 
     fn subscribe_heads(&self) -> broadcast::Receiver<HeadInfo> {
-        self.parts.heads.subscribe()
+        self.node.subscribe_heads()
     }
 
     fn history(
@@ -378,7 +347,7 @@ impl NodeView for ChainView {
     }
 
     fn peers(&self) -> Vec<PeerInfo> {
-        let state = self.parts.chain.store().state();
+        let state = self.node.chain().store().state();
         let admitted = authority::peers(&state);
         let head = self.head();
         let info = |peer_id: String| {
@@ -395,29 +364,23 @@ impl NodeView for ChainView {
                 best_height: head.height(),
             }
         };
-        self.parts
-            .gossip
-            .connected()
-            .into_iter()
-            .map(info)
-            .collect()
+        self.node.connected().into_iter().map(info).collect()
     }
 
     fn sync_state(&self) -> SyncState {
         let head = self.head();
-        let behind = self.now().0.saturating_sub(head.time().0);
-        let state = self.parts.chain.store().state();
+        let state = self.node.chain().store().state();
         SyncState {
-            starting: self.starting,
+            starting: self.node.starting(),
             current: head.height(),
             highest: head.height(),
-            syncing: behind > SYNCING_BEHIND_MS,
+            syncing: !self.node.is_ready(),
             should_have_peers: authority::peers(&state).len() > 1,
         }
     }
 
     fn metrics_text(&self) -> String {
-        (self.parts.metrics)()
+        self.node.metrics_text()
     }
 }
 

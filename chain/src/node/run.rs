@@ -1,0 +1,338 @@
+//! A node as a process: files, sockets and signals around [`super::start`].
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use allod_consensus::{FileGuard, Keys, OpenGuardError, Seams, StopReason};
+use allod_rpc::{ChainInfo, RpcServer, ServerConfig};
+use allod_runtime::genesis::GenesisError;
+use libp2p::Multiaddr;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::assembly::{GossipWorld, RunningNode, Setup, StartError, Stopped, World, start};
+use super::exit::ExitCode;
+use crate::config::{ConfigError, NodeConfig};
+use crate::gossip::{ListenError, check_free, next_port};
+use crate::keyfile::{self, KeyFileError};
+use crate::ledger::{Genesis, Halt, OpenChainError};
+use crate::mempool::Limits;
+use crate::seams::{OsEntropy, SystemClock};
+use crate::spec::{ChainSpec, SpecError};
+use crate::storage::{BackendError, OpenError, RocksStore};
+use crate::view::ChainView;
+
+/// How long running calls may take to end when the node stops.
+const RPC_STOP_MAX: Duration = Duration::from_secs(3);
+
+/// What the command line says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunOptions {
+    /// The configuration file.
+    pub config: PathBuf,
+    /// Stops when standard input ends, so that the node does not outlive its launcher.
+    pub stop_on_stdin_eof: bool,
+}
+
+/// Why a node did not start, or stopped by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The configuration cannot be used.
+    #[error("configuration: {0}")]
+    Config(#[from] ConfigError),
+    /// The chain's specification cannot be used.
+    #[error("chain specification: {0}")]
+    Spec(#[from] SpecError),
+    /// Nothing can start from the specification.
+    #[error("chain specification: {0}")]
+    Genesis(#[from] GenesisError),
+    /// A key file cannot be used.
+    #[error("key file {0}")]
+    Key(#[from] KeyFileError),
+    /// The listening address is not a TCP multiaddr.
+    #[error("consensus.listen is not a TCP multiaddr: {address}")]
+    Address {
+        /// What was configured.
+        address: String,
+    },
+    /// A directory cannot be made.
+    #[error("{path}: {source}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] BackendError),
+    /// The memory of what was signed cannot be opened.
+    #[error(transparent)]
+    Guard(#[from] OpenGuardError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The node did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The RPC server did not start.
+    #[error("rpc: {0}: {source}", source = .0.source_text())]
+    Rpc(#[from] RpcError),
+    /// Signals cannot be listened for.
+    #[error("signals: {0}")]
+    Signals(std::io::Error),
+    /// The node stopped by itself.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
+
+/// Why the RPC server did not start, with its cause in the message.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct RpcError(#[from] allod_rpc::StartError);
+
+impl RpcError {
+    fn source_text(&self) -> String {
+        let source = std::error::Error::source(&self.0);
+        source.map(ToString::to_string).unwrap_or_default()
+    }
+}
+
+impl RunError {
+    /// Returns what the process says with its exit code.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Config(_)
+            | Self::Spec(_)
+            | Self::Genesis(_)
+            | Self::Key(_)
+            | Self::Address { .. } => ExitCode::Usage,
+            Self::Directory { .. } | Self::Database(_) => ExitCode::Database,
+            Self::Guard(_) => ExitCode::Engine,
+            Self::Listen(_) => ExitCode::Unavailable,
+            Self::Start(error) => start_code(error),
+            Self::Rpc(RpcError(allod_rpc::StartError::Listen { .. })) => ExitCode::Unavailable,
+            Self::Rpc(RpcError(allod_rpc::StartError::Methods(_))) => ExitCode::Bug,
+            Self::Rpc(_) => ExitCode::Usage,
+            Self::Signals(_) => ExitCode::Bug,
+            Self::Stopped(stopped) => stop_code(stopped),
+        }
+    }
+
+    /// Returns what the operator can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self.exit_code() {
+            ExitCode::Unavailable => "another process listens there; change the port or stop it",
+            ExitCode::Database => "check the disk's space and health, and that no other node runs",
+            ExitCode::GenesisMismatch => {
+                "data directory and chain specification belong to different chains"
+            }
+            ExitCode::StateMismatch => {
+                "keep the data directory for an analysis and synchronise into a new one"
+            }
+            ExitCode::Engine => "see docs/node.md: never delete a validator's log or sign guard",
+            ExitCode::UpgradeNeeded => "install the version that the trustees voted for",
+            ExitCode::Bug => "please report the log",
+            ExitCode::Usage | ExitCode::Stopped => return None,
+        })
+    }
+}
+
+fn start_code(error: &StartError) -> ExitCode {
+    match error {
+        StartError::Chain(error) => chain_code(error),
+        StartError::Ledger(halt) => halt_code(halt),
+        StartError::Gossip(_) => ExitCode::Unavailable,
+        StartError::Consensus(allod_consensus::StartError::BadAddress { .. }) => ExitCode::Usage,
+        StartError::Consensus(_) => ExitCode::Engine,
+    }
+}
+
+fn chain_code(error: &OpenChainError) -> ExitCode {
+    match error {
+        OpenChainError::Open(OpenError::Genesis { .. }) => ExitCode::GenesisMismatch,
+        OpenChainError::Open(_) => ExitCode::Database,
+        OpenChainError::StateRoot { .. } | OpenChainError::Tree(_) => ExitCode::StateMismatch,
+        OpenChainError::Upgrade(_) => ExitCode::UpgradeNeeded,
+    }
+}
+
+fn halt_code(halt: &Halt) -> ExitCode {
+    match halt {
+        Halt::Storage(_) => ExitCode::Database,
+        Halt::Upgrade(_) => ExitCode::UpgradeNeeded,
+        Halt::DecidedInvalid { .. } => ExitCode::StateMismatch,
+        Halt::DecidedUnknown { .. } | Halt::Bug(_) => ExitCode::Bug,
+    }
+}
+
+fn stop_code(stopped: &Stopped) -> ExitCode {
+    match stopped {
+        Stopped::Requested => ExitCode::Stopped,
+        Stopped::Halted(halt) => halt_code(halt),
+        Stopped::Consensus(StopReason::Application(_)) => ExitCode::Bug,
+        Stopped::Consensus(_) => ExitCode::Engine,
+    }
+}
+
+/// Runs a node until it is told to stop (SIGTERM, SIGINT, or the end of standard input if asked
+/// for) or cannot go on.
+///
+/// # Errors
+/// [`RunError`], whose [`RunError::exit_code`] is the process's.
+pub async fn run(options: &RunOptions) -> Result<(), RunError> {
+    let mut stop = StopSignals::new(options.stop_on_stdin_eof).map_err(RunError::Signals)?;
+    let config = NodeConfig::read(&options.config)?;
+    let spec = ChainSpec::read(&config.chain_spec)?;
+    let (setup, world) = prepare(&config, &spec)?;
+    let genesis = setup.genesis.hash;
+    let mut node = start(setup, world).await?;
+    let info = ChainInfo {
+        chain: spec.name.clone(),
+        chain_type: spec.chain_type.name().to_owned(),
+        node: "allod-node".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let view = Arc::new(ChainView::new(node.shared().clone(), info));
+    let server = match RpcServer::start(&server_config(&config), view).await {
+        Ok(server) => server,
+        Err(error) => {
+            node.stop().await;
+            return Err(RpcError(error).into());
+        }
+    };
+    tracing::info!(rpc = %server.address(), %genesis, "the node runs");
+    let ended = tokio::select! {
+        stopped = node.wait() => Err(stopped.into()),
+        reason = stop.wait() => {
+            tracing::info!(reason, "stopping");
+            Ok(())
+        }
+    };
+    finish(node, server).await;
+    ended
+}
+
+async fn finish(node: RunningNode, server: RpcServer) {
+    if tokio::time::timeout(RPC_STOP_MAX, server.stop())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some clients were cut off");
+    }
+    node.stop().await;
+    tracing::info!("stopped");
+}
+
+/// Opens the files and checks the addresses that the configuration names.
+fn prepare(config: &NodeConfig, spec: &ChainSpec) -> Result<(Setup, World), RunError> {
+    let genesis = Genesis::new(&spec.genesis()?)?;
+    let keys = Keys {
+        network: keyfile::read(&config.keys.network)?,
+        validator: match &config.keys.validator {
+            Some(path) => Some(keyfile::read(path)?),
+            None => None,
+        },
+    };
+    let section = &config.consensus;
+    let bad_address = || RunError::Address {
+        address: section.listen.clone(),
+    };
+    let listen: Multiaddr = section.listen.parse().map_err(|_| bad_address())?;
+    let gossip = next_port(&listen).ok_or_else(bad_address)?;
+    check_free(&listen).map_err(|error| ListenError {
+        address: listen,
+        reason: error.to_string(),
+    })?;
+    std::fs::create_dir_all(&config.data).map_err(|source| RunError::Directory {
+        path: config.data.clone(),
+        source,
+    })?;
+    let backend = RocksStore::open(&config.data.join("db"), config.storage.cache_bytes())?;
+    let guard = FileGuard::open(config.data.join("sign-guard"))?;
+    let setup = Setup {
+        name: config.name.clone(),
+        genesis,
+        keys,
+        listen: section.listen.clone(),
+        wal: config.data.join("consensus.wal"),
+        pacing: section.pacing(),
+        timeouts: section.timeouts(),
+        ahead_max: Duration::from_millis(section.ahead_ms_max),
+        behind_max: Duration::from_millis(section.behind_ms_max),
+        store: config.storage.options(),
+        pool: Limits::default(),
+    };
+    let world = World {
+        backend: Arc::new(backend),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
+        gossip: GossipWorld::Tcp(gossip),
+        consensus: Seams::Real,
+        guard: Arc::new(guard),
+    };
+    Ok((setup, world))
+}
+
+fn server_config(config: &NodeConfig) -> ServerConfig {
+    ServerConfig {
+        listen: config.rpc.listen,
+        cors_origins: config.rpc.cors.clone(),
+        request_bytes_max: config.rpc.body_bytes_max,
+        batch_calls_max: config.rpc.batch_max,
+        connections_max: config.rpc.connections_max,
+        subscriptions_per_connection_max: config.rpc.subscriptions_max,
+        ..ServerConfig::default()
+    }
+}
+
+/// What asks the process to stop.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+    stdin: Option<oneshot::Receiver<()>>,
+}
+
+impl StopSignals {
+    fn new(stdin: bool) -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            stdin: stdin.then(watch_stdin),
+        })
+    }
+
+    async fn wait(&mut self) -> &'static str {
+        let ended = async {
+            match &mut self.stdin {
+                Some(stdin) => {
+                    // An error means that the watching thread is gone: the same.
+                    let _ = stdin.await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            () = ended => "end of standard input",
+        }
+    }
+}
+
+/// Reads standard input to its end on a thread of its own: a read cannot be cancelled, and must
+/// not hold up the end of the process.
+fn watch_stdin() -> oneshot::Receiver<()> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 256];
+        let mut stdin = std::io::stdin().lock();
+        while stdin.read(&mut buffer).is_ok_and(|count| count > 0) {}
+        // The node may have stopped for another reason.
+        let _ = sender.send(());
+    });
+    receiver
+}

@@ -75,6 +75,25 @@ impl ConsensusConfig {
     }
 }
 
+impl ConsensusConfig {
+    /// Moves the write-ahead log away, as [`crate::StopReason::LogDiverged`] asks for, and
+    /// returns its new path, or `None` if there is no log. Consensus must not be running.
+    ///
+    /// The log's locks on values are forgotten with it: never do so on more validators than may
+    /// fail, and only with the sign guard in place.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn set_log_aside(&self) -> std::io::Result<Option<PathBuf>> {
+        let aside = self.wal.with_extension("diverged");
+        match std::fs::rename(&self.wal, &aside) {
+            Ok(()) => Ok(Some(aside)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 /// The secrets of a node.
 #[derive(Clone)]
 pub struct Keys {

@@ -21,6 +21,11 @@ pub enum StopReason {
     /// The sign guard could not record: nothing may be signed. Look at its disk.
     #[error("the sign guard failed")]
     Guard(#[source] GuardError),
+    /// What the log says that this validator signed is not what follows from the log: the log was
+    /// lost in the middle of the height under way, and the votes it once held came back from
+    /// peers. Move the log's file away and start again; the sign guard prevents double signing.
+    #[error("the write-ahead log contradicts itself; it was lost once, move it away")]
+    LogDiverged,
     /// The engine ended by itself: a failure that a restart heals.
     #[error("the consensus engine ended")]
     EngineEnded,
@@ -100,6 +105,11 @@ impl ConsensusHandle {
         let reason = supervisor.await.unwrap_or(StopReason::EngineEnded);
         self.supervisor = None;
         reason
+    }
+
+    /// Returns whether consensus has ended, so that [`Self::wait`] returns at once.
+    pub fn ended(&self) -> bool {
+        self.supervisor.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Stops consensus in order: the log is flushed, connections are closed.

@@ -1,9 +1,11 @@
 //! Signs and verifies the engine's messages: Ed25519, made by dalek, judged by ZIP-215.
 //!
-//! A signer that its guard tells to abstain *withholds* the signature: it returns 64 bytes that
-//! verify under no key. The engine checks its own messages like anybody's, drops this one, and
-//! lives on; the codec refuses to send it. Only a guard that cannot write is an error, which
-//! ends the engine.
+//! When the guard refuses a vote because the validator voted otherwise in the same place before
+//! (its log was lost), the signer repeats the earlier vote: that is safe, and a round in which
+//! too many keep silent would never end. When the guard refuses anything else, the signer
+//! *withholds* the signature: it returns 64 bytes that verify under no key. The engine checks
+//! its own messages like anybody's, drops this one, and lives on; the codec refuses to send it.
+//! Only a guard that cannot write is an error, which ends the engine.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +19,7 @@ use async_trait::async_trait;
 use ed25519_dalek::{Signer as _, SigningKey};
 use tracing::{error, warn};
 
-use crate::context::{Ctx, PartInit, Proposal, Vote};
+use crate::context::{BlockId, Ctx, PartInit, Proposal, Vote};
 use crate::guard::{GuardError, SignGuard, SignKind, SignRecord};
 use crate::proposals::SeenProposals;
 
@@ -58,10 +60,10 @@ struct GuardFailed;
 struct NoRound;
 
 impl GuardedSigner {
-    /// Signs `preimage` if the guard allows `record`, withholds the signature if it does not.
-    fn sign(&self, record: &SignRecord, preimage: &[u8]) -> Result<Signature, Error> {
+    /// Asks the guard: `Ok(None)` to sign, `Ok(Some(refusal))` not to sign this.
+    fn ask(&self, record: &SignRecord) -> Result<Option<GuardError>, Error> {
         match self.guard.check_and_record(record) {
-            Ok(()) => Ok(sign(&self.key, preimage)),
+            Ok(()) => Ok(None),
             Err(error @ GuardError::Unavailable(_)) => {
                 error!(%error, "the sign guard failed; signing nothing any more");
                 let mut failure = self
@@ -72,8 +74,8 @@ impl GuardedSigner {
                 Err(Error::from_source(GuardFailed))
             }
             Err(refusal) => {
-                warn!(?record, %refusal, "abstaining: the sign guard refuses");
-                Ok(WITHHELD)
+                warn!(?record, %refusal, "the sign guard refuses");
+                Ok(Some(refusal))
             }
         }
     }
@@ -99,7 +101,18 @@ impl Signer<Ctx> for GuardedSigner {
             block_hash: hash_of(&vote.value),
             pol_round: None,
         };
-        let signature = self.sign(&record, &vote_bytes(&self.chain, &vote))?;
+        let vote = match self.ask(&record)? {
+            None => vote,
+            // Saying the same again is safe, and others may need it to leave this round.
+            Some(GuardError::Conflict { signed }) => Vote {
+                value: signed
+                    .block_hash
+                    .map_or(NilOrVal::Nil, |hash| NilOrVal::Val(BlockId(hash))),
+                ..vote
+            },
+            Some(_) => return Ok(SignedMessage::new(vote, WITHHELD)),
+        };
+        let signature = sign(&self.key, &vote_bytes(&self.chain, &vote));
         Ok(SignedMessage::new(vote, signature))
     }
 
@@ -117,7 +130,10 @@ impl Signer<Ctx> for GuardedSigner {
             block_hash: Some(proposal.value.0),
             pol_round: proposal.pol_round.as_u32(),
         };
-        let signature = self.sign(&record, &proposal_bytes(&self.chain, &proposal))?;
+        let signature = match self.ask(&record)? {
+            None => sign(&self.key, &proposal_bytes(&self.chain, &proposal)),
+            Some(_) => WITHHELD,
+        };
         Ok(SignedMessage::new(proposal, signature))
     }
 
@@ -192,7 +208,7 @@ fn verdict(key: &PublicKey, preimage: &[u8], signature: &Signature) -> Verificat
     VerificationResult::from_bool(key.verify(preimage, signature).is_ok())
 }
 
-fn hash_of(value: &NilOrVal<crate::context::BlockId>) -> Option<allod_primitives::H256> {
+fn hash_of(value: &NilOrVal<BlockId>) -> Option<allod_primitives::H256> {
     match value {
         NilOrVal::Nil => None,
         NilOrVal::Val(block) => Some(block.0),
@@ -268,7 +284,7 @@ mod tests {
     use allod_primitives::{ForkId, H256};
 
     use super::*;
-    use crate::context::{Address, BlockId, Height};
+    use crate::context::{Address, Height};
     use crate::guard::MemoryGuard;
 
     fn signer() -> (GuardedSigner, Zip215Verifier, PublicKey) {
@@ -296,30 +312,34 @@ mod tests {
         )
     }
 
-    fn prevote(public: PublicKey, hash: u8) -> Vote {
+    fn prevote(public: PublicKey, round: u32, hash: u8) -> Vote {
         Vote {
             kind: malachite::VoteType::Prevote,
             height: Height(4),
-            round: Round::new(0),
+            round: Round::new(round),
             value: NilOrVal::Val(BlockId(H256([hash; 32]))),
             validator: Address(public),
         }
     }
 
-    /// Goal: a conflicting vote leaves the signer without a valid signature. Method: sign two.
+    /// Goal: no second, different vote is ever signed. Method: ask for two of one place, then for
+    /// one of an earlier place.
     #[tokio::test]
-    async fn the_guard_makes_a_conflicting_vote_worthless() {
+    async fn the_signer_repeats_itself_or_keeps_silent() {
         let (signer, verifier, public) = signer();
-        let first = signer.sign_vote(prevote(public, 1)).await.unwrap();
+        let first = signer.sign_vote(prevote(public, 0, 1)).await.unwrap();
         let valid = verifier
             .verify_signed_vote(&first, &first.signature, &public)
             .await;
         assert!(valid.unwrap().is_valid());
+        let second = signer.sign_vote(prevote(public, 0, 2)).await.unwrap();
+        assert_eq!(second, first);
 
-        let second = signer.sign_vote(prevote(public, 2)).await.unwrap();
-        assert_eq!(second.signature, WITHHELD);
+        signer.sign_vote(prevote(public, 2, 3)).await.unwrap();
+        let silent = signer.sign_vote(prevote(public, 1, 3)).await.unwrap();
+        assert_eq!(silent.signature, WITHHELD);
         let valid = verifier
-            .verify_signed_vote(&second, &second.signature, &public)
+            .verify_signed_vote(&silent, &silent.signature, &public)
             .await;
         assert!(valid.unwrap().is_invalid());
     }

@@ -4,9 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_malachitebft_app_channel::app::consensus::Error as EngineError;
+use arc_malachitebft_app_channel::app::engine::util::events::{Event, RxEvent};
 use arc_malachitebft_app_channel::app::metrics::export;
 use arc_malachitebft_app_channel::app::types::core::LinearTimeouts;
 use arc_malachitebft_app_channel::{ConsensusRequest, EngineHandle, NetworkRequest};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -122,6 +125,7 @@ pub async fn start(
     let (commands, received) = mpsc::channel(16);
     let supervisor = Supervisor {
         engine,
+        diverged: watch_replay(channels.events.subscribe()),
         driver: tokio::spawn(driver.run(channels.consensus)),
         probes: channels.requests,
         peers: channels.net_requests,
@@ -148,6 +152,8 @@ fn linear(timeouts: &Timeouts) -> LinearTimeouts {
 /// Watches engine and driver: when one ends, the other is stopped.
 struct Supervisor {
     engine: EngineHandle,
+    /// Finishes if the replay of the log contradicts the log.
+    diverged: JoinHandle<()>,
     driver: JoinHandle<Ended>,
     probes: mpsc::Sender<ConsensusRequest<Ctx>>,
     peers: mpsc::Sender<NetworkRequest>,
@@ -202,6 +208,7 @@ impl Supervisor {
     async fn engine_left(&mut self) -> StopReason {
         match timeout(STOP_TIMEOUT, &mut self.engine.handle).await {
             Ok(_) => self.ended(),
+            Err(_) if self.diverged.is_finished() => StopReason::LogDiverged,
             Err(_) => StopReason::EngineHung,
         }
     }
@@ -236,6 +243,7 @@ impl Supervisor {
 
     /// Ends everything at once.
     async fn kill(&mut self) {
+        self.diverged.abort();
         self.driver.abort();
         for child in self.engine.actor.get_children() {
             child.kill();
@@ -264,6 +272,23 @@ async fn watch_over(probes: mpsc::Sender<ConsensusRequest<Ctx>>) {
             Ok(Err(_)) | Err(_) => return,
         }
     }
+}
+
+/// Waits for the engine to find its log at odds with itself.
+fn watch_replay(mut events: RxEvent<Ctx>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            match events.recv().await {
+                Ok(Event::WalReplayError(error)) if is_divergence(&error) => return,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => std::future::pending().await,
+            }
+        }
+    })
+}
+
+fn is_divergence(error: &EngineError<Ctx>) -> bool {
+    matches!(error, EngineError::ReplayDivergence(..))
 }
 
 async fn connected(network: mpsc::Sender<NetworkRequest>, reply: oneshot::Sender<Vec<String>>) {

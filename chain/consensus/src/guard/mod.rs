@@ -3,8 +3,8 @@
 //!
 //! The engine's own log normally prevents double signing. It is silently accepted when deleted or
 //! restored from a backup, so the signer asks a second, independent record before every
-//! signature. A refusal is an abstention: the signer withholds the signature for that one message
-//! (see [`crate::signing`]) and the validator takes part again from the next round or step on.
+//! signature. Refused, a validator repeats what it signed in that place before, or keeps silent,
+//! and takes part again from the next step on. Nothing it signs depends on its log being there.
 //!
 //! The guard is *not* a lock on voting power: it does not remember locked values, so an operator
 //! who restores several validators from old backups at once can still break the locking rule.
@@ -75,7 +75,7 @@ pub trait SignGuard: Send + Sync {
     /// Signing the same message again is allowed.
     ///
     /// # Errors
-    /// [`GuardError`]; all but [`GuardError::Unavailable`] mean "abstain".
+    /// [`GuardError`]; [`GuardError::Conflict`] names what may be signed instead.
     fn check_and_record(&self, message: &SignRecord) -> Result<(), GuardError>;
 }
 

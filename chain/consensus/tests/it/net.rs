@@ -1,6 +1,7 @@
 //! Several nodes on one simulated network.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use allod_consensus::sim::{LinkModel, SimNetwork, SimWal};
 use allod_consensus::{
@@ -59,6 +60,8 @@ pub(crate) struct Node {
     pub(crate) wal: SimWal,
     pub(crate) guard: MemoryGuard,
     handle: Option<ConsensusHandle>,
+    /// Whether its log was lost at some time.
+    lost_log: bool,
 }
 
 /// Nodes and their network.
@@ -78,6 +81,7 @@ impl Net {
             wal: SimWal::new(),
             guard: MemoryGuard::new(),
             handle: None,
+            lost_log: false,
         };
         let work = WorkSignal::new();
         work.set(true);
@@ -129,6 +133,7 @@ impl Net {
             wal: SimWal::new(),
             guard: MemoryGuard::new(),
             handle: None,
+            lost_log: false,
         });
     }
 
@@ -142,13 +147,57 @@ impl Net {
             .await
     }
 
+    /// Kills a node that runs; repairs one that had ended because its lost log showed.
     pub(crate) async fn crash(&mut self, n: usize) {
-        self.nodes[n]
-            .handle
-            .take()
-            .expect("the node runs")
-            .kill()
-            .await;
+        let mut handle = self.nodes[n].handle.take().expect("the node was booted");
+        if handle.ended() {
+            let reason = handle.wait().await;
+            self.repair(n, &reason);
+        } else {
+            handle.kill().await;
+        }
+    }
+
+    /// Loses a node's log.
+    pub(crate) fn lose_log(&mut self, n: usize) {
+        self.nodes[n].wal.wipe();
+        self.nodes[n].lost_log = true;
+    }
+
+    /// Does what [`StopReason::LogDiverged`] asks of an operator; nothing else may have happened.
+    fn repair(&mut self, n: usize, reason: &StopReason) {
+        assert!(matches!(reason, StopReason::LogDiverged), "{reason}");
+        assert!(
+            self.nodes[n].lost_log,
+            "a log that was never lost never diverges"
+        );
+        self.nodes[n].wal.wipe();
+    }
+
+    /// Waits until all have committed `height`; repairs the nodes whose lost log shows.
+    pub(crate) async fn reach_with_repairs(&mut self, height: u64) {
+        let stores: Vec<Store> = self.nodes.iter().map(|node| node.store.clone()).collect();
+        let done = async {
+            for store in stores {
+                store.reach(height).await;
+            }
+        };
+        tokio::pin!(done);
+        while tokio::time::timeout(Duration::from_secs(1), &mut done)
+            .await
+            .is_err()
+        {
+            for n in 0..self.nodes.len() {
+                if self.nodes[n]
+                    .handle
+                    .as_ref()
+                    .is_some_and(ConsensusHandle::ended)
+                {
+                    self.crash(n).await;
+                    self.boot(n).await;
+                }
+            }
+        }
     }
 
     /// Waits until the nodes have committed `height`.

@@ -11,6 +11,53 @@
 //!
 //! The state root is the caller's: it applies [`Executed::changes`] to its tree.
 //!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use allod_primitives::{BoundedVec, ForkId, H256, PublicKey, Text, TimeMs};
+//! use allod_runtime::authority::{Parameters, ValidatorInfo};
+//! use allod_runtime::executive::{self, BuildLimits};
+//! use allod_runtime::frame::Direct;
+//! use allod_runtime::genesis::GenesisConfig;
+//!
+//! // The base point of Ed25519 will do as a key that nobody signs with here.
+//! let mut key = PublicKey([0x66; 32]);
+//! key.0[0] = 0x58;
+//! let config = GenesisConfig {
+//!     time: TimeMs(1_700_000_000_000),
+//!     origin: None,
+//!     fork_id: ForkId(0),
+//!     trustees: vec![key],
+//!     trustee_threshold: 1,
+//!     registrars: vec![(key, 1000)],
+//!     validators: vec![ValidatorInfo {
+//!         public_key: key,
+//!         power: 1,
+//!         peer_id: BoundedVec::try_from(vec![1])?,
+//!         address: Text::default(),
+//!     }],
+//!     observers: Vec::new(),
+//!     admission_vouchers: true,
+//!     admission_work_bits: None,
+//!     parameters: Parameters::default(),
+//! };
+//! let genesis = executive::genesis(&config)?;
+//! let parent = executive::genesis_header(&genesis, H256::ZERO);
+//! let state: BTreeMap<Vec<u8>, Vec<u8>> = genesis
+//!     .changes
+//!     .into_iter()
+//!     .filter_map(|(key, value)| Some((key, value?)))
+//!     .collect();
+//!
+//! let limits = BuildLimits::default();
+//! let now = TimeMs(1_700_000_000_200);
+//! let built = executive::build_block(&state, &parent, now, [], &limits, &Direct)?;
+//! let executed = executive::execute_block(&state, &parent, &built.extrinsics, &Direct)?;
+//! assert_eq!(executed, built.executed);
+//! assert_eq!(executed.digest.time, now);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Source: spec/runtime.md §2.
 
 mod block;

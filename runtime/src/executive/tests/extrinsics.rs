@@ -4,6 +4,8 @@ use allod_primitives::TimeMs;
 use allod_primitives::extrinsic::Era;
 use allod_primitives::limits::BLOCK_HASH_COUNT;
 use parity_scale_codec::Encode;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::{Chain, bare, harmless, key, propose, registrar, trustee, vote};
 use crate::executive::{BlockError, known_call, signature_checks};
@@ -234,4 +236,39 @@ fn a_failed_dispatch_costs_its_nonce_and_nothing_else_changes() {
         chain.state.len(),
         "account and block hash"
     );
+}
+
+/// Goal: no bytes make the judgement panic, and no other bytes than the signed ones pass.
+/// Method: seeded damage (bits, bytes, cuts, insertions) to a signed and a bare extrinsic.
+#[test]
+fn damaged_extrinsics_are_refused_without_panic() {
+    let chain = Chain::new();
+    let good = [
+        chain.signed(&trustee(0), 0, &propose(vec![harmless()], LATER)),
+        chain.incept(1),
+    ];
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut refused = std::collections::BTreeMap::<String, u32>::new();
+    for round in 0..20_000 {
+        let original = &good[round % good.len()];
+        let mut body = original.clone();
+        for _ in 0..random.gen_range(1..4) {
+            let at = random.gen_range(0..body.len());
+            match random.gen_range(0..6) {
+                0 => body.truncate(at.max(1)),
+                1 => body.insert(at, random.r#gen()),
+                2 => drop(body.remove(at)),
+                3 => body[at] = random.r#gen(),
+                _ => body[at] ^= 1 << random.gen_range(0..8),
+            }
+            if body.is_empty() {
+                break;
+            }
+        }
+        match chain.validate(&body) {
+            Ok(_) => assert_eq!(&body, original, "round {round}"),
+            Err(error) => *refused.entry(format!("{error:?}")).or_default() += 1,
+        }
+    }
+    assert!(refused.len() >= 8, "many rules were reached: {refused:?}");
 }

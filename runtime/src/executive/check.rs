@@ -12,8 +12,8 @@ use scale_info::TypeDef;
 use crate::RuntimeCall;
 use crate::authority;
 use crate::frame::{
-    BlockEnv, Origin, PalletCall, SignatureCheck, SignatureOracle, StateRead, TransactionError,
-    Validity,
+    BlockEnv, Direct, Origin, PalletCall, SignatureCheck, SignatureOracle, StateRead,
+    TransactionError, Validity,
 };
 use crate::runtime::pallets;
 use crate::system;
@@ -86,18 +86,29 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Returns the Ed25519 checks the extrinsic needs; none if it does not decode.
+    /// Returns the Ed25519 checks the extrinsic needs; none if it does not decode, or if it is
+    /// signed and its sender's own signature, role or nonce refuses it.
+    ///
+    /// The sender is checked here and first: else a stranger's half megabyte of rubbish, called a
+    /// batch, would buy thousands of checks.
     pub fn signature_checks(&self, body: &[u8]) -> Vec<SignatureCheck> {
         let Ok((raw, call)) = decode(body) else {
             return Vec::new();
         };
-        let mut checks = call.signature_checks();
-        if let Some(part) = &raw.signed
-            && let Ok(message) = signing_payload(self.state, &self.block, part, &raw.call)
-        {
-            checks.push((part.account, message, part.signature));
+        let Some(part) = &raw.signed else {
+            return call.signature_checks();
+        };
+        let sender = check_sender(self.state, part);
+        let message =
+            sender.and_then(|_| signing_payload(self.state, &self.block, part, &raw.call));
+        match message {
+            Ok(message) if Direct.verify(&part.account, &message, &part.signature) => {
+                let mut checks = call.signature_checks();
+                checks.push((part.account, message, part.signature));
+                checks
+            }
+            _ => Vec::new(),
         }
-        checks
     }
 }
 

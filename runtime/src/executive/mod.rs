@@ -206,7 +206,8 @@ pub fn validate_transaction(
 }
 
 /// Returns the Ed25519 checks that [`validate_transaction`] and execution will ask for, so that
-/// the node can verify them in batches first. Empty if the extrinsic does not decode.
+/// the node can verify them in batches first. Empty if the extrinsic does not decode, or if it is
+/// signed and its sender is refused.
 pub fn signature_checks(
     state: &dyn StateRead,
     parent: &Header,

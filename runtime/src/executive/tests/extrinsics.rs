@@ -163,6 +163,27 @@ fn signature_checks_list_what_validation_asks_for() {
 }
 
 #[test]
+fn nobody_but_a_registrar_makes_nodes_check_the_signatures_of_a_batch() {
+    let mut chain = Chain::new();
+    let items = vec![chain.inception(1); 100].try_into().unwrap();
+    let call = RuntimeCall::Did(crate::did::Call::batch { items });
+    let checks = |chain: &Chain, body: &[u8]| {
+        let checks = signature_checks(&chain.state, &chain.head, body);
+        checks.len()
+    };
+    let batch = chain.signed(&registrar(), 0, &call);
+    assert_eq!(checks(&chain, &batch), 101);
+    let stranger = chain.signed(&key(77), 0, &call);
+    assert_eq!(checks(&chain, &stranger), 0);
+    // Whoever has read the registrar's account can write it down.
+    let mut forged = stranger;
+    forged[2..34].copy_from_slice(&super::public(&registrar()).0);
+    assert_eq!(checks(&chain, &forged), 0);
+    chain.build(vec![batch.clone()]);
+    assert_eq!(checks(&chain, &batch), 0, "its nonce is used");
+}
+
+#[test]
 fn other_encodings_of_an_extrinsic_are_refused() {
     let chain = Chain::new();
     let good = chain.signed(&trustee(0), 0, &vote(0));

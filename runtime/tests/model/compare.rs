@@ -1,0 +1,100 @@
+//! Model and state, compared in full.
+
+use std::collections::BTreeMap;
+
+use allod_primitives::document::RetiredMethod;
+use allod_primitives::keys;
+use allod_primitives::operation::Lane;
+use allod_primitives::record::QuotaUse;
+use allod_runtime::{authority, did, grant, revocation, system};
+
+use super::chain::Chain;
+use super::ledger::{Identity, Ledger};
+
+/// Asserts that the state holds what the model says, and nothing else of identities.
+pub(crate) fn compare(model: &Ledger, chain: &Chain) {
+    let state = &chain.state;
+    let mut retired = 0;
+    for (did, identity) in &model.identities {
+        let record = did::record(state, did);
+        assert_eq!(
+            record,
+            Some(identity.record()),
+            "model and runtime disagree: record"
+        );
+        let fragment = |it: &RetiredMethod| it.method.fragment.clone();
+        let by_fragment = |list: Vec<RetiredMethod>| -> BTreeMap<_, _> {
+            list.into_iter().map(|it| (fragment(&it), it)).collect()
+        };
+        let listed = by_fragment(did::retired_methods(state, did));
+        let expected = by_fragment(identity.retired.clone());
+        assert_eq!(
+            listed, expected,
+            "model and runtime disagree: retired methods"
+        );
+        retired += identity.retired.len();
+        let used = did::quota(state, did).unwrap_or_default();
+        compare_quota(model.day(), identity, &used);
+    }
+    for (tag, entry) in &model.tokens {
+        let found = revocation::revocation(state, tag);
+        assert_eq!(
+            found.as_ref(),
+            Some(entry),
+            "model and runtime disagree: token"
+        );
+    }
+    for (gid, entry) in &model.grants {
+        let found = grant::grant(state, gid);
+        assert_eq!(
+            found.as_ref(),
+            Some(entry),
+            "model and runtime disagree: grant"
+        );
+    }
+    for (account, registrar) in &model.registrars {
+        let today = model.day();
+        let paid = registrar.paid.iter().filter(|day| **day == today).count();
+        let left = authority::remaining_budget(state, account, today as u32);
+        assert_eq!(
+            left as usize,
+            registrar.per_day - paid,
+            "model and runtime disagree: budget"
+        );
+        let nonce = system::nonce(state, account);
+        assert_eq!(nonce, registrar.nonce, "model and runtime disagree: nonce");
+    }
+    let sizes = [
+        ("Did", "Records", model.identities.len()),
+        ("Did", "Retired", retired),
+        ("Did", "RetiredKeys", retired),
+        ("Revocation", "Tags", model.tokens.len()),
+        ("Revocation", "Expiries", model.tokens.len()),
+        ("Grant", "Grants", model.grants.len()),
+        ("Grant", "Expiries", model.grants.len()),
+    ];
+    for (pallet, item, size) in sizes {
+        let prefix = keys::item(pallet, item);
+        let found = state.keys().filter(|key| key.starts_with(&prefix)).count();
+        assert_eq!(
+            found, size,
+            "model and runtime disagree: size of {pallet}.{item}"
+        );
+    }
+}
+
+/// Yesterday's use says nothing about today.
+fn compare_quota(today: u64, identity: &Identity, used: &QuotaUse) {
+    let mut paid = [
+        identity.paid_on(today, Some(Lane::Rank(0))),
+        identity.paid_on(today, Some(Lane::Documents)),
+        identity.paid_on(today, None),
+    ];
+    let of_today = u64::from(used.day) == today;
+    let found = [used.ranks[0], used.documents, used.tokens].map(usize::from);
+    if !of_today {
+        assert_eq!(paid, [0; 3], "model and runtime disagree: quota");
+        paid = found;
+    }
+    assert_eq!(found, paid, "model and runtime disagree: quota");
+}

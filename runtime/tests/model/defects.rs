@@ -3,7 +3,7 @@
 use allod_primitives::grant::{GrantAction, SignedGrantMessage};
 use allod_primitives::operation::{
     Admission, Body, ControlChange, KeySignature, Lane, Operation, Payer, SignatureProof,
-    SignedOperation,
+    SignedOperation, operation_preimage,
 };
 use allod_primitives::policy::{ControlKey, GuardianSet};
 use allod_primitives::token::SignedTokenOperation;
@@ -89,7 +89,8 @@ impl World {
                     // Somebody else's signatures under a changed operation.
                     spoilt.operation.valid_until.0 += 1;
                 } else {
-                    spoilt.signatures = self.spoil_signatures(&signed.signatures);
+                    spoilt.signatures =
+                        self.spoil_signatures(&signed.signatures, &operation.hash());
                 }
                 return spoilt;
             }
@@ -197,12 +198,15 @@ impl World {
         operation.body = Body::UpdateDocument(patch);
     }
 
-    fn spoil_signatures(&mut self, good: &Signatures) -> Signatures {
+    fn spoil_signatures(&mut self, good: &Signatures, hash: &H256) -> Signatures {
         let mut list = good.clone().into_vec();
         let stranger = self.key();
         match self.rng.gen_range(0..6) {
             0 => drop(list.pop()),
-            1 => list.push(key_signature(&stranger, b"anything")),
+            1 => list.push(key_signature(
+                &stranger,
+                &operation_preimage(&self.chain, hash),
+            )),
             2 => list.extend(list.last().cloned()),
             3 => list.reverse(),
             4 => {
@@ -243,7 +247,7 @@ impl World {
             7 => operation.exp = self.rng.r#gen(),
             _ => {
                 let mut spoilt = signed.clone();
-                spoilt.signatures = self.spoil_signatures(&signed.signatures);
+                spoilt.signatures = self.spoil_signatures(&signed.signatures, &operation.hash());
                 return spoilt;
             }
         }

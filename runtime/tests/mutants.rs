@@ -1,0 +1,226 @@
+//! Broken state machines are caught by the model test.
+//!
+//! Method: the crate is copied into a workspace of its own below the build folder; there, one
+//! line at a time is changed and the model test runs. It must pass on the untouched copy, and
+//! each mutant must build and then fail because model and state machine disagree. Cargo does the
+//! work, offline; dependencies are compiled once and kept for the next run.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "copies sources and runs cargo: a test of the tests, not of the state machine"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A change of the sources that breaks a rule.
+struct Mutant {
+    /// What goes wrong.
+    name: &'static str,
+    /// Below `runtime/src`.
+    file: &'static str,
+    /// Occurs exactly once in the file.
+    from: &'static str,
+    to: &'static str,
+}
+
+const MUTANTS: [Mutant; 14] = [
+    Mutant {
+        name: "a day's quota holds one operation more",
+        file: "did/quota.rs",
+        from: "*count < purpose.per_day()",
+        to: "*count <= purpose.per_day()",
+    },
+    Mutant {
+        name: "an operation may follow another predecessor",
+        file: "did/check.rs",
+        from: "if ahead == 0 && operation.lane_prev != head.last {",
+        to: "if ahead == u64::MAX {",
+    },
+    Mutant {
+        name: "the deactivated act",
+        file: "did/check.rs",
+        from: "if record.is_active() {",
+        to: "if record.version == 1 {",
+    },
+    Mutant {
+        name: "one key reaches every threshold",
+        file: "did/authorize.rs",
+        from: "sum >= rank.threshold",
+        to: "sum > 0",
+    },
+    Mutant {
+        name: "strangers may sign along",
+        file: "did/authorize.rs",
+        from: "may(index, rank) && all_known &&",
+        to: "may(index, rank) && (all_known || sum > 0) &&",
+    },
+    Mutant {
+        name: "another registrar's operations can be rewrapped",
+        file: "did/authorize.rs",
+        from: "(Payer::Sponsor(named), Self::Sponsor(account)) if *named == account =>",
+        to: "(Payer::Sponsor(_), Self::Sponsor(_)) =>",
+    },
+    Mutant {
+        name: "a retired key comes back",
+        file: "did/patch.rs",
+        from: "RETIRED_KEYS.contains(state, &(*did, key_hash(&new.key)))",
+        to: "RETIRED_KEYS.contains(state, &(DidId([0; 32]), key_hash(&new.key)))",
+    },
+    Mutant {
+        name: "a compromise is recorded as routine",
+        file: "did/patch.rs",
+        from: "Ok(ended(now, active, retirement.reason))",
+        to: "Ok(ended(now, active, RetireReason::Routine))",
+    },
+    Mutant {
+        name: "an operation that fails leaves no entry",
+        file: "did/apply.rs",
+        from: "Err(_) => log(context, signed, hash, record),",
+        to: "Err(_) => RECORDS.put(&mut context.state, &operation.did, &record),",
+    },
+    Mutant {
+        name: "the cut-off moves back",
+        file: "did/apply.rs",
+        from: "if *not_before < record.not_before {",
+        to: "if *not_before < TimeMs(0) {",
+    },
+    Mutant {
+        name: "a record does not say when it changed",
+        file: "did/apply.rs",
+        from: "record.updated = context.block.time;",
+        to: "record.updated = record.created;",
+    },
+    Mutant {
+        name: "revocations are forgotten before the leeway has passed",
+        file: "revocation/storage.rs",
+        from: "u64::from_be_bytes(exp).saturating_add(TOKEN_LEEWAY_S) >= now",
+        to: "u64::from_be_bytes(exp).saturating_add(TOKEN_LEEWAY_S - 59) >= now",
+    },
+    Mutant {
+        name: "a revoked grant is anchored again",
+        file: "grant/pallet.rs",
+        from: "if GRANTS.contains(env.state, &signed.message.gid) {",
+        to: "if GRANTS.get(env.state, &signed.message.gid).is_some_and(|it| it.version == 0) {",
+    },
+    Mutant {
+        name: "a batch costs its registrar one item",
+        file: "authority/registrar.rs",
+        from: "registrar.used.saturating_add(items)",
+        to: "registrar.used.saturating_add(items.min(1))",
+    },
+];
+
+/// How the model test says that it found a difference.
+const CAUGHT: [&str; 2] = ["model and runtime disagree", "an invariant of"];
+
+#[test]
+fn every_mutant_is_caught_by_the_model() {
+    let copy = Copy::new();
+    let untouched = copy.run_model();
+    assert!(untouched.status.success(), "{}", text(&untouched));
+    let mut survivors = Vec::new();
+    for mutant in &MUTANTS {
+        let path = copy.root.join("runtime/src").join(mutant.file);
+        let source = read(&path);
+        let places = source.matches(mutant.from).count();
+        assert_eq!(places, 1, "`{}` in {}", mutant.from, mutant.file);
+        write(&path, &source.replace(mutant.from, mutant.to));
+        let built = copy.cargo(&["--no-run"]);
+        assert!(built.status.success(), "{}: {}", mutant.name, text(&built));
+        let ran = text(&copy.run_model());
+        write(&path, &source);
+        if !CAUGHT.iter().any(|it| ran.contains(it)) {
+            survivors.push((mutant.name, ran));
+        }
+    }
+    assert!(survivors.is_empty(), "not caught: {survivors:#?}");
+}
+
+/// A workspace that holds this crate and what it is built on, as they are now.
+struct Copy {
+    root: PathBuf,
+    target: PathBuf,
+}
+
+impl Copy {
+    fn new() -> Self {
+        let here = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mutants");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let repository = repository.parent().expect("the crate lies in a workspace");
+        let copy = Self {
+            root: here.join("workspace"),
+            target: here.join("target"),
+        };
+        copy_folder(&repository.join("runtime"), &copy.root.join("runtime"));
+        write(
+            &copy.root.join(".cargo/config.toml"),
+            &read(&repository.join(".cargo/config.toml")),
+        );
+        // Cargo drops from the copy's lock file what these crates do not need, so the copy is
+        // renewed only when the original has changed.
+        let lock = read(&repository.join("Cargo.lock"));
+        let original = copy.root.join("Cargo.lock.original");
+        if fs::read_to_string(&original).map_or(true, |before| before != lock) {
+            write(&copy.root.join("Cargo.lock"), &lock);
+        }
+        write(&original, &lock);
+        let manifest = read(&repository.join("Cargo.toml"));
+        let (before, rest) = manifest.split_once("members = [").expect("a workspace");
+        let (_, after) = rest.split_once(']').expect("a list of members");
+        let members = "members = [\"runtime/primitives\", \"runtime\"]";
+        let manifest = format!("{before}{members}{after}");
+        write(&copy.root.join("Cargo.toml"), &manifest);
+        copy
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO"));
+        command
+            .args(["test", "--offline", "--package", "allod-runtime"])
+            .args(["--test", "model"])
+            .args(arguments)
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("RUST_BACKTRACE", "0");
+        command.output().expect("cargo runs: it built this test")
+    }
+
+    fn run_model(&self) -> Output {
+        self.cargo(&[])
+    }
+}
+
+/// Makes `to` what `from` is; files that are the same keep their time, so that cargo sees it.
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("a readable folder") {
+        let path = entry.expect("a readable folder").path();
+        let name = path.file_name().expect("an entry has a name");
+        if path.is_dir() {
+            copy_folder(&path, &to.join(name));
+        } else {
+            write(&to.join(name), &read(&path));
+        }
+    }
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn write(path: &Path, text: &str) {
+    if fs::read_to_string(path).is_ok_and(|before| before == text) {
+        return;
+    }
+    let folder = path.parent().expect("a file lies in a folder");
+    fs::create_dir_all(folder).expect("the build folder is writable");
+    fs::write(path, text).expect("the build folder is writable");
+}
+
+fn text(output: &Output) -> String {
+    let streams = [&output.stdout, &output.stderr];
+    streams
+        .map(|it| String::from_utf8_lossy(it).into_owned())
+        .concat()
+}

@@ -15,13 +15,15 @@ use crate::view::{Fault, InvalidTransaction, TransactionError};
 ///
 /// `body`: the extrinsic without length prefix.
 pub fn transaction(error: &Invalid, body: &[u8]) -> TransactionError {
-    let pallet = RawExtrinsic::decode_body(body)
+    // A registrar's batch is refused as its extrinsic; its items are judged one by one, later.
+    let bare_pallet = RawExtrinsic::decode_body(body)
         .ok()
+        .filter(|extrinsic| extrinsic.signed.is_none())
         .and_then(|extrinsic| extrinsic.call.first().copied());
     TransactionError {
         reason: reason(error),
         fault: Fault {
-            slug: code(error, pallet).slug().into(),
+            slug: code(error, bare_pallet).slug().into(),
             detail: Some(error.to_string()),
         },
     }
@@ -73,8 +75,8 @@ fn reason(error: &Invalid) -> InvalidTransaction {
     }
 }
 
-/// Returns our code for a refusal of an extrinsic whose call is of `pallet`.
-fn code(error: &Invalid, pallet: Option<u8>) -> ErrorCode {
+/// Returns our code for a refusal. `bare_pallet`: the pallet called, if the extrinsic is bare.
+fn code(error: &Invalid, bare_pallet: Option<u8>) -> ErrorCode {
     let common = match error {
         Invalid::Undecodable => Some(ErrorCode::TransactionUndecodable),
         Invalid::UnknownCall { .. } => Some(ErrorCode::TransactionUnknownCall),
@@ -86,7 +88,7 @@ fn code(error: &Invalid, pallet: Option<u8>) -> ErrorCode {
         Invalid::ExhaustsResources => Some(ErrorCode::TransactionExhaustsBlock),
         _ => None,
     };
-    common.unwrap_or_else(|| match pallet {
+    common.unwrap_or_else(|| match bare_pallet {
         Some(did::PALLET_INDEX) => did_refusal(error),
         Some(revocation::PALLET_INDEX) => token_code((*error).into()),
         Some(grant::PALLET_INDEX) => grant_code((*error).into()),
@@ -103,7 +105,7 @@ fn did_refusal(error: &Invalid) -> ErrorCode {
     }
 }
 
-/// Returns our code for a refusal of any other call: those are signed by an account.
+/// Returns our code for a refusal of an extrinsic that an account signed.
 fn signed_refusal(error: &Invalid) -> ErrorCode {
     match error {
         Invalid::BadProof => ErrorCode::TransactionBadSignature,

@@ -88,7 +88,7 @@ async fn finalize(
                     Err(_elapsed) => not_final(),
                 },
                 Err(PoolError::AlreadyKnown) => not_final(),
-                Err(error) => rejected(pool_error(&error)),
+                Err(error) => refused(error),
             };
             with_hash(hash, outcome)
         });

@@ -1,0 +1,175 @@
+//! What clients may do wrong: the server answers or hangs up, and serves the next one.
+
+use allod_rpc::ServerConfig;
+use serde_json::{Value, json};
+
+use crate::wire::Harness;
+
+async fn is_alive(harness: &Harness) -> bool {
+    harness.call("system_chain", json!([])).await == Ok(json!("Allod Test"))
+}
+
+#[tokio::test]
+async fn garbage_is_answered_with_json_rpcs_own_errors() {
+    let harness = Harness::start().await;
+    let cases = [
+        ("", -32700),
+        ("{", -32700),
+        ("null", -32700),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"no_such\"}",
+            -32601,
+        ),
+        (
+            "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"system_chain\"}",
+            -32600,
+        ),
+        ("{\"id\":1}", -32600),
+        ("[]", -32600),
+    ];
+    for (body, code) in cases {
+        let (status, answer) = harness.post(body).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
+        let found = answer["error"]["code"].as_i64();
+        let is_refused = found.is_some_and(|it| (-32768..=-32000).contains(&it)) || status >= 400;
+        assert!(
+            is_refused,
+            "{body}: {status} {answer}, expected about {code}"
+        );
+    }
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let params = format!(
+        "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"identity_resolve\",\"params\":{deep}}}"
+    );
+    let (_, answer) = harness.post(&params).await;
+    assert!(answer.contains("error") || answer.is_empty());
+    assert!(is_alive(&harness).await);
+}
+
+#[tokio::test]
+async fn a_body_above_its_maximum_is_refused() {
+    let config = ServerConfig {
+        request_bytes_max: 4096,
+        ..ServerConfig::default()
+    };
+    let harness = Harness::with(config).await;
+    let (status, _) = harness.post(&"x".repeat(5000)).await;
+    assert_eq!(status, 413);
+    assert!(is_alive(&harness).await);
+}
+
+#[tokio::test]
+async fn a_batch_is_served_up_to_its_maximum() {
+    let harness = Harness::start().await;
+    let call = |id: usize| json!({"jsonrpc": "2.0", "id": id, "method": "system_chain"});
+    let batch = |count| Value::Array((0..count).map(call).collect()).to_string();
+    let (_, answer) = harness.post(&batch(64)).await;
+    let answers: Vec<Value> = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answers.len(), 64);
+    let (_, answer) = harness.post(&batch(65)).await;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(answer["error"]["code"], -32010);
+    assert!(is_alive(&harness).await);
+
+    let none = ServerConfig {
+        batch_calls_max: 0,
+        ..ServerConfig::default()
+    };
+    let harness = Harness::with(none).await;
+    let (_, answer) = harness.post(&batch(1)).await;
+    assert!(answer.contains("-32005"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_above_its_maximum_is_refused() {
+    let config = ServerConfig {
+        response_bytes_max: 300,
+        ..ServerConfig::default()
+    };
+    let harness = Harness::with(config).await;
+    let error = harness.call("rpc_methods", json!([])).await.unwrap_err();
+    assert_eq!(error["code"], -32008);
+}
+
+#[tokio::test]
+async fn connections_are_limited() {
+    let config = ServerConfig {
+        connections_max: 2,
+        ..ServerConfig::default()
+    };
+    let harness = Harness::with(config).await;
+    let _first = harness.websocket().await;
+    let _second = harness.websocket().await;
+    let (status, _) = harness.post("{}").await;
+    assert_eq!(status, 429);
+    assert_eq!(
+        harness.get("/health").await.0,
+        200,
+        "a probe still gets through"
+    );
+}
+
+#[tokio::test]
+async fn probes_are_plain_gets_on_the_same_port() {
+    let harness = Harness::start().await;
+    let (status, body) = harness.get("/health").await;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &body["status"]), (200, &json!("ok")));
+    assert_eq!(harness.get("/ready").await.0, 200);
+    harness.node.set_syncing(true);
+    assert_eq!(harness.get("/ready").await.0, 503);
+    assert_eq!(harness.get("/health").await.0, 200);
+    let (head, body) = harness.http_whole("GET", "/metrics", "", "").await;
+    assert!(head.contains("application/openmetrics-text"));
+    assert_eq!(body, "# EOF\n");
+    assert_eq!(harness.get("/other").await.0, 405);
+    assert_eq!(harness.http("POST", "/health", "", "").await.0, 415);
+}
+
+#[tokio::test]
+async fn browsers_are_let_in_from_the_origins_configured() {
+    let allows = |head: &str, origin: &str| {
+        let line = format!("access-control-allow-origin: {origin}");
+        head.to_ascii_lowercase().contains(&line)
+    };
+    let origin = "origin: https://wallet.example\r\naccess-control-request-method: POST\r\n";
+    let any = Harness::start().await;
+    let (head, _) = any.http_whole("OPTIONS", "/", origin, "").await;
+    assert!(allows(&head, "*"), "{head}");
+    let config = |origins: &[&str]| ServerConfig {
+        cors_origins: origins.iter().map(|it| (*it).to_owned()).collect(),
+        ..ServerConfig::default()
+    };
+    let one = Harness::with(config(&["https://wallet.example"])).await;
+    let (head, _) = one.http_whole("OPTIONS", "/", origin, "").await;
+    assert!(allows(&head, "https://wallet.example"), "{head}");
+    let none = Harness::with(config(&[])).await;
+    let (head, _) = none.http_whole("OPTIONS", "/", origin, "").await;
+    assert!(
+        !head
+            .to_ascii_lowercase()
+            .contains("access-control-allow-origin")
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_stops_frees_its_port() {
+    let harness = Harness::start().await;
+    let address = harness.server.address();
+    let _client = harness.websocket().await;
+    harness.server.clone().stop().await;
+    assert!(tokio::net::TcpListener::bind(address).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_a_typed_error() {
+    let harness = Harness::start().await;
+    let config = ServerConfig {
+        listen: harness.server.address(),
+        ..ServerConfig::default()
+    };
+    let error = allod_rpc::RpcServer::start(&config, harness.node.clone())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, allod_rpc::StartError::Listen { .. }));
+}

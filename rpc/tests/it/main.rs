@@ -1,0 +1,12 @@
+//! The server as its clients see it: over real sockets, in front of a node of one map.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the finding")]
+
+mod checks;
+mod identity;
+mod limits;
+mod node;
+mod people;
+mod subscriptions;
+mod substrate;
+mod wire;

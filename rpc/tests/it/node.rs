@@ -1,0 +1,499 @@
+//! A node of one process: the real state machine over a plain map, a block per submission.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use allod_primitives::header::extrinsic_hash;
+use allod_primitives::operation::SignedOperation;
+use allod_primitives::{
+    Block, Certificate, ChainId, DidId, ForkId, H256, Header, Height, PublicKey, Text, TimeMs,
+};
+use allod_rpc::{
+    ChainInfo, Finalized, HeadInfo, HistoryItem, NodeView, PeerInfo, PoolError, RuntimeVersion,
+    StateUnavailable, SyncState, TxStatus, ValidTransaction, ValidityError, Watched, fault,
+};
+use allod_rpc_api::context::AdmissionPolicy;
+use allod_runtime::authority::types::{Parameters, ValidatorInfo};
+use allod_runtime::executive::{self, BuildLimits, Executed};
+use allod_runtime::frame::{Direct, StateRead, TransactionError};
+use allod_runtime::genesis::GenesisConfig;
+use allod_runtime::{RuntimeCall, RuntimeEvent, authority, did, system};
+use parity_scale_codec::Encode;
+use tokio::sync::{broadcast, mpsc};
+
+use crate::people;
+
+type State = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// Time of genesis.
+pub(crate) const START: TimeMs = TimeMs(20_000 * 86_400_000);
+/// Between blocks.
+pub(crate) const STEP_MS: u64 = 1000;
+
+struct Stored {
+    head: HeadInfo,
+    extrinsics: Vec<Vec<u8>>,
+    state: State,
+}
+
+struct Inner {
+    blocks: Vec<Stored>,
+    pool: Vec<(Vec<u8>, Option<mpsc::Sender<TxStatus>>)>,
+    history: BTreeMap<DidId, Vec<HistoryItem>>,
+    /// Whether a submission makes a block at once.
+    is_automatic: bool,
+    is_syncing: bool,
+    refusal: Option<PoolError>,
+    /// States below this height are gone.
+    pruned_below: u64,
+    clock: TimeMs,
+}
+
+pub(crate) struct Node {
+    inner: Mutex<Inner>,
+    heads: broadcast::Sender<HeadInfo>,
+    genesis_hash: H256,
+}
+
+impl Node {
+    pub(crate) fn new() -> Arc<Self> {
+        let executed = executive::genesis(&config()).unwrap();
+        let header = executive::genesis_header(&executed, H256([1; 32]));
+        let genesis_hash = header.hash();
+        let mut state = State::new();
+        apply(&mut state, &executed);
+        let genesis = Stored {
+            head: HeadInfo {
+                hash: genesis_hash,
+                header,
+            },
+            extrinsics: Vec::new(),
+            state,
+        };
+        Arc::new(Self {
+            inner: Mutex::new(Inner {
+                blocks: vec![genesis],
+                pool: Vec::new(),
+                history: BTreeMap::new(),
+                is_automatic: true,
+                is_syncing: false,
+                refusal: None,
+                pruned_below: 0,
+                clock: START,
+            }),
+            // Small, so that a slow subscriber lags.
+            heads: broadcast::channel(4).0,
+            genesis_hash,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    pub(crate) fn hold(&self) {
+        self.lock().is_automatic = false;
+    }
+
+    pub(crate) fn refuse(&self, error: Option<PoolError>) {
+        self.lock().refusal = error;
+    }
+
+    pub(crate) fn set_syncing(&self, is_syncing: bool) {
+        self.lock().is_syncing = is_syncing;
+    }
+
+    pub(crate) fn prune_below(&self, height: u64) {
+        self.lock().pruned_below = height;
+    }
+
+    pub(crate) fn advance_clock(&self, ms: u64) {
+        let mut inner = self.lock();
+        inner.clock = inner.clock.plus_ms(ms);
+    }
+
+    pub(crate) fn genesis(&self) -> H256 {
+        self.genesis_hash
+    }
+
+    /// Drops every pending extrinsic.
+    pub(crate) fn drop_pool(&self) {
+        for (_, watcher) in self.lock().pool.drain(..) {
+            tell(watcher.as_ref(), TxStatus::Dropped);
+        }
+    }
+
+    /// Makes `count` blocks.
+    pub(crate) fn produce(&self, count: u32) {
+        for _ in 0..count {
+            let mut inner = self.lock();
+            self.produce_one(&mut inner);
+        }
+    }
+
+    fn produce_one(&self, inner: &mut Inner) {
+        let parent = inner.blocks.last().unwrap();
+        let time = parent.head.time().plus_ms(STEP_MS);
+        let mut state = parent.state.clone();
+        let parent = parent.head.header.clone();
+        let pool = std::mem::take(&mut inner.pool);
+        let bodies = pool.iter().map(|(body, _)| body.clone());
+        let limits = BuildLimits::default();
+        let built = executive::build_block(&state, &parent, time, bodies, &limits, &Direct);
+        let built = built.unwrap();
+        apply(&mut state, &built.executed);
+        let root = allod_primitives::blake2_256(&state.encode());
+        let header = executive::header(&parent, &built.executed, root, PublicKey([9; 32]));
+        let head = HeadInfo {
+            hash: header.hash(),
+            header,
+        };
+        // Per-block items are served from the block, not kept in the next one's state.
+        let mut visible = state;
+        visible.extend(built.executed.scratch.clone());
+        record_history(inner, &built.extrinsics, &built.executed);
+        for (body, watcher) in pool {
+            let status = match built.extrinsics.iter().position(|it| *it == body) {
+                Some(index) => {
+                    TxStatus::Finalized(finalized(&head, u32::try_from(index).unwrap(), &built))
+                }
+                None => {
+                    let hash = extrinsic_hash(&body);
+                    let found = built.rejected.iter().find(|it| it.0 == hash);
+                    let error = found.map_or(TransactionError::Future, |it| it.1);
+                    TxStatus::Invalid(fault::transaction(&error, &body))
+                }
+            };
+            tell(watcher.as_ref(), status);
+        }
+        inner.clock = inner.clock.max(head.time());
+        inner.blocks.push(Stored {
+            head: head.clone(),
+            extrinsics: built.extrinsics,
+            state: visible,
+        });
+        // Nobody may be subscribed.
+        let _nobody = self.heads.send(head);
+    }
+
+    fn take(
+        &self,
+        body: Vec<u8>,
+        watcher: Option<mpsc::Sender<TxStatus>>,
+    ) -> Result<H256, PoolError> {
+        let mut inner = self.lock();
+        if let Some(error) = &inner.refusal {
+            return Err(error.clone());
+        }
+        if inner.pool.iter().any(|(known, _)| *known == body) {
+            return Err(PoolError::AlreadyKnown);
+        }
+        let newest = inner.blocks.last().unwrap();
+        executive::validate_transaction(
+            &newest.state,
+            &newest.head.header,
+            newest.head.time(),
+            &body,
+            &Direct,
+        )
+        .map_err(|error| fault::transaction(&error, &body))?;
+        let hash = extrinsic_hash(&body);
+        tell(watcher.as_ref(), TxStatus::Ready);
+        inner.pool.push((body, watcher));
+        Ok(hash)
+    }
+
+    fn produce_if_automatic(&self) {
+        let mut inner = self.lock();
+        if inner.is_automatic {
+            self.produce_one(&mut inner);
+        }
+    }
+
+    fn with_state<T>(
+        &self,
+        at: &H256,
+        read: impl FnOnce(&Stored) -> T,
+    ) -> Result<T, StateUnavailable> {
+        let inner = self.lock();
+        let stored = inner.blocks.iter().find(|it| it.head.hash == *at);
+        let kept = stored.filter(|it| it.head.height().0 >= inner.pruned_below);
+        kept.map(read).ok_or(StateUnavailable)
+    }
+}
+
+fn config() -> GenesisConfig {
+    let validator = ValidatorInfo {
+        public_key: people::public(&people::key(1)),
+        power: 1,
+        peer_id: vec![1; 38].try_into().unwrap(),
+        address: Text::new("/ip4/127.0.0.1/tcp/3001").unwrap(),
+    };
+    GenesisConfig {
+        time: START,
+        origin: None,
+        fork_id: ForkId(0),
+        trustees: vec![people::public(&people::key(100))],
+        trustee_threshold: 1,
+        registrars: vec![(people::public(&people::registrar()), 1000)],
+        validators: vec![validator],
+        observers: Vec::new(),
+        admission_vouchers: true,
+        admission_work_bits: Some(4),
+        parameters: Parameters::default(),
+    }
+}
+
+fn apply(state: &mut State, executed: &Executed) {
+    for (key, value) in &executed.changes {
+        match value {
+            Some(value) => state.insert(key.clone(), value.clone()),
+            None => state.remove(key),
+        };
+    }
+}
+
+fn tell(watcher: Option<&mpsc::Sender<TxStatus>>, status: TxStatus) {
+    if let Some(watcher) = watcher {
+        watcher.try_send(status).unwrap();
+    }
+}
+
+/// Where and how the extrinsic at `index` ended.
+fn finalized(head: &HeadInfo, index: u32, built: &executive::Built) -> Finalized {
+    let of_this = built.executed.events.iter().filter(|it| {
+        matches!(it.phase, allod_runtime::frame::wire::Phase::ApplyExtrinsic(at) if at == index)
+    });
+    let result = &built.executed.results[index as usize];
+    Finalized {
+        block: head.hash,
+        height: head.height(),
+        index,
+        failure: result.outcome.as_ref().err().map(fault::dispatch),
+        item_failures: of_this
+            .filter_map(|it| fault::item_failure(&it.event))
+            .collect(),
+    }
+}
+
+fn record_history(inner: &mut Inner, extrinsics: &[Vec<u8>], executed: &Executed) {
+    let mut operations: BTreeMap<H256, SignedOperation> = BTreeMap::new();
+    for body in extrinsics {
+        let call = &allod_primitives::extrinsic::RawExtrinsic::decode_body(body)
+            .unwrap()
+            .call;
+        let found = match executive::decode_call(call).unwrap() {
+            RuntimeCall::Did(
+                did::Call::submit { operation } | did::Call::incept { operation, .. },
+            ) => vec![operation],
+            RuntimeCall::Did(did::Call::batch { items }) => items.into_vec(),
+            _ => Vec::new(),
+        };
+        operations.extend(found.into_iter().map(|it| (it.operation.hash(), it)));
+    }
+    for record in &executed.events {
+        if let RuntimeEvent::Did(did::Event::Logged { did, entry }) = &record.event {
+            let operation = operations.get(&entry.operation_hash);
+            inner.history.entry(*did).or_default().push(HistoryItem {
+                entry: *entry,
+                extrinsic_index: 1,
+                operation: operation.map(Encode::encode),
+            });
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl NodeView for Node {
+    fn head(&self) -> HeadInfo {
+        self.lock().blocks.last().unwrap().head.clone()
+    }
+
+    fn header(&self, hash: &H256) -> Option<Header> {
+        self.block(hash).map(|(block, _)| block.header)
+    }
+
+    fn hash_of(&self, height: Height) -> Option<H256> {
+        let index = usize::try_from(height.0).unwrap();
+        self.lock().blocks.get(index).map(|it| it.head.hash)
+    }
+
+    fn block(&self, hash: &H256) -> Option<(Block, Option<Certificate>)> {
+        let inner = self.lock();
+        let stored = inner.blocks.iter().find(|it| it.head.hash == *hash)?;
+        let height = stored.head.height();
+        let certificate = (height.0 > 0).then(|| Certificate {
+            version: 1,
+            height,
+            round: 0,
+            block_hash: *hash,
+            signatures: Vec::new(),
+        });
+        let block = Block {
+            header: stored.head.header.clone(),
+            extrinsics: stored.extrinsics.clone(),
+        };
+        Some((block, certificate))
+    }
+
+    fn storage_at(&self, at: &H256, key: &[u8]) -> Result<Option<Vec<u8>>, StateUnavailable> {
+        self.with_state(at, |stored| StateRead::get(&stored.state, key))
+    }
+
+    fn keys_at(
+        &self,
+        at: &H256,
+        prefix: &[u8],
+        count: usize,
+        start: Option<&[u8]>,
+    ) -> Result<Vec<Vec<u8>>, StateUnavailable> {
+        self.with_state(at, |stored| {
+            let keys = stored.state.keys();
+            keys.filter(|key| key.starts_with(prefix))
+                .filter(|key| start.is_none_or(|start| key.as_slice() > start))
+                .take(count)
+                .cloned()
+                .collect()
+        })
+    }
+
+    fn prove_at(&self, at: &H256, _keys: &[Vec<u8>]) -> Result<Vec<u8>, StateUnavailable> {
+        self.with_state(at, |_| Vec::new())
+    }
+
+    fn chain(&self) -> ChainId {
+        ChainId {
+            genesis: self.genesis_hash,
+            fork_id: ForkId(0),
+        }
+    }
+
+    fn chain_info(&self) -> ChainInfo {
+        ChainInfo {
+            chain: "Allod Test".to_owned(),
+            chain_type: "Development".to_owned(),
+            node: "allod-node".to_owned(),
+            version: "0.1.0".to_owned(),
+        }
+    }
+
+    fn now(&self) -> TimeMs {
+        self.lock().clock
+    }
+
+    fn admission(&self) -> AdmissionPolicy {
+        let inner = self.lock();
+        let policy = authority::admission_policy(&inner.blocks.last().unwrap().state);
+        AdmissionPolicy {
+            vouchers: policy.vouchers,
+            work_bits: policy.work_bits,
+        }
+    }
+
+    fn runtime_version(&self, at: &H256) -> Result<RuntimeVersion, StateUnavailable> {
+        self.header(at).ok_or(StateUnavailable)?;
+        Ok(executive::runtime_version())
+    }
+
+    fn metadata(&self, version: u32) -> Option<Vec<u8>> {
+        matches!(version, 14 | 15).then(|| [b"meta", [version as u8].as_slice()].concat())
+    }
+
+    fn validate_transaction(
+        &self,
+        at: &H256,
+        extrinsic: &[u8],
+    ) -> Result<ValidTransaction, ValidityError> {
+        let judged = self.with_state(at, |stored| {
+            executive::validate_transaction(
+                &stored.state,
+                &stored.head.header,
+                stored.head.time(),
+                extrinsic,
+                &Direct,
+            )
+        })?;
+        let valid = judged.map_err(|error| fault::transaction(&error, extrinsic))?;
+        Ok(ValidTransaction {
+            priority: valid.priority,
+            requires: valid.requires,
+            provides: valid.provides,
+            longevity: valid.longevity,
+        })
+    }
+
+    fn nonce(&self, at: &H256, account: &PublicKey) -> Result<u32, StateUnavailable> {
+        self.with_state(at, |stored| system::storage::nonce(&stored.state, account))
+    }
+
+    fn next_nonce(&self, account: &PublicKey) -> u32 {
+        let head = self.head().hash;
+        let pending = self.lock().pool.len();
+        self.nonce(&head, account).unwrap() + u32::try_from(pending).unwrap()
+    }
+
+    async fn submit(&self, extrinsics: Vec<Vec<u8>>) -> Vec<Result<H256, PoolError>> {
+        let bodies = extrinsics.into_iter();
+        let answers = bodies.map(|body| self.take(body, None)).collect();
+        self.produce_if_automatic();
+        answers
+    }
+
+    async fn submit_and_watch(&self, extrinsics: Vec<Vec<u8>>) -> Vec<Result<Watched, PoolError>> {
+        let bodies = extrinsics.into_iter();
+        let answers = bodies.map(|body| {
+            let (sender, updates) = mpsc::channel(8);
+            let hash = self.take(body, Some(sender))?;
+            Ok(Watched { hash, updates })
+        });
+        let answers = answers.collect();
+        self.produce_if_automatic();
+        answers
+    }
+
+    fn pending(&self) -> Vec<Vec<u8>> {
+        let inner = self.lock();
+        inner.pool.iter().map(|(body, _)| body.clone()).collect()
+    }
+
+    fn subscribe_heads(&self) -> broadcast::Receiver<HeadInfo> {
+        self.heads.subscribe()
+    }
+
+    fn history(
+        &self,
+        did: &DidId,
+        from: u64,
+        count: u32,
+    ) -> Result<Vec<HistoryItem>, StateUnavailable> {
+        let inner = self.lock();
+        let items = inner.history.get(did).into_iter().flatten();
+        let skipped = items.skip(usize::try_from(from).unwrap_or(usize::MAX));
+        Ok(skipped.take(count as usize).cloned().collect())
+    }
+
+    fn peers(&self) -> Vec<PeerInfo> {
+        vec![PeerInfo {
+            peer_id: "12D3KooW".to_owned(),
+            role: "VALIDATOR".to_owned(),
+            best_hash: None,
+            best_height: Height(7),
+        }]
+    }
+
+    fn sync_state(&self) -> SyncState {
+        let inner = self.lock();
+        let current = inner.blocks.last().unwrap().head.height();
+        SyncState {
+            starting: Height(0),
+            current,
+            highest: current,
+            syncing: inner.is_syncing,
+            should_have_peers: true,
+        }
+    }
+
+    fn metrics_text(&self) -> String {
+        "# EOF\n".to_owned()
+    }
+}

@@ -1,32 +1,52 @@
 //! A ledger in memory that speaks the contract, just enough of it to drive the command line.
 //!
 //! It applies operations without asking who signed them: that is the runtime's business and tested
-//! there. It can be told to fail the next call of a method.
+//! there. Its verdicts are those of the contract's own access function. It can be told to fail the
+//! next call of a method.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use allod_primitives::document::{ActiveMethod, Document, DocumentPatch};
+use allod_primitives::document::{ActiveMethod, Document, DocumentPatch, RetiredMethod};
+use allod_primitives::extrinsic::RawExtrinsic;
+use allod_primitives::grant::{
+    Actions, Assignee, GRANT_ENTRY_VERSION, GrantAction, GrantEntry, GrantStatus,
+    SignedGrantMessage,
+};
 use allod_primitives::log::LogHead;
 use allod_primitives::operation::{Admission, Body, ControlChange, Inception, SignedOperation};
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes, Status};
-use allod_primitives::{BoundedVec, Did, DidId, H256, Height, NetworkId, TimeMs, decode_strict};
+use allod_primitives::token::{REVOCATION_ENTRY_VERSION, RevocationEntry, SignedTokenOperation};
+use allod_primitives::{
+    BoundedVec, ChainId, Did, DidId, ForkId, H256, Height, NetworkId, TimeMs, decode_strict, keys,
+};
+use allod_rpc_api::access::AccessEvaluateRequest;
 use allod_rpc_api::document::{DidDocument, DocumentMetadata};
 use allod_rpc_api::error::{ErrorCode, Failure};
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
 use allod_rpc_api::identity::{ResolveRequest, ResolveResponse};
+use allod_rpc_api::login::{VerifyJwsRequest, VerifyLoginRequest};
 use allod_rpc_api::submit::{
-    ItemKind, SubmitItem, SubmitOutcome, SubmitRequest, SubmitResponse, SubmitStatus,
+    CALL_DID_BATCH, CALL_GRANT_ANCHOR, ItemKind, SubmitItem, SubmitOutcome, SubmitRequest,
+    SubmitResponse, SubmitStatus,
+};
+use allod_rpc_api::verify::{
+    AccessRequest, Decision, JwsExpectations, LedgerView, LoginExpectations, Unavailable,
+    evaluate_access, verify_jws, verify_login,
 };
 use jsonrpsee::RpcModule;
 use jsonrpsee::server::{Server, ServerHandle};
 use jsonrpsee::types::ErrorObjectOwned;
 use parity_scale_codec::Encode;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 pub(crate) const GENESIS: H256 = H256([9; 32]);
-/// A time in the future of every test: tokens and operations are fresh.
-const TIME_MS: u64 = 1_800_000_000_000;
+const CHAIN: ChainId = ChainId {
+    genesis: GENESIS,
+    fork_id: ForkId(0),
+};
 
 /// What to do with the next call of a method instead of answering it.
 #[derive(Clone, Debug)]
@@ -41,6 +61,8 @@ pub(crate) enum Fault {
     DoneButLate,
     /// Do nothing, and say that it was not final in time.
     Late,
+    /// Do nothing, and say that it failed in its block.
+    Failed(ErrorCode),
 }
 
 #[derive(Debug)]
@@ -50,6 +72,8 @@ pub(crate) struct State {
     requests: Vec<(&'static str, Value)>,
     pub(crate) vouchers: bool,
     pub(crate) work_bits: Option<u8>,
+    /// What else is in the state, by storage key.
+    items: BTreeMap<Vec<u8>, Vec<u8>>,
     height: u64,
 }
 
@@ -78,6 +102,7 @@ impl Ledger {
             requests: Vec::new(),
             vouchers: true,
             work_bits: Some(4),
+            items: BTreeMap::new(),
             height: 10,
         }));
         let server = Server::builder().build("127.0.0.1:0").await.unwrap();
@@ -149,6 +174,7 @@ impl State {
                 return Err(ErrorObjectOwned::owned(code, text, None::<()>));
             }
             Some(Fault::Answer(value)) => return Ok(value),
+            Some(Fault::Failed(code)) => return Ok(json!(not_done(SubmitStatus::Failed, code))),
             Some(Fault::Late) => return Ok(json!(late())),
             Some(Fault::DoneButLate) => {
                 self.submit(params);
@@ -161,6 +187,9 @@ impl State {
             "identity_resolve" => self.resolve(params),
             "identity_submit" => Ok(json!(self.submit(params))),
             "system_accountNextIndex" => Ok(json!(7)),
+            "identity_verifyLogin" => Ok(json!(self.login(&read(params)))),
+            "identity_verifyJws" => Ok(json!(self.jws(&read(params)))),
+            "access_evaluate" => Ok(json!(self.access(&read(params)))),
             other => panic!("the test said nothing about {other}"),
         }
     }
@@ -170,7 +199,7 @@ impl State {
             "name": "Test", "network": NetworkId::from_genesis(&GENESIS).to_string(),
             "genesis": GENESIS.to_string(), "forkId": 0, "genesisHash": GENESIS.to_string(),
             "specVersion": 1, "transactionVersion": 1, "height": self.height,
-            "blockHash": H256([1; 32]).to_string(), "time": TIME_MS, "nodeTime": TIME_MS + 50,
+            "blockHash": H256([1; 32]).to_string(), "time": now().0, "nodeTime": now().0,
             "admission": { "vouchers": self.vouchers, "workBits": self.work_bits },
             "limits": allod_rpc_api::context::ContextLimits::default(),
         })
@@ -181,7 +210,7 @@ impl State {
         let did: Did = request.did.parse().unwrap();
         let record = self.records.get(&did.id());
         let record = record.ok_or_else(|| error(ErrorCode::DidNotFound))?;
-        let document = DidDocument::new(&did, &record.document, TimeMs(TIME_MS));
+        let document = DidDocument::new(&did, &record.document, now());
         Ok(json!(ResolveResponse {
             did_document: record.is_active().then_some(document),
             did_document_metadata: DocumentMetadata::new(record),
@@ -193,7 +222,7 @@ impl State {
             record: HexBytes(record.encode()),
             height: self.height,
             block_hash: HexHash(H256([1; 32])),
-            time: TIME_MS,
+            time: now().0,
         }))
     }
 
@@ -224,16 +253,78 @@ impl State {
     }
 
     fn apply(&mut self, item: &SubmitItem) -> Result<(), ErrorCode> {
+        let bytes = &item.data.0;
         match item.kind {
             ItemKind::Operation | ItemKind::Inception => {}
-            _ => return Ok(()),
+            ItemKind::Token => return self.revoke_token(&decode_strict(bytes).unwrap()),
+            ItemKind::GrantRevoke => return self.grant(&decode_strict(bytes).unwrap()),
+            ItemKind::Extrinsic => return self.batch(&item.to_extrinsic().unwrap()),
         }
         if let Some(admission) = &item.admission {
             decode_strict::<Admission>(&admission.0).unwrap();
         }
-        let signed: SignedOperation = decode_strict(&item.data.0).unwrap();
+        self.operate(&decode_strict(bytes).unwrap())
+    }
+
+    fn batch(&mut self, extrinsic: &[u8]) -> Result<(), ErrorCode> {
+        let extrinsic = RawExtrinsic::decode_body(extrinsic).unwrap();
+        assert_eq!(extrinsic.signed.unwrap().nonce, 7);
+        let items = &extrinsic.call[2..];
+        match [extrinsic.call[0], extrinsic.call[1]] {
+            CALL_DID_BATCH => {
+                let items: BoundedVec<SignedOperation, 512> = decode_strict(items).unwrap();
+                // Items that fail do not fail the batch.
+                items.iter().for_each(|it| drop(self.operate(it)));
+            }
+            CALL_GRANT_ANCHOR => {
+                let items: BoundedVec<SignedGrantMessage, 512> = decode_strict(items).unwrap();
+                items.iter().for_each(|it| drop(self.grant(it)));
+            }
+            other => panic!("call {other:?}"),
+        }
+        Ok(())
+    }
+
+    fn revoke_token(&mut self, signed: &SignedTokenOperation) -> Result<(), ErrorCode> {
+        let entry = RevocationEntry {
+            version: REVOCATION_ENTRY_VERSION,
+            exp: signed.operation.exp,
+            revoked_at: now(),
+        };
+        let key = keys::revocation(&signed.operation.tag());
+        match self.items.insert(key, entry.encode()) {
+            None => Ok(()),
+            Some(_) => Err(ErrorCode::TokenAlreadyRevoked),
+        }
+    }
+
+    fn grant(&mut self, signed: &SignedGrantMessage) -> Result<(), ErrorCode> {
+        let key = keys::grant(&signed.message.gid);
+        let entry = match signed.message.action {
+            GrantAction::Anchor {
+                grant_key,
+                expiry_day,
+            } => GrantEntry {
+                version: GRANT_ENTRY_VERSION,
+                grant_key,
+                expiry_day,
+                status: GrantStatus::Active,
+            },
+            GrantAction::Revoke => {
+                let entry = self.items.get(&key).ok_or(ErrorCode::GrantNotFound)?;
+                GrantEntry {
+                    status: GrantStatus::Revoked { at: now() },
+                    ..decode_strict(entry).unwrap()
+                }
+            }
+        };
+        self.items.insert(key, entry.encode());
+        Ok(())
+    }
+
+    fn operate(&mut self, signed: &SignedOperation) -> Result<(), ErrorCode> {
         assert!(signed.is_well_formed());
-        let operation = signed.operation;
+        let operation = signed.operation.clone();
         if let Body::Incept(inception) = &operation.body {
             assert_eq!(inception.did_id(), operation.did);
             self.records.insert(operation.did, born(inception));
@@ -257,12 +348,12 @@ impl State {
             }) => {
                 let rank = ranks[0].rank.clone().unwrap();
                 record.policy.ranks = vec![rank].try_into().unwrap();
-                patch(record, &document.unwrap());
+                patch(record, &mut self.items, &operation.did, &document.unwrap());
             }
-            Body::UpdateDocument(it) => patch(record, &it),
+            Body::UpdateDocument(it) => patch(record, &mut self.items, &operation.did, &it),
             Body::SetNotBefore { not_before, .. } => record.not_before = not_before,
             Body::Deactivate { .. } => {
-                let at = TimeMs(TIME_MS);
+                let at = now();
                 record.status = Status::Deactivated { at };
             }
             _ => {}
@@ -272,7 +363,7 @@ impl State {
 }
 
 fn born(inception: &Inception) -> DidRecord {
-    let since = TimeMs(TIME_MS);
+    let since = now();
     let methods = inception.document.methods.iter().cloned();
     let methods: Vec<_> = methods
         .map(|method| ActiveMethod { method, since })
@@ -299,16 +390,33 @@ fn born(inception: &Inception) -> DidRecord {
     }
 }
 
-fn patch(record: &mut DidRecord, patch: &DocumentPatch) {
+fn patch(
+    record: &mut DidRecord,
+    items: &mut BTreeMap<Vec<u8>, Vec<u8>>,
+    did: &DidId,
+    patch: &DocumentPatch,
+) {
     let document = &mut record.document;
     for retired in &patch.retire {
+        let mut methods = document.methods.iter();
+        let found = methods.find(|it| it.method.fragment == retired.fragment);
+        let found = found.unwrap().clone();
+        let entry = RetiredMethod {
+            version: 1,
+            method: found.method,
+            since: found.since,
+            until: now(),
+            reason: retired.reason,
+        };
+        let key = keys::did_retired(did, retired.fragment.as_str());
+        items.insert(key, entry.encode());
         document
             .methods
             .retain(|it| it.method.fragment != retired.fragment);
         record.retired_count += 1;
     }
     for method in &patch.add {
-        let (method, since) = (method.clone(), TimeMs(TIME_MS));
+        let (method, since) = (method.clone(), now());
         document
             .methods
             .push(ActiveMethod { method, since })
@@ -322,22 +430,86 @@ fn patch(record: &mut DidRecord, patch: &DocumentPatch) {
     }
 }
 
+impl State {
+    fn login(&self, request: &VerifyLoginRequest) -> Decision {
+        let expected = LoginExpectations::new(&request.audience, &request.nonce, now());
+        verify_login(self, &request.jws, &expected)
+    }
+
+    fn jws(&self, request: &VerifyJwsRequest) -> Decision {
+        let expected = JwsExpectations::new(&request.audience, now());
+        verify_jws(self, &request.jws, &expected)
+    }
+
+    fn access(&self, request: &AccessEvaluateRequest) -> Decision {
+        let grants = request
+            .grants
+            .iter()
+            .map(|it| decode_strict(&it.0).unwrap());
+        let grants: Vec<_> = grants.collect();
+        let request = AccessRequest {
+            subject: &Assignee::Did(request.subject.parse().unwrap()),
+            action: Actions::READ,
+            resource: &request.resource,
+            owner: &request.owner.parse().unwrap(),
+            client: None,
+            purpose: None,
+            media_type: None,
+            grants: &grants,
+            now: now(),
+            max_staleness_ms: 1000,
+        };
+        evaluate_access(self, &request)
+    }
+}
+
+impl LedgerView for State {
+    fn storage(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
+        let record = self
+            .records
+            .iter()
+            .find(|(did, _)| keys::did_record(did) == key);
+        let record = record.map(|(_, record)| record.encode());
+        Ok(record.or_else(|| self.items.get(key).cloned()))
+    }
+
+    fn chain(&self) -> ChainId {
+        CHAIN
+    }
+
+    fn head(&self) -> (Height, TimeMs) {
+        (Height(self.height), now())
+    }
+}
+
+fn now() -> TimeMs {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    TimeMs(u64::try_from(since.as_millis()).unwrap())
+}
+
+fn read<T: DeserializeOwned>(params: &Value) -> T {
+    serde_json::from_value(params.clone()).unwrap()
+}
+
 fn late() -> SubmitResponse {
-    let error = allod_rpc_api::RpcError::from(ErrorCode::TransactionNotFinalInTime);
+    not_done(SubmitStatus::Accepted, ErrorCode::TransactionNotFinalInTime)
+}
+
+fn not_done(status: SubmitStatus, code: ErrorCode) -> SubmitResponse {
     SubmitResponse {
         items: vec![SubmitOutcome {
-            status: SubmitStatus::Accepted,
+            status,
             hash: Some(HexHash(H256([2; 32]))),
             height: None,
             block_hash: None,
             index: None,
-            error: Some(Failure::from(error)),
+            error: Some(Failure::from(code.with("by the test"))),
             item_errors: Vec::new(),
         }],
     }
 }
 
-pub(crate) fn error(code: ErrorCode) -> ErrorObjectOwned {
+fn error(code: ErrorCode) -> ErrorObjectOwned {
     let error = code.with("by the test");
     ErrorObjectOwned::owned(code.code(), error.to_string(), Some(error.data()))
 }

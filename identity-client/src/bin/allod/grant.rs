@@ -8,10 +8,10 @@ use allod_identity_client::grants::{
 use allod_identity_client::hex;
 use allod_identity_client::keys::{Identity, random_bytes};
 use allod_identity_client::operation::call;
-use allod_primitives::H256;
 use allod_primitives::codec::Text;
 use allod_primitives::document::Uri;
 use allod_primitives::grant::{Constraint, SignedGrant};
+use allod_primitives::{H256, TimeMs};
 use allod_rpc_api::access::{AccessEvaluateRequest, ActionName};
 use allod_rpc_api::submit::SubmitItem;
 use parity_scale_codec::Encode;
@@ -98,6 +98,9 @@ async fn grant_chain(
     let latest = parent
         .as_ref()
         .map_or(u64::MAX, |it| it.grant().body.expires);
+    let earliest = parent.as_ref().map_or(0, |it| it.grant().body.not_before);
+    // The block's time, which no verifier's clock is behind.
+    let not_before = TimeMs(network.context.time).seconds().max(earliest);
     let request = GrantRequest {
         owner: identity.did,
         assignee: session.subject(&args.to)?,
@@ -106,7 +109,7 @@ async fn grant_chain(
         constraints: constraints(args)?,
         delegation_depth: args.delegations,
         epoch: resolved.record.grant_epoch,
-        not_before: now,
+        not_before,
         expires: now.saturating_add(args.lifetime.0).min(latest),
         parent: parent.as_ref().map(GrantChain::gid),
     };

@@ -6,6 +6,7 @@ use allod_identity_client::operation::{Author, DocumentChange, sign_operation};
 use allod_identity_client::rpc::Resolved;
 use allod_primitives::TimeMs;
 use allod_primitives::operation::Body;
+use allod_rpc_api::ErrorCode;
 use allod_rpc_api::submit::SubmitItem;
 use serde_json::json;
 
@@ -14,7 +15,8 @@ use crate::console::Report;
 use crate::failure::Failure;
 use crate::session::{Network, Opened, Session};
 
-/// By how much a cut-off lies before the node's clock: the next proposer's may run behind it.
+/// By how much a cut-off lies before the node's clock at the second attempt: the next proposer's
+/// clock may run behind it.
 const CLOCK_MARGIN_MS: u64 = 1000;
 
 pub(crate) async fn update(session: &Session, args: &UpdateArgs) -> Result<Report, Failure> {
@@ -34,11 +36,18 @@ pub(crate) async fn update(session: &Session, args: &UpdateArgs) -> Result<Repor
 }
 
 pub(crate) async fn logout(session: &Session, args: &LogoutArgs) -> Result<Report, Failure> {
+    let too_late = Some(ErrorCode::DidNotBeforeInvalid.code());
+    match cut_off(session, args, 0).await {
+        Err(failure) if failure.code == too_late => cut_off(session, args, CLOCK_MARGIN_MS).await,
+        done => done,
+    }
+}
+
+async fn cut_off(session: &Session, args: &LogoutArgs, margin_ms: u64) -> Result<Report, Failure> {
     let (opened, network, resolved) = begin(session, &args.alias).await?;
-    let clock = network.context.node_time.saturating_sub(CLOCK_MARGIN_MS);
-    let not_before = clock
-        .max(network.context.time)
-        .max(resolved.record.not_before.0);
+    let clock = network.context.node_time.saturating_sub(margin_ms);
+    let floor = network.context.time.max(resolved.record.not_before.0);
+    let not_before = clock.max(floor);
     let body = Body::SetNotBefore {
         not_before: TimeMs(not_before),
         bump_grant_epoch: args.void_grants,

@@ -99,7 +99,7 @@ impl Identity {
         let of_lane = || self.taken.iter().filter(|it| it.0 == lane);
         LaneHead {
             next_seq: of_lane().count() as u64,
-            last: of_lane().last().map_or(H256::ZERO, |it| it.1),
+            last: of_lane().next_back().map_or(H256::ZERO, |it| it.1),
         }
     }
 

@@ -129,7 +129,7 @@ impl Run {
             assert_eq!(found, expected, "model and runtime disagree: {tx:?}");
             self.remember(found, tx);
         }
-        if self.model.height % COMPARED_EVERY == 0 {
+        if self.model.height.is_multiple_of(COMPARED_EVERY) {
             compare::compare(&self.model, &self.chain);
             self.chain.check_invariants();
         }
@@ -137,7 +137,7 @@ impl Run {
     }
 
     fn transaction(&mut self, burst: bool) -> Tx {
-        if burst && self.model.height % 2 == 0 {
+        if burst && self.model.height.is_multiple_of(2) {
             return self.many_tokens();
         }
         if self.world.chance(12) && !self.sent.is_empty() {

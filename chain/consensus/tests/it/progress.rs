@@ -1,9 +1,14 @@
 //! Healthy networks agree and make progress.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use allod_consensus::sim::LinkModel;
-use allod_consensus::{ConsensusConfig, Keys, MemoryGuard, Seams, WorkSignal, start};
+use allod_consensus::sim::{LinkModel, SimNetwork, SimWal};
+use allod_consensus::{
+    ConsensusConfig, ConsensusHandle, GuardError, Keys, MemoryGuard, PeerError, Seams, SignGuard,
+    SignRecord, StopReason, WorkSignal, start,
+};
 use ed25519_dalek::SigningKey;
 
 use crate::app::Store;
@@ -77,7 +82,7 @@ fn an_observer_follows_the_chain() {
             network: SigningKey::from_bytes(&[200; 32]),
             validator: None,
         };
-        let guard = std::sync::Arc::new(MemoryGuard::new());
+        let guard = Arc::new(MemoryGuard::new());
         let app = Box::new(observer.clone());
         let handle = start(config, keys, app, guard, WorkSignal::new(), seams)
             .await
@@ -89,28 +94,80 @@ fn an_observer_follows_the_chain() {
     });
 }
 
+/// Boots the only validator of a chain.
+async fn solo(store: &Store, guard: Arc<dyn SignGuard>) -> ConsensusHandle {
+    let network = SimNetwork::new(5, LinkModel::default());
+    let seams = Seams::Simulated {
+        network: network.peer(&keys(0).network),
+        wal: SimWal::new(),
+    };
+    let config = ConsensusConfig::new(chain(), "solo", "/nowhere");
+    let work = WorkSignal::new();
+    work.set(true);
+    let app = Box::new(store.clone());
+    start(config, keys(0), app, guard, work, seams)
+        .await
+        .unwrap()
+}
+
 /// Goal: an orderly stop ends everything. Method: stop a node, ask why it ended, boot it again.
 #[test]
 fn a_node_stops_on_request() {
     simulate(async {
         let store = Store::new(set(1), 0);
-        let network = allod_consensus::sim::SimNetwork::new(5, LinkModel::default());
-        let work = WorkSignal::new();
-        work.set(true);
         for boot in 1..3 {
-            let seams = Seams::Simulated {
-                network: network.peer(&keys(0).network),
-                wal: Default::default(),
-            };
-            let config = ConsensusConfig::new(chain(), "solo", "/nowhere");
-            let guard = std::sync::Arc::new(MemoryGuard::new());
-            let app = Box::new(store.clone());
-            let handle = start(config, keys(0), app, guard, work.clone(), seams)
-                .await
-                .unwrap();
+            let handle = solo(&store, Arc::new(MemoryGuard::new())).await;
             store.reach(boot * 5).await;
+            assert!(!handle.ended());
             let reason = handle.stop().await;
-            assert!(matches!(reason, allod_consensus::StopReason::Requested));
+            assert!(matches!(reason, StopReason::Requested));
         }
+    });
+}
+
+/// Goal: no node runs on unheld. Method: drop its handle while another part of it is in use.
+#[test]
+fn dropping_the_handle_stops_the_node() {
+    simulate(async {
+        let store = Store::new(set(1), 0);
+        let handle = solo(&store, Arc::new(MemoryGuard::new())).await;
+        let peers = handle.peers();
+        store.reach(3).await;
+        drop(handle);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let stopped = store.height();
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(store.height(), stopped);
+        assert!(matches!(
+            peers.connected().await,
+            Err(PeerError::NotRunning)
+        ));
+    });
+}
+
+/// A guard whose disk fails after a few records.
+struct FailingGuard(AtomicU32);
+
+impl SignGuard for FailingGuard {
+    fn check_and_record(&self, _message: &SignRecord) -> Result<(), GuardError> {
+        if self.0.fetch_sub(1, Ordering::Relaxed) == 0 {
+            return Err(GuardError::Unavailable(std::io::Error::other(
+                "the disk failed",
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Goal: nothing is signed that was not recorded, and the reason is told. Method: a guard that
+/// fails at the eighth record: the prevote of height 3.
+#[test]
+fn a_failing_guard_stops_its_validator() {
+    simulate(async {
+        let store = Store::new(set(1), 0);
+        let guard = Arc::new(FailingGuard(AtomicU32::new(7)));
+        let reason = solo(&store, guard).await.wait().await;
+        assert!(matches!(reason, StopReason::Guard(_)), "{reason}");
+        assert_eq!(store.height(), 2);
     });
 }

@@ -1,12 +1,14 @@
 //! Typed reads of one consistent view.
 
+use std::collections::BTreeSet;
+
 use allod_primitives::{
     Block, Certificate, DidId, H256, Header, Height, TimeMs, ValidatorSet, decode_strict,
     log::LogEntry,
 };
 use parity_scale_codec::{Decode, Encode};
 
-use super::backend::{Column, View};
+use super::backend::{Column, Pair, View};
 use super::error::{HistoryError, StorageError};
 use super::history;
 
@@ -121,7 +123,7 @@ impl Reader<'_> {
     ///
     /// # Errors
     /// [`StorageError`].
-    pub fn scratch(&self, height: Height) -> Read<Option<Vec<(Vec<u8>, Vec<u8>)>>> {
+    pub fn scratch(&self, height: Height) -> Read<Option<Vec<Pair>>> {
         self.decoded(Column::Scratch, &height_key(height))
     }
 
@@ -187,6 +189,21 @@ impl Reader<'_> {
             blocks.push((H256(hash), value));
         }
         Ok(blocks)
+    }
+
+    /// Returns the heights and hashes of all undecided blocks.
+    pub(super) fn undecided_names(&self) -> Read<BTreeSet<(Height, H256)>> {
+        let mut names = BTreeSet::new();
+        for pair in self.view.scan(Column::Undecided, &[]) {
+            let (key, _) = pair?;
+            let name = key.split_first_chunk::<8>();
+            let name = name.and_then(|(height, hash)| {
+                let hash = H256(<[u8; 32]>::try_from(hash).ok()?);
+                Some((Height(u64::from_be_bytes(*height)), hash))
+            });
+            names.insert(name.ok_or_else(|| corrupt(Column::Undecided, &key))?);
+        }
+        Ok(names)
     }
 
     /// Returns the current value of a storage key.

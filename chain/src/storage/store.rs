@@ -1,6 +1,6 @@
 //! The store: opened against a genesis, written once per block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use allod_primitives::{
@@ -8,7 +8,7 @@ use allod_primitives::{
     header::extrinsic_hash, log::LogEntry,
 };
 use parity_scale_codec::Encode;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use super::backend::{Batch, Column, Durability, KeyValue};
 use super::error::{OpenError, StorageError};
@@ -120,6 +120,8 @@ pub struct CommitInput<'a> {
 pub struct Store {
     backend: Arc<dyn KeyValue>,
     tip: RwLock<Tip>,
+    /// What the undecided column holds, so that blocks need not be read to be counted.
+    undecided: Mutex<BTreeSet<(Height, H256)>>,
     window: Window,
     poison: OnceLock<StorageError>,
 }
@@ -156,9 +158,12 @@ impl Store {
             Some(_) => {}
             None => backend.write(genesis_batch(genesis, expected), Durability::Synced)?,
         }
-        let tip = read_tip(&Reader {
+        let reader = Reader {
             view: backend.view(),
-        })?;
+        };
+        let tip = read_tip(&reader)?;
+        let undecided = reader.undecided_names()?;
+        drop(reader);
         let blocks = if options.archive {
             u64::MAX
         } else {
@@ -167,6 +172,7 @@ impl Store {
         Ok(Self {
             backend,
             tip: RwLock::new(tip),
+            undecided: Mutex::new(undecided),
             window: Window {
                 blocks,
                 ms: options.history_ms,
@@ -222,16 +228,16 @@ impl Store {
         hash: &H256,
         bytes: &[u8],
     ) -> Result<(), StorageError> {
-        let held: Vec<H256> = {
-            let held = self.reader().undecided(height)?;
-            held.into_iter().map(|(hash, _)| hash).collect()
-        };
-        if held.contains(hash) || held.len() >= UNDECIDED_PER_HEIGHT_MAX {
+        let mut held = self.undecided.lock();
+        let of_height = held.range((height, H256::ZERO)..=(height, H256([0xff; 32])));
+        if held.contains(&(height, *hash)) || of_height.count() >= UNDECIDED_PER_HEIGHT_MAX {
             return Ok(());
         }
         let mut batch = Batch::new();
         batch.put(Column::Undecided, undecided_key(height, hash), bytes);
-        Ok(self.backend.write(batch, Durability::Synced)?)
+        self.backend.write(batch, Durability::Synced)?;
+        held.insert((height, *hash));
+        Ok(())
     }
 
     /// Commits a block in one synced write: this is the moment it is final here.
@@ -247,9 +253,12 @@ impl Store {
         let mut batch = Batch::new();
         self.put_state(&mut batch, height, input)?;
         put_block(&mut batch, input);
-        for (hash, _) in self.reader().undecided(height)? {
+        let mut undecided = self.undecided.lock();
+        let later = undecided.split_off(&(height.next(), H256::ZERO));
+        for (height, hash) in std::mem::replace(&mut *undecided, later) {
             batch.delete(Column::Undecided, undecided_key(height, &hash));
         }
+        drop(undecided);
         self.backend.write(batch, Durability::Synced)?;
         *self.tip.write() = Tip {
             header: input.block.header.clone(),

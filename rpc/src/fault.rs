@@ -90,18 +90,36 @@ fn code(error: &Invalid, bare_pallet: Option<u8>) -> ErrorCode {
     };
     common.unwrap_or_else(|| match bare_pallet {
         Some(did::PALLET_INDEX) => did_refusal(error),
-        Some(revocation::PALLET_INDEX) => token_code((*error).into()),
-        Some(grant::PALLET_INDEX) => grant_code((*error).into()),
+        Some(revocation::PALLET_INDEX) => token_refusal(error),
+        Some(grant::PALLET_INDEX) => grant_refusal(error),
         _ => signed_refusal(error),
     })
 }
 
-/// Returns our code for a refusal of a call to `Did`.
+/// Returns our code for a refusal of a bare call to `Did`.
 fn did_refusal(error: &Invalid) -> ErrorCode {
     match error {
         Invalid::OverQuota => ErrorCode::DidQuotaExceeded,
         Invalid::NotAdmitted => ErrorCode::DidAdmissionRefused,
         other => did_code((*other).into()),
+    }
+}
+
+/// Returns our code for a refusal of a bare call to `Revocation`.
+fn token_refusal(error: &Invalid) -> ErrorCode {
+    match error {
+        Invalid::OverQuota => ErrorCode::TokenQuotaExceeded,
+        other => token_code((*other).into()),
+    }
+}
+
+/// Returns our code for a refusal of a bare call to `Grant`, which revokes.
+fn grant_refusal(error: &Invalid) -> ErrorCode {
+    match error {
+        Invalid::AlreadyExists => ErrorCode::GrantRevoked,
+        Invalid::Expired => ErrorCode::GrantMessageExpired,
+        Invalid::ValidTooLong => ErrorCode::GrantValidityTooLong,
+        other => grant_code((*other).into()),
     }
 }
 
@@ -231,7 +249,7 @@ fn authority_code(error: authority::Error) -> ErrorCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use allod_rpc_api::submit::{CALL_DID_SUBMIT, CALL_GRANT_REVOKE, bare};
+    use allod_rpc_api::submit::{CALL_DID_SUBMIT, CALL_GRANT_REVOKE, CALL_REVOCATION_REVOKE, bare};
 
     #[test]
     fn one_refusal_has_a_code_per_pallet() {
@@ -248,6 +266,14 @@ mod tests {
         assert_eq!(
             slug(Invalid::OverQuota, CALL_DID_SUBMIT),
             "did.quota_exceeded"
+        );
+        assert_eq!(
+            slug(Invalid::AlreadyExists, CALL_GRANT_REVOKE),
+            "grant.revoked"
+        );
+        assert_eq!(
+            slug(Invalid::OverQuota, CALL_REVOCATION_REVOKE),
+            "token.quota_exceeded"
         );
         assert_eq!(
             slug(Invalid::OverBudget, [3, 2]),

@@ -220,6 +220,9 @@ async fn a_grant_is_anchored_used_revoked_and_refused() {
         .unwrap();
     assert_eq!(denied["reason"], "grant_revoked");
 
+    let again = harness.submit(json!([item])).await;
+    assert_eq!(again[0]["error"]["slug"], "grant.revoked");
+
     let refused = harness
         .refused("grant_check", json!({"gid": gid, "grant": "0x"}))
         .await;

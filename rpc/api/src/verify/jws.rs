@@ -112,12 +112,13 @@ impl<'a> ParsedJws<'a> {
             return Err(ReasonCode::CriticalHeader);
         }
         let claims = json::object(&decoded(payload)?).ok_or(ReasonCode::Malformed)?;
-        let signature = decoded(signature)?;
+        let signature = decoded(signature)?.try_into();
+        let signature = Signature(signature.map_err(|_| ReasonCode::Malformed)?);
         let (signer, fragment) = key_id(text(&header, "kid")?.as_deref())?;
         Ok(Self {
             signing_input,
             algorithm,
-            signature: Signature(signature.try_into().map_err(|_| ReasonCode::Malformed)?),
+            signature,
             typ: text(&header, "typ")?.map(|typ| typ.to_ascii_lowercase()),
             signer,
             fragment,

@@ -428,7 +428,8 @@ fn a_delegated_grant_never_exceeds_its_parent() {
         scene.judge_inner(|it| it.resources = resources(&[PHOTOS])),
         ReasonCode::Ok
     );
-    let cases: [(ReasonCode, Box<dyn FnOnce(&mut GrantBody)>); 7] = [
+    type Change = Box<dyn FnOnce(&mut GrantBody)>;
+    let cases: [(ReasonCode, Change); 7] = [
         (
             ReasonCode::NotAttenuated,
             Box::new(|it| it.resources = wider),

@@ -108,6 +108,9 @@ pub(crate) struct Write {
     /// Return as soon as a node has accepted it; it can still be lost
     #[arg(long)]
     pub no_wait: bool,
+    /// Print the JSON-RPC request, for curl, and send nothing; typed again without, it goes on
+    #[arg(long)]
+    pub print_request: bool,
 }
 
 /// Which registrar pays.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// What a command has to say when it is done.
 #[derive(Clone, Debug)]
@@ -79,7 +79,9 @@ impl Console {
 
     /// Prints the failure; returns the exit code.
     pub(crate) fn failure(&self, failure: &Failure) -> u8 {
-        if self.json {
+        if failure.exit == Exit::Printed {
+            println!("{}", failure.message);
+        } else if self.json {
             eprintln!("{}", failure.json());
         } else {
             let error = self.painted("31;1", "error:");

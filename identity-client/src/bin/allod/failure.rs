@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Unavailable,
     /// Our fault.
     Bug,
+    /// None: the request was asked for instead of its effect, and is the message.
+    Printed,
 }
 
 impl Exit {
@@ -30,6 +32,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Unavailable => 3,
             Self::Bug => 70,
+            Self::Printed => 0,
         }
     }
 }

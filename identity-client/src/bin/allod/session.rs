@@ -16,7 +16,7 @@ use allod_primitives::operation::Payer;
 use allod_primitives::{ChainId, Did, NetworkId, TimeMs};
 use allod_rpc_api::context::ContextResponse;
 use allod_rpc_api::limits::SUBMIT_TIMEOUT_MS_MAX;
-use allod_rpc_api::submit::{SubmitItem, SubmitOutcome, SubmitStatus, Wait};
+use allod_rpc_api::submit::{SubmitItem, SubmitOutcome, SubmitRequest, SubmitStatus, Wait};
 use serde_json::{Value, json};
 
 use crate::args::{Global, Protect, Registrar, Write};
@@ -210,6 +210,9 @@ impl Session {
         } else {
             Wait::Finalized
         };
+        if write.print_request {
+            return Err(self.printed(item, wait));
+        }
         let sent = self.client.submit(vec![item], wait, Some(self.timeout_ms));
         let outcomes = self
             .console
@@ -239,6 +242,18 @@ impl Session {
                 Failure::negative("transaction.invalid", "refused without a reason", hint)
             })),
         }
+    }
+
+    /// Ends the command with the request that would have been sent.
+    fn printed(&self, item: SubmitItem, wait: Wait) -> Failure {
+        let request = SubmitRequest {
+            items: vec![item],
+            wait,
+            timeout_ms: Some(self.timeout_ms),
+        };
+        let method = allod_rpc_api::method::IDENTITY_SUBMIT;
+        let call = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": [request] });
+        Failure::new(Exit::Printed, "", call.to_string(), "")
     }
 
     /// Reads a file, or standard input for `-`.

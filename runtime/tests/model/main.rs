@@ -5,6 +5,7 @@
 //! grants must be the same after every block. Every block is executed a second time, and the
 //! pallets' invariants hold after it.
 
+mod bodies;
 mod chain;
 mod change;
 mod compare;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use allod_primitives::certificate::{CERTIFICATE_VERSION, VoteType, vote_preimage};
 use allod_primitives::document::{InitialDocument, Method, MethodKey, Relationships};
-use allod_primitives::extrinsic::RawExtrinsic;
+use allod_primitives::extrinsic::{Era, RawExtrinsic, SignedPart, SigningContext};
 use allod_primitives::operation::{
     Admission, Body, Inception, KeySignature, Lane, Operation, Payer, SignatureProof,
     SignedOperation, Voucher, operation_preimage, voucher_preimage,
@@ -17,6 +17,7 @@ use allod_primitives::{
 };
 use allod_runtime::authority::types::{Parameters, ValidatorInfo};
 use allod_runtime::genesis::GenesisConfig;
+use allod_runtime::version::{SPEC_VERSION, TRANSACTION_VERSION};
 use allod_runtime::{RuntimeCall, did};
 use ed25519_dalek::{Signer, SigningKey};
 use parity_scale_codec::Encode;
@@ -73,7 +74,7 @@ pub(crate) fn genesis_config(validators: u32) -> GenesisConfig {
         time: START,
         origin: None,
         fork_id: ForkId(0),
-        trustees: vec![public(&key(4_000_000))],
+        trustees: vec![public(&trustee())],
         trustee_threshold: 1,
         registrars: vec![(public(&registrar()), 1_000_000)],
         validators: (0..validators).map(info).collect(),
@@ -152,6 +153,38 @@ pub(crate) fn inception(chain: &ChainId, seed: u32, now: TimeMs) -> (DidId, Vec<
         call: call.encode(),
     };
     (did, raw.encode_body())
+}
+
+/// The trustee's key.
+pub(crate) fn trustee() -> SigningKey {
+    key(4_000_000)
+}
+
+/// Returns an immortal extrinsic that `key` signs.
+pub(crate) fn signed(
+    key: &SigningKey,
+    nonce: u32,
+    genesis_hash: H256,
+    call: RuntimeCall,
+) -> Vec<u8> {
+    let context = SigningContext {
+        spec_version: SPEC_VERSION,
+        transaction_version: TRANSACTION_VERSION,
+        genesis_hash,
+    };
+    let (call, era) = (call.encode(), Era::Immortal);
+    let payload = context.payload(&call, &era, nonce, &genesis_hash);
+    let part = SignedPart {
+        account: public(key),
+        signature: sign(key, &payload),
+        era,
+        nonce,
+    };
+    let raw = RawExtrinsic {
+        signed: Some(part),
+        call,
+    };
+    raw.encode_body()
 }
 
 /// A certificate by validators 0 to `signers`, of a set of as many.

@@ -1,0 +1,9 @@
+//! End to end with real processes: the whole network through its front door.
+#![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
+
+mod crowd;
+mod faults;
+mod governance;
+mod readme;
+mod story;
+mod support;

@@ -110,6 +110,7 @@ async fn one_validator_killed_under_load_costs_nothing() {
         );
         stop.send(true).unwrap();
     });
+    let acknowledged = acknowledged.into_iter().reduce(Acknowledged::and).unwrap();
     eprintln!(
         "{} of {} within 5 s",
         acknowledged.within_5s, acknowledged.submitted

@@ -15,6 +15,7 @@ mod message;
 mod network;
 mod peer;
 mod sim;
+mod swarm;
 #[cfg(test)]
 mod tests;
 
@@ -24,11 +25,11 @@ use std::time::Duration;
 
 use allod_primitives::H256;
 
-pub(crate) use network::check_free;
 pub use network::{GossipConfig, ListenError, NetworkGossip};
 pub(crate) use peer::next_port;
 pub use peer::{AddressError, AdmittedPeer};
 pub use sim::{Fate, SimNetwork};
+pub(crate) use swarm::check_free;
 
 /// The way to the other nodes.
 pub trait Gossip: Send + Sync + fmt::Debug + 'static {

@@ -2,32 +2,27 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use allod_primitives::{ChainId, H256};
 use ed25519_dalek::SigningKey;
 use futures::StreamExt;
-use libp2p::allow_block_list::{self, AllowedPeers};
-use libp2p::connection_limits::{self, ConnectionLimits};
-use libp2p::multiaddr::Protocol;
-use libp2p::request_response::{self, Message, OutboundRequestId, ProtocolSupport};
+use libp2p::request_response::{self, Message, OutboundRequestId};
+use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, StreamProtocol, Swarm, SwarmBuilder, noise, tcp, yamux};
+use libp2p::{Multiaddr, PeerId, Swarm};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::codec::Scale;
 use super::message::{Request, Response};
 use super::peer::Peer;
+use super::swarm::{Behaviour, BehaviourEvent, check_free, swarm};
 use super::{AdmittedPeer, Exchange, Gossip};
 use crate::limits::{
-    GOSSIP_OFFER_AGE, GOSSIP_OFFER_MAX, GOSSIP_PEERS_MAX, GOSSIP_PENDING_MAX, GOSSIP_PROBE,
-    GOSSIP_REQUEST_TIMEOUT, GOSSIP_SPACING, GOSSIP_TICK,
+    GOSSIP_OFFER_AGE, GOSSIP_OFFER_MAX, GOSSIP_PROBE, GOSSIP_SPACING, GOSSIP_TICK,
 };
 use crate::seams::Entropy;
 
@@ -154,66 +149,6 @@ impl Gossip for NetworkGossip {
         list.sort();
         list
     }
-}
-
-/// Fails if somebody listens on `address`. libp2p itself shares a port with another process of
-/// the same user, and connections would reach one or the other.
-pub(crate) fn check_free(address: &Multiaddr) -> std::io::Result<()> {
-    let (mut ip, mut port) = (None, 0);
-    for part in address.iter() {
-        match part {
-            Protocol::Ip4(found) => ip = Some(IpAddr::V4(found)),
-            Protocol::Ip6(found) => ip = Some(IpAddr::V6(found)),
-            Protocol::Tcp(found) => port = found,
-            _ => {}
-        }
-    }
-    match ip {
-        Some(ip) if port != 0 => TcpListener::bind((ip, port)).map(drop),
-        _ => Ok(()),
-    }
-}
-
-#[derive(NetworkBehaviour)]
-struct Behaviour {
-    admitted: allow_block_list::Behaviour<AllowedPeers>,
-    limits: connection_limits::Behaviour,
-    exchange: request_response::Behaviour<Scale>,
-}
-
-fn swarm(key: &SigningKey, chain: &ChainId) -> Result<Swarm<Behaviour>, String> {
-    let keypair = libp2p::identity::Keypair::ed25519_from_bytes(key.to_bytes())
-        .map_err(|error| error.to_string())?;
-    let genesis = hex::encode(&chain.genesis.0[..8]);
-    let name = format!("/allod/{genesis}/{}/transactions/1", chain.fork_id);
-    let protocol = StreamProtocol::try_from_owned(name).map_err(|error| error.to_string())?;
-    let config = request_response::Config::default().with_request_timeout(GOSSIP_REQUEST_TIMEOUT);
-    let behaviour = Behaviour {
-        admitted: allow_block_list::Behaviour::default(),
-        limits: connection_limits::Behaviour::new(
-            ConnectionLimits::default()
-                .with_max_established(Some(GOSSIP_PEERS_MAX * 2))
-                .with_max_established_per_peer(Some(2))
-                .with_max_pending_incoming(Some(GOSSIP_PENDING_MAX)),
-        ),
-        exchange: request_response::Behaviour::with_codec(
-            Scale,
-            [(protocol, ProtocolSupport::Full)],
-            config,
-        ),
-    };
-    let tcp = tcp::Config::default().nodelay(true);
-    let builder = SwarmBuilder::with_existing_identity(keypair)
-        .with_tokio()
-        .with_tcp(tcp, noise::Config::new, yamux::Config::default)
-        .map_err(|error| error.to_string())?
-        .with_behaviour(|_| behaviour)
-        .map_err(|error| error.to_string())?;
-    // Connections stay open when idle: closing and dialling again costs more than keeping.
-    let day = Duration::from_secs(86_400);
-    Ok(builder
-        .with_swarm_config(|config| config.with_idle_connection_timeout(day * 365))
-        .build())
 }
 
 struct Actor {

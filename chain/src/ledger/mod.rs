@@ -11,9 +11,12 @@
 //! nothing more is answered: [`Halt`] says why.
 
 mod application;
+mod blocks;
 mod chain;
+mod commit;
 mod genesis;
 mod judge;
+mod pace;
 #[cfg(test)]
 mod tests;
 

@@ -14,6 +14,7 @@
 mod admission;
 mod error;
 mod judge;
+mod order;
 mod pool;
 mod status;
 #[cfg(test)]

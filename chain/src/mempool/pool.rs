@@ -13,7 +13,8 @@ use super::judge::Verdict;
 use super::status::{DropReason, TxStatus};
 use crate::limits;
 
-type Tag = Vec<u8>;
+/// What transactions provide and require.
+pub(super) type Tag = Vec<u8>;
 
 /// The pool's bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,17 +64,17 @@ pub struct Included {
 }
 
 /// Place among the ready: high priority first, then in the order of becoming ready.
-type Order = (Reverse<u64>, u64);
+pub(super) type Order = (Reverse<u64>, u64);
 
 #[derive(Debug)]
-struct Entry {
-    bytes: Arc<[u8]>,
-    verdict: Verdict,
+pub(super) struct Entry {
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) verdict: Verdict,
     /// Required tags that no ready transaction provides.
-    missing: BTreeSet<Tag>,
-    added: TimeMs,
-    arrival: u64,
-    order: Option<Order>,
+    pub(super) missing: BTreeSet<Tag>,
+    pub(super) added: TimeMs,
+    pub(super) arrival: u64,
+    pub(super) order: Option<Order>,
 }
 
 impl Entry {
@@ -88,17 +89,17 @@ pub(super) type Told = Vec<(H256, TxStatus)>;
 /// The pool. Hash maps are only looked up, never walked: runs with one seed are alike.
 #[derive(Debug, Default)]
 pub struct Pool {
-    limits: Limits,
-    height: Height,
-    next: u64,
-    bytes: usize,
-    entries: HashMap<H256, Entry>,
-    ready: BTreeMap<Order, H256>,
-    arrivals: BTreeMap<u64, H256>,
-    future: BTreeMap<u64, H256>,
-    providers: HashMap<Tag, H256>,
-    requirers: HashMap<Tag, BTreeSet<H256>>,
-    subjects: HashMap<Vec<u8>, BTreeSet<H256>>,
+    pub(super) limits: Limits,
+    pub(super) height: Height,
+    pub(super) next: u64,
+    pub(super) bytes: usize,
+    pub(super) entries: HashMap<H256, Entry>,
+    pub(super) ready: BTreeMap<Order, H256>,
+    pub(super) arrivals: BTreeMap<u64, H256>,
+    pub(super) future: BTreeMap<u64, H256>,
+    pub(super) providers: HashMap<Tag, H256>,
+    pub(super) requirers: HashMap<Tag, BTreeSet<H256>>,
+    pub(super) subjects: HashMap<Vec<u8>, BTreeSet<H256>>,
     included: HashSet<H256>,
     included_order: VecDeque<H256>,
 }
@@ -364,103 +365,6 @@ impl Pool {
         Ok(())
     }
 
-    /// Works out whether `hash` is ready, and what follows for those that require it.
-    fn settle(&mut self, hash: H256, told: &mut Told) {
-        let mut queue = VecDeque::from([hash]);
-        while let Some(hash) = queue.pop_front() {
-            let Some(entry) = self.entries.get(&hash) else {
-                continue;
-            };
-            let (order, provides) = (entry.order, entry.verdict.provides.clone());
-            let (missing, after) = self.place(&hash, entry);
-            let is_ready = missing.is_empty();
-            if let Some(entry) = self.entries.get_mut(&hash) {
-                entry.missing = missing;
-            }
-            match order {
-                None if is_ready => {
-                    self.make_ready(&hash, after);
-                    told.push((hash, TxStatus::Ready));
-                    queue.extend(self.requirers_of(&provides));
-                }
-                // Not ready, or ready but before one that it requires: out, and in again later.
-                Some(order) if !is_ready || after.is_some_and(|after| after > order) => {
-                    self.unready(&hash);
-                    queue.extend(self.requirers_of(&provides));
-                    queue.push_back(hash);
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Returns the tags that `entry` misses, and the last place among the ready of those that
-    /// provide what it requires.
-    fn place(&self, hash: &H256, entry: &Entry) -> (BTreeSet<Tag>, Option<Order>) {
-        let (mut missing, mut after) = (BTreeSet::new(), None);
-        for tag in &entry.verdict.requires {
-            let provider = self.providers.get(tag).filter(|by| *by != hash);
-            let provider = provider.and_then(|by| self.entries.get(by));
-            match provider.and_then(|provider| provider.order) {
-                Some(order) => after = after.max(Some(order)),
-                None => {
-                    missing.insert(tag.clone());
-                }
-            }
-        }
-        (missing, after)
-    }
-
-    /// Puts an entry among the ready, after `after` whatever its priority.
-    fn make_ready(&mut self, hash: &H256, after: Option<Order>) {
-        let seq = self.tick();
-        let Some(entry) = self.entries.get_mut(hash) else {
-            return;
-        };
-        let priority = Reverse(entry.verdict.priority);
-        let order = (
-            after.map_or(priority, |(after, _)| after.max(priority)),
-            seq,
-        );
-        entry.order = Some(order);
-        self.future.remove(&entry.arrival);
-        self.ready.insert(order, *hash);
-    }
-
-    fn unready(&mut self, hash: &H256) {
-        if let Some(entry) = self.entries.get_mut(hash)
-            && let Some(order) = entry.order.take()
-        {
-            self.ready.remove(&order);
-            self.future.insert(entry.arrival, *hash);
-        }
-    }
-
-    fn requirers_of(&self, tags: &[Tag]) -> Vec<H256> {
-        let lists = tags.iter().filter_map(|tag| self.requirers.get(tag));
-        lists.flatten().copied().collect()
-    }
-
-    /// The chain provides `tags` from now on: nobody waits for them any more.
-    fn satisfy(&mut self, tags: &[Tag], told: &mut Told) {
-        for tag in tags {
-            for hash in self.requirers.remove(tag).unwrap_or_default() {
-                if let Some(entry) = self.entries.get_mut(&hash) {
-                    entry.verdict.requires.retain(|required| required != tag);
-                }
-                self.settle(hash, told);
-            }
-        }
-    }
-
-    /// Nobody provides `tags` any more: those that require them wait again.
-    fn withdraw(&mut self, tags: &[Tag]) {
-        let mut ignored = Told::new();
-        for hash in self.requirers_of(tags) {
-            self.settle(hash, &mut ignored);
-        }
-    }
-
     /// Takes an entry out of every index.
     fn take(&mut self, hash: &H256) -> Option<Entry> {
         let entry = self.entries.remove(hash)?;
@@ -514,48 +418,8 @@ impl Pool {
         self.arrivals.values().take(count).copied().collect()
     }
 
-    fn tick(&mut self) -> u64 {
+    pub(super) fn tick(&mut self) -> u64 {
         self.next = self.next.wrapping_add(1);
         self.next
-    }
-
-    /// Checks every invariant; for tests.
-    ///
-    /// # Errors
-    /// The invariant that does not hold.
-    pub fn check(&self) -> Result<(), &'static str> {
-        let must = |holds: bool, what: &'static str| if holds { Ok(()) } else { Err(what) };
-        must(self.entries.len() <= self.limits.count, "too many")?;
-        must(self.bytes <= self.limits.bytes, "too many bytes")?;
-        must(self.entries.len() == self.arrivals.len(), "arrivals")?;
-        let split = self.ready.len().saturating_add(self.future.len());
-        must(self.entries.len() == split, "ready and future")?;
-        let bytes: usize = self.entries.values().map(|entry| entry.bytes.len()).sum();
-        must(bytes == self.bytes, "bytes do not add up")?;
-        let largest = self.subjects.values().map(BTreeSet::len).max();
-        must(
-            largest.unwrap_or(0) <= self.limits.per_subject,
-            "per subject",
-        )?;
-        let mut provided = BTreeSet::new();
-        for hash in self.ready.values() {
-            let entry = self.entries.get(hash).ok_or("ready without entry")?;
-            let requires = entry.verdict.requires.iter();
-            must(requires.clone().all(|tag| provided.contains(tag)), "order")?;
-            for tag in &entry.verdict.provides {
-                must(provided.insert(tag.clone()), "tag provided twice")?;
-                must(self.providers.get(tag) == Some(hash), "providers")?;
-            }
-        }
-        for hash in self.future.values() {
-            let entry = self.entries.get(hash).ok_or("future without entry")?;
-            must(
-                !entry.missing.is_empty(),
-                "future although nothing is missing",
-            )?;
-            let provided = entry.missing.iter().any(|tag| provided.contains(tag));
-            must(!provided, "missing what is provided")?;
-        }
-        Ok(())
     }
 }

@@ -4,8 +4,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
 /// What is logged unless the operator says otherwise: the engine below us is talkative.
-const FILTER: &str =
-    "info,allod_consensus::driver::finality=warn,arc_malachitebft=warn,libp2p=warn,ractor=warn";
+const FILTER: &str = concat!(
+    "info,allod_consensus::driver::finality=warn,arc_malachitebft=warn,",
+    "arc_malachitebft_engine::node=error,libp2p=warn,ractor=warn"
+);
 
 /// How a line of the log looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -228,6 +228,23 @@ async fn updates_logouts_and_ends_run_in_their_lanes() {
     let gone = user.run(&["did", "resolve", "alice"]).await;
     assert_eq!(gone.code, 1);
     assert!(gone.stdout.contains("\"deactivated\": true"));
+    let sent = ledger.submitted().len();
+    for late in [["did", "rotate", "alice"], ["did", "logout", "alice"]] {
+        let late = user.run(&late).await;
+        assert!(
+            late.code == 1 && late.stderr.contains("deactivated"),
+            "{late:?}"
+        );
+    }
+    assert_eq!(
+        ledger.submitted().len(),
+        sent,
+        "nothing is signed for the dead"
+    );
+    assert_eq!(
+        user.json(&["did", "list"]).await["identities"][0]["state"],
+        Value::Null
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -414,6 +431,10 @@ async fn grants_are_anchored_by_a_registrar_and_checked_with_the_owner_they_name
         (done.code, done.stdout.as_str()),
         (1, "deny grant_revoked\n")
     );
+    let fault = Fault::Failed(ErrorCode::GrantAlreadyExists);
+    ledger.fail("identity_submit", fault);
+    let again = user.json(&["grant", "revoke", "alice", &gid]).await;
+    assert_eq!(again["alreadyRevoked"], true);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -274,11 +274,15 @@ impl State {
             CALL_DID_BATCH => {
                 let items: BoundedVec<SignedOperation, 512> = decode_strict(items).unwrap();
                 // Items that fail do not fail the batch.
-                items.iter().for_each(|it| drop(self.operate(it)));
+                for item in &items {
+                    let _ = self.operate(item);
+                }
             }
             CALL_GRANT_ANCHOR => {
                 let items: BoundedVec<SignedGrantMessage, 512> = decode_strict(items).unwrap();
-                items.iter().for_each(|it| drop(self.grant(it)));
+                for item in &items {
+                    let _ = self.grant(item);
+                }
             }
             other => panic!("call {other:?}"),
         }

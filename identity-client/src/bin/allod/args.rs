@@ -278,7 +278,12 @@ pub(crate) enum TokenCommand {
         #[arg(required_unless_present = "jti")]
         token: Option<String>,
         /// Its jti claim, if the token itself is not at hand
-        #[arg(long, requires = "exp", conflicts_with = "token")]
+        #[arg(
+            long,
+            requires = "exp",
+            conflicts_with = "token",
+            allow_hyphen_values = true
+        )]
         jti: Option<String>,
         /// Its exp claim, seconds since 1970
         #[arg(long, requires = "jti")]

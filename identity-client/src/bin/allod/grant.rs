@@ -12,6 +12,7 @@ use allod_primitives::codec::Text;
 use allod_primitives::document::Uri;
 use allod_primitives::grant::{Constraint, SignedGrant};
 use allod_primitives::{H256, TimeMs};
+use allod_rpc_api::ErrorCode;
 use allod_rpc_api::access::{AccessEvaluateRequest, ActionName};
 use allod_rpc_api::submit::SubmitItem;
 use parity_scale_codec::Encode;
@@ -141,13 +142,26 @@ async fn revoke(
     let until = network.now().plus_ms(VALIDITY_MS);
     let seed = &identity.grant_seed;
     let message = revoke_message(&network.chain, chain.grant(), seed, until)?;
-    let receipt = session
-        .submit(SubmitItem::grant_revoke(&message), write)
-        .await?;
     let gid = chain.gid().to_string();
-    let note = format!("the revocation {}", receipt.text());
-    let fields = receipt.json(json!({ "gid": gid }));
-    Ok(Report::new(gid, fields).note(note))
+    let sent = session.submit(SubmitItem::grant_revoke(&message), write);
+    match sent.await {
+        Ok(receipt) => {
+            let note = format!("the revocation {}", receipt.text());
+            let fields = receipt.json(json!({ "gid": gid }));
+            Ok(Report::new(gid, fields).note(note))
+        }
+        Err(failure) if is_revoked_already(&failure) => {
+            let fields = json!({ "gid": gid, "final": true, "alreadyRevoked": true });
+            Ok(Report::new(gid, fields).note("it was revoked already"))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The runtime has one error for what is there already, be it a grant or its revocation.
+fn is_revoked_already(failure: &Failure) -> bool {
+    let codes = [ErrorCode::GrantRevoked, ErrorCode::GrantAlreadyExists];
+    codes.iter().any(|it| failure.code == Some(it.code()))
 }
 
 async fn check(session: &Session, args: &GrantCheckArgs) -> Result<Report, Failure> {

@@ -2,8 +2,10 @@
 
 use allod_identity_client::jwt::{TokenRequest, Unverified, issue_token};
 use allod_identity_client::operation::{sign_token_operation, token_operation};
+use allod_primitives::TimeMs;
 use allod_primitives::token::TokenId;
 use allod_rpc_api::ErrorCode;
+use allod_rpc_api::document::date_time;
 use allod_rpc_api::login::{Relationship, VerifyJwsRequest};
 use allod_rpc_api::submit::SubmitItem;
 use allod_rpc_api::verify::Decision;
@@ -63,7 +65,8 @@ fn issue(session: &Session, alias: &str, request: &TokenRequest) -> Result<Repor
         "tag": tag.to_string(),
         "method": format!("{}#{}", identity.did, method.fragment),
     });
-    let note = format!("jti {}, expires {}", issued.jti, issued.exp);
+    let expires = date_time(TimeMs(issued.exp.saturating_mul(1000)));
+    let note = format!("jti {}, exp {} ({expires})", issued.jti, issued.exp);
     Ok(Report::new(issued.jwt, fields).note(note))
 }
 

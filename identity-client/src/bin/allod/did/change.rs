@@ -10,6 +10,7 @@ use allod_rpc_api::ErrorCode;
 use allod_rpc_api::submit::SubmitItem;
 use serde_json::json;
 
+use super::rotate::deactivated;
 use crate::args::{LogoutArgs, UpdateArgs, Write};
 use crate::console::Report;
 use crate::failure::Failure;
@@ -37,8 +38,10 @@ pub(crate) async fn update(session: &Session, args: &UpdateArgs) -> Result<Repor
 
 pub(crate) async fn logout(session: &Session, args: &LogoutArgs) -> Result<Report, Failure> {
     let too_late = Some(ErrorCode::DidNotBeforeInvalid.code());
-    match cut_off(session, args, 0).await {
-        Err(failure) if failure.code == too_late => cut_off(session, args, CLOCK_MARGIN_MS).await,
+    match Box::pin(cut_off(session, args, 0)).await {
+        Err(failure) if failure.code == too_late => {
+            Box::pin(cut_off(session, args, CLOCK_MARGIN_MS)).await
+        }
         done => done,
     }
 }
@@ -101,6 +104,9 @@ async fn begin(session: &Session, alias: &str) -> Result<(Opened, Network, Resol
     let network = session.network().await?;
     network.check(&opened.identity.did)?;
     let resolved = session.client.resolve(&opened.identity.did, None).await?;
+    if !resolved.record.is_active() {
+        return Err(deactivated());
+    }
     Ok((opened, network, resolved))
 }
 

@@ -35,6 +35,9 @@ pub(crate) async fn run(session: &Session, args: &RotateArgs) -> Result<Report, 
     network.check(&opened.identity.did)?;
     let resolved = session.client.resolve(&opened.identity.did, None).await?;
     opened.identity.inception = None;
+    if !resolved.record.is_active() {
+        return Err(deactivated());
+    }
     let signed = match earlier(&opened, &network, &resolved) {
         Earlier::InForce => {
             opened.identity.finish_rotation();
@@ -170,7 +173,7 @@ fn begin(
     Ok(signed)
 }
 
-fn deactivated() -> Failure {
+pub(super) fn deactivated() -> Failure {
     let hint = "create a new identity";
     Failure::negative(
         "did.deactivated",

@@ -99,14 +99,15 @@ pub trait NodeView: Send + Sync + 'static {
 
     /// As [`Self::submit`], and reports what becomes of each. The watch exists before the pool
     /// takes the extrinsic, so that nothing is missed; one that is pending already is watched
-    /// too, not refused.
+    /// too, not refused. [`TxStatus::Finalized`] comes once [`Self::head`] returns that block or a
+    /// later one: who was told so finds it when it reads.
     async fn submit_and_watch(&self, extrinsics: Vec<Vec<u8>>) -> Vec<Result<Watched, PoolError>>;
 
     /// Returns the bodies of pending extrinsics, in the order they would be proposed.
     fn pending(&self) -> Vec<Vec<u8>>;
 
-    /// Returns a receiver of every newly finalized head. It may lag; the server then catches up
-    /// by [`Self::hash_of`].
+    /// Returns a receiver of every newly finalized head, sent once [`Self::head`] returns it. It
+    /// may lag; the server then catches up by [`Self::hash_of`].
     fn subscribe_heads(&self) -> broadcast::Receiver<HeadInfo>;
 
     /// Returns at most `count` entries of an identity's log from position `from`, ascending.

@@ -5,6 +5,7 @@
 mod checks;
 mod identity;
 mod limits;
+mod mutations;
 mod node;
 mod people;
 mod subscriptions;

@@ -49,6 +49,33 @@ fn bad_signatures_in_a_batch_do_not_taint_the_good_ones() {
 }
 
 #[test]
+fn one_bad_signature_is_found_and_a_heap_of_them_is_not_worth_the_search() {
+    let signatures = signatures();
+    let count_max = SIGNATURE_BATCH_MAX as u64;
+    let message = |n: usize| n.to_le_bytes();
+    let mut checks: Vec<Check> = (0..SIGNATURE_BATCH_MAX)
+        .map(|n| check(1, &message(n)))
+        .collect();
+    checks[77].2.0[40] ^= 1;
+    signatures.prepare(&checks);
+    assert_eq!(count(&signatures.counts.batched), count_max - 2);
+    assert_eq!(
+        count(&signatures.counts.single),
+        2,
+        "the bad one and its neighbour"
+    );
+    let before = count(&signatures.counts.failed);
+    let mut all_bad: Vec<Check> = checks;
+    all_bad.iter_mut().for_each(|check| check.2.0[3] ^= 1);
+    signatures.prepare(&all_bad);
+    let wasted = count(&signatures.counts.failed) - before;
+    assert!(wasted <= 3 * count_max, "{wasted} for {count_max}");
+    let single = count(&signatures.counts.single);
+    assert!(single < count_max / 2, "most are left alone: {single}");
+    assert!(!verdict(&signatures, &all_bad[5]));
+}
+
+#[test]
 fn a_known_signature_says_nothing_about_another_message() {
     let signatures = signatures();
     let good = check(1, b"pay one");

@@ -73,6 +73,7 @@ $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION):
 	mv $(TOOLS)/bin/cargo-deny $@
 
 bench: system ## figures, each beside a limit measured in the same run (BENCH_ARGS=...)
+	$(CARGO) build --release $(LOCKED) --workspace --bins
 	$(CARGO) run --release $(LOCKED) -p allod-tests --bin bench -- $(BENCH_ARGS)
 
 sim: system ## the whole-node simulation: SEEDS=50 from the first, or one SEED=7

@@ -239,7 +239,6 @@ impl TestLedger {
             Limits::default(),
             chain.store().tip().height(),
             chain.clone(),
-            clock.clone(),
             Duration::from_millis(5),
             Arc::new(|_| {}),
             Arc::new(|_| {}),

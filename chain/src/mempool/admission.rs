@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use allod_primitives::header::extrinsic_hash;
 use allod_primitives::limits::EXTRINSIC_BYTES_MAX;
-use allod_primitives::{H256, Height};
+use allod_primitives::{H256, Height, TimeMs};
 use allod_runtime::frame::TransactionError;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -18,7 +18,7 @@ use super::judge::{Judge, Judged};
 use super::pool::{Included, Limits, Pool, PoolSize, Told};
 use super::status::{TxStatus, Watch, Watchers};
 use crate::limits::{ADMISSION_BATCH_MAX, ADMISSION_QUEUE_MAX, SUBMISSION_MAX};
-use crate::seams::{Clock, heavy};
+use crate::seams::heavy;
 
 /// Told whether there is work for a block, whenever it may have changed.
 pub type OnWork = Arc<dyn Fn(bool) + Send + Sync>;
@@ -37,7 +37,8 @@ struct Shared {
     pool: Mutex<Pool>,
     watchers: Watchers,
     judge: Arc<dyn Judge>,
-    clock: Arc<dyn Clock>,
+    /// Waiting is counted from here: a wall clock may jump.
+    began: Instant,
     on_work: OnWork,
 }
 
@@ -83,7 +84,6 @@ impl Mempool {
         limits: Limits,
         height: Height,
         judge: Arc<dyn Judge>,
-        clock: Arc<dyn Clock>,
         spacing: Duration,
         on_work: OnWork,
         on_accepted: OnAccepted,
@@ -92,7 +92,7 @@ impl Mempool {
             pool: Mutex::new(Pool::new(limits, height)),
             watchers: Watchers::default(),
             judge,
-            clock,
+            began: Instant::now(),
             on_work,
         });
         let (sender, submissions) = mpsc::channel(ADMISSION_QUEUE_MAX);
@@ -180,7 +180,7 @@ impl Mempool {
 
     /// Returns transactions that have waited for at least `age`, oldest first, at most `count`.
     pub fn older_than(&self, age: Duration, count: usize) -> Vec<(H256, Arc<[u8]>)> {
-        let now = self.shared.clock.now();
+        let now = self.shared.now();
         self.shared.pool.lock().older_than(now, age, count)
     }
 
@@ -200,7 +200,7 @@ impl Mempool {
         included: &[Included],
         changed: impl IntoIterator<Item = &'a Vec<u8>>,
     ) {
-        let now = self.shared.clock.now();
+        let now = self.shared.now();
         let mut doubtful = Vec::new();
         self.shared.update(|pool, told| {
             pool.expire(now, told);
@@ -224,6 +224,11 @@ impl Mempool {
 }
 
 impl Shared {
+    /// Returns the pool's time: milliseconds since the node began.
+    fn now(&self) -> TimeMs {
+        TimeMs(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// Changes the pool, then tells watchers and pacing.
     fn update<T>(&self, change: impl FnOnce(&mut Pool, &mut Told) -> T) -> T {
         let mut told = Told::new();
@@ -264,7 +269,7 @@ impl Admission {
         while let Some(judged) = work.judge(&*self.shared.judge) {
             self.shared.update(|pool, told| {
                 if judged.height >= pool.height() {
-                    work.insert(pool, self.shared.clock.now(), judged, told);
+                    work.insert(pool, self.shared.now(), judged, told);
                 }
             });
         }
@@ -349,13 +354,7 @@ impl Work {
         Some(judge.judge(&bytes))
     }
 
-    fn insert(
-        &mut self,
-        pool: &mut Pool,
-        now: allod_primitives::TimeMs,
-        judged: Judged,
-        told: &mut Told,
-    ) {
+    fn insert(&mut self, pool: &mut Pool, now: TimeMs, judged: Judged, told: &mut Told) {
         for (index, verdict) in std::mem::take(&mut self.open)
             .into_iter()
             .zip(judged.verdicts)

@@ -13,7 +13,6 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::*;
-use crate::seams::{Clock, TokioClock};
 
 /// Transactions of this test: account, number, priority.
 fn tx(account: u8, number: u8, priority: u8) -> Vec<u8> {
@@ -292,7 +291,6 @@ struct Shared {
 /// Starts a mempool within a paused runtime.
 fn shared() -> Shared {
     let judge = Arc::new(Numbers::default());
-    let clock: Arc<dyn Clock> = Arc::new(TokioClock::new(TimeMs(0)));
     let work = Arc::new(AtomicBool::new(false));
     let accepted = Arc::new(Mutex::new(Vec::new()));
     let (told_work, told_accepted) = (work.clone(), accepted.clone());
@@ -300,7 +298,6 @@ fn shared() -> Shared {
         Limits::default(),
         Height(0),
         judge.clone(),
-        clock,
         Duration::from_millis(5),
         Arc::new(move |pending| told_work.store(pending, Ordering::Relaxed)),
         Arc::new(move |txs| {

@@ -158,20 +158,14 @@ pub struct RunningNode {
 /// [`StartError`]; nothing runs then.
 pub async fn start(setup: Setup, world: World) -> Result<RunningNode, StartError> {
     let (backend, clock, entropy) = (world.backend, world.clock, world.entropy);
-    let chain = Chain::open(
-        backend,
-        &setup.genesis,
-        setup.store,
-        clock.clone(),
-        entropy.clone(),
-    )?;
+    let chain = Chain::open(backend, &setup.genesis, setup.store, clock, entropy.clone())?;
     let chain = Arc::new(chain);
     let admitted = admitted(&chain)?;
     let own = keyfile::keypair(&setup.keys.network).public().to_peer_id();
     let work = WorkSignal::new();
     let mut tasks = JoinSet::new();
     let slot = Arc::new(OnceLock::new());
-    let mempool = start_mempool(&setup, &chain, clock, &work, slot.clone(), &mut tasks);
+    let mempool = start_mempool(&setup, &chain, &work, slot.clone(), &mut tasks);
     let gossip = start_gossip(&setup, world.gossip, &mempool, entropy, &admitted, &own).await?;
     let empty = slot.set(gossip.clone());
     empty.expect("the slot was made empty in this function");
@@ -260,7 +254,6 @@ fn admitted(chain: &Chain) -> Result<Vec<Peer>, OpenChainError> {
 fn start_mempool(
     setup: &Setup,
     chain: &Arc<Chain>,
-    clock: Arc<dyn Clock>,
     work: &WorkSignal,
     gossip: Arc<OnceLock<Arc<dyn Gossip>>>,
     tasks: &mut JoinSet<()>,
@@ -271,7 +264,6 @@ fn start_mempool(
         setup.pool,
         height,
         chain.clone(),
-        clock,
         ADMISSION_SPACING,
         Arc::new(move |pending| work.set(pending)),
         Arc::new(move |transactions| {

@@ -23,7 +23,7 @@ pub enum Column {
     History,
     /// Height → its time and the storage keys it changed.
     Changed,
-    /// Height → values of that block outside the tree, such as its events.
+    /// Height ++ storage key → value of that block outside the tree, such as its events.
     Scratch,
     /// Identity ++ n (8 BE) → log entry, with the place of its extrinsic.
     Logs,

@@ -39,12 +39,11 @@ pub(super) fn value_at(
     key: &[u8],
 ) -> Result<Option<Vec<u8>>, HistoryError> {
     check_window(reader, height)?;
-    if let Some(scratch) = reader.scratch(height)?
-        && let Some((_, value)) = scratch.into_iter().find(|(found, _)| found == key)
-    {
-        return Ok(Some(value));
+    match value_within(reader, height, key)? {
+        Some(value) => Ok(Some(value)),
+        // No key is both: what belongs to one block is never in the state.
+        None => Ok(reader.scratch(height, key)?),
     }
-    Ok(value_within(reader, height, key)?)
 }
 
 fn value_within(
@@ -173,7 +172,9 @@ pub(super) fn prune(reader: &Reader<'_>, window: Window) -> Result<Option<Batch>
         }
         batch.delete(Column::Changed, height_key(next));
         if !window.keep_scratch {
-            batch.delete(Column::Scratch, height_key(oldest));
+            for key in reader.scratch_keys(oldest)? {
+                batch.delete(Column::Scratch, key);
+            }
         }
         oldest = next;
     }

@@ -8,7 +8,7 @@ use allod_primitives::{
 };
 use parity_scale_codec::{Decode, Encode};
 
-use super::backend::{Column, Pair, View};
+use super::backend::{Column, View};
 use super::error::{HistoryError, StorageError};
 use super::history;
 
@@ -119,12 +119,26 @@ impl Reader<'_> {
         self.decoded(Column::Certificates, &height_key(height))
     }
 
-    /// Returns the values of the block at `height` that lie outside the tree.
+    /// Returns the value of `key` that belongs to the block at `height` alone, outside the tree.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub fn scratch(&self, height: Height) -> Read<Option<Vec<Pair>>> {
-        self.decoded(Column::Scratch, &height_key(height))
+    pub fn scratch(&self, height: Height, key: &[u8]) -> Read<Option<Vec<u8>>> {
+        Ok(self.view.get(Column::Scratch, &scratch_key(height, key))?)
+    }
+
+    /// Returns the scratch column's keys of `height`.
+    pub(super) fn scratch_keys(&self, height: Height) -> Read<Vec<Vec<u8>>> {
+        let prefix = height_key(height);
+        let mut keys = Vec::new();
+        for pair in self.view.scan(Column::Scratch, &prefix) {
+            let (key, _) = pair?;
+            if !key.starts_with(&prefix) {
+                break;
+            }
+            keys.push(key);
+        }
+        Ok(keys)
     }
 
     /// Returns the storage keys that the block at `height` changed, while its parent's state is
@@ -292,6 +306,10 @@ pub(super) fn corrupt(column: Column, key: &[u8]) -> StorageError {
 /// Heights as keys are big-endian, so that bytes sort as numbers do.
 pub(super) fn height_key(height: Height) -> [u8; 8] {
     height.0.to_be_bytes()
+}
+
+pub(super) fn scratch_key(height: Height, key: &[u8]) -> Vec<u8> {
+    [height_key(height).as_slice(), key].concat()
 }
 
 pub(super) fn undecided_key(height: Height, hash: &H256) -> Vec<u8> {

@@ -14,7 +14,7 @@ use super::backend::{Batch, Column, Durability, KeyValue};
 use super::error::{OpenError, StorageError};
 use super::history::{self, Window, history_key};
 use super::reader::{
-    IndexedEntry, OLDEST, Reader, TIP, corrupt, height_key, log_key, undecided_key,
+    IndexedEntry, OLDEST, Reader, TIP, corrupt, height_key, log_key, scratch_key, undecided_key,
 };
 use crate::limits::{HISTORY_BLOCKS_MIN, HISTORY_MS_MIN, UNDECIDED_PER_HEIGHT_MAX};
 
@@ -313,8 +313,9 @@ impl Store {
         }
         let record = (input.block.header.digest.time, changed);
         batch.put(Column::Changed, height_key(height), record.encode());
-        let scratch: Vec<_> = input.scratch.iter().collect();
-        batch.put(Column::Scratch, height_key(height), scratch.encode());
+        for (key, value) in input.scratch {
+            batch.put(Column::Scratch, scratch_key(height, key), value.clone());
+        }
         Ok(())
     }
 }
@@ -351,8 +352,9 @@ fn genesis_batch(genesis: &GenesisState, hash: H256) -> Batch {
     batch.put(Column::Headers, key, genesis.header.encode());
     batch.put(Column::Bodies, key, Vec::<Vec<u8>>::new().encode());
     batch.put(Column::Heights, hash.0, height.encode());
-    let scratch: Vec<_> = genesis.scratch.iter().collect();
-    batch.put(Column::Scratch, key, scratch.encode());
+    for (key, value) in &genesis.scratch {
+        batch.put(Column::Scratch, scratch_key(height, key), value.clone());
+    }
     for (key, value) in &genesis.values {
         batch.put(Column::State, key.clone(), value.clone());
     }

@@ -171,11 +171,6 @@ impl NodeView for ChainView {
     fn storage_at(&self, at: &H256, key: &[u8]) -> Result<Option<Vec<u8>>, StateUnavailable> {
         let height = self.height(at)?;
         let reader = self.chain().store().reader();
-        if let Ok(Some(scratch)) = reader.scratch(height)
-            && let Some((_, value)) = scratch.into_iter().find(|(found, _)| found == key)
-        {
-            return Ok(Some(value));
-        }
         reader.value_at(height, key).map_err(|_| StateUnavailable)
     }
 

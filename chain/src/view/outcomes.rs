@@ -62,9 +62,8 @@ impl Outcomes {
         if let Some((_, found)) = recent.iter().find(|(hash, _)| *hash == block) {
             return Some(found.clone());
         }
-        let scratch = self.chain.store().reader().scratch(height).ok()??;
-        let key = EVENTS.key();
-        let (_, bytes) = scratch.into_iter().find(|(found, _)| *found == key)?;
+        let reader = self.chain.store().reader();
+        let bytes = reader.scratch(height, &EVENTS.key()).ok()??;
         let events: Vec<EventRecord<RuntimeEvent, H256>> = decode_strict(&bytes).ok()?;
         let outcomes = Arc::new(collect(&events));
         if recent.len() >= REMEMBERED_MAX {

@@ -7,7 +7,11 @@
 //! attack that has a name.
 //!
 //! `ALLOD_MUTATIONS_SEED` replays a run; the counts by error are printed (`--nocapture`).
-#![allow(missing_docs, reason = "test code")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "test code, whose counts are to be read"
+)]
 
 mod author;
 mod bytes;

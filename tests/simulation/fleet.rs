@@ -7,11 +7,11 @@ use std::time::Duration;
 use allod_chain::gossip::{Fate, SimNetwork as GossipNetwork};
 use allod_chain::keyfile::{keypair, peer_id_bytes};
 use allod_chain::ledger::Genesis;
-use allod_chain::node::{GossipWorld, RunningNode, Setup, Shared, World, start};
+use allod_chain::node::{GossipWorld, RunningNode, Setup, Shared, Stopped, World, start};
 use allod_chain::seams::{SeededEntropy, TokioClock};
 use allod_chain::storage::MemoryStore;
 use allod_consensus::sim::{SimNetwork as ConsensusNetwork, SimWal};
-use allod_consensus::{Keys, Seams};
+use allod_consensus::{Keys, Seams, StopReason};
 use allod_primitives::{ForkId, Height, TimeMs};
 use allod_runtime::authority::types::{Parameters, ValidatorInfo};
 use allod_runtime::genesis::GenesisConfig;
@@ -65,6 +65,10 @@ pub(crate) struct Fleet {
     surprises: Mutex<Vec<String>>,
     /// Nodes whose disk is full, which may stop.
     full: Mutex<BTreeSet<usize>>,
+    /// Nodes that have lost their log, which may later find that it contradicts itself.
+    forgetful: Mutex<BTreeSet<usize>>,
+    /// Nodes that asked for their log to be moved away.
+    diverged: Mutex<BTreeSet<usize>>,
 }
 
 /// Returns the first state of `nodes` validators.
@@ -88,6 +92,12 @@ fn config(nodes: usize) -> GenesisConfig {
         admission_work_bits: None,
         parameters: Parameters::default(),
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .expect("no code panics while it holds this lock")
 }
 
 fn name(network: &SigningKey) -> String {
@@ -143,6 +153,8 @@ impl Fleet {
             live: Mutex::new((0..plan.nodes).map(|_| None).collect()),
             surprises: Mutex::default(),
             full: Mutex::default(),
+            forgetful: Mutex::default(),
+            diverged: Mutex::default(),
         })
     }
 
@@ -151,15 +163,11 @@ impl Fleet {
     }
 
     fn live(&self) -> MutexGuard<'_, Vec<Option<Live>>> {
-        self.live
-            .lock()
-            .expect("no code panics while it holds this lock")
+        lock(&self.live)
     }
 
     fn ether(&self) -> MutexGuard<'_, Ether> {
-        self.ether
-            .lock()
-            .expect("no code panics while it holds this lock")
+        lock(&self.ether)
     }
 
     /// Returns the door to a node that runs. Not to be held across its crash.
@@ -229,7 +237,32 @@ impl Fleet {
     /// Loses the consensus log of a node that is down.
     pub(crate) fn lose_log(&self, node: usize) {
         self.places[node].wal.wipe();
+        lock(&self.forgetful).insert(node);
         self.trace.note(&format!("n{node} lost its log"));
+    }
+
+    /// Does what an operator is told to do: moves away the logs of nodes that stopped because
+    /// theirs, once lost, contradicts itself, and starts them again.
+    pub(crate) async fn move_logs_away(self: &Arc<Self>) {
+        let asked = std::mem::take(&mut *lock(&self.diverged));
+        for node in asked {
+            // One that somebody else takes down comes back, and asks again if it must.
+            if self.crash(node).await {
+                self.lose_log(node);
+                self.boot(node).await;
+            }
+        }
+    }
+
+    /// Takes note of why a node stopped by itself; whatever was not done to it is a surprise.
+    fn stopped(&self, node: usize, reason: &Stopped) {
+        self.trace.note(&format!("n{node} stopped: {reason}"));
+        let diverged = matches!(reason, Stopped::Consensus(StopReason::LogDiverged));
+        if diverged && lock(&self.forgetful).contains(&node) {
+            lock(&self.diverged).insert(node);
+        } else if !lock(&self.full).contains(&node) {
+            lock(&self.surprises).push(format!("node {node} stopped by itself: {reason}"));
+        }
     }
 
     /// Separates these nodes from the others, on both networks.
@@ -257,30 +290,16 @@ impl Fleet {
     /// Fills a node's disk, or makes room.
     pub(crate) fn fill_disk(&self, node: usize, full: bool) {
         self.places[node].disk.break_writes(full);
-        let mut list = self
-            .full
-            .lock()
-            .expect("no code panics while it holds this lock");
+        let mut list = lock(&self.full);
         if full {
-            list.insert(node)
+            list.insert(node);
         } else {
-            list.remove(&node)
-        };
-    }
-
-    /// Returns whether the disk of the node is full.
-    fn is_full(&self, node: usize) -> bool {
-        self.full
-            .lock()
-            .expect("no code panics while it holds this lock")
-            .contains(&node)
+            list.remove(&node);
+        }
     }
 
     pub(crate) fn surprises(&self) -> Vec<String> {
-        self.surprises
-            .lock()
-            .expect("no code panics while it holds this lock")
-            .clone()
+        lock(&self.surprises).clone()
     }
 
     /// Returns what a validator signed in contradiction to itself.
@@ -342,12 +361,7 @@ async fn supervise(
                 fleet.trace.note(&format!("n{node} {height} {hash} m{}", fleet.messages()));
             },
             reason = running.wait() => {
-                fleet.trace.note(&format!("n{node} stopped: {reason}"));
-                if !fleet.is_full(node) {
-                    let text = format!("node {node} stopped by itself: {reason}");
-                    let surprises = fleet.surprises.lock();
-                    surprises.expect("no code panics while it holds this lock").push(text);
-                }
+                fleet.stopped(node, &reason);
                 return running.kill().await;
             }
         }

@@ -5,7 +5,11 @@
 //!
 //! `ALLOD_SIM_SEED=7` replays one seed and prints what happens. `ALLOD_SIM_SEEDS=50` is how many
 //! seeds from 0 on to run.
-#![allow(missing_docs, reason = "test code")]
+#![allow(
+    missing_docs,
+    clippy::print_stdout,
+    reason = "test code, whose counts are to be read"
+)]
 
 #[path = "../mutations/author.rs"]
 #[allow(dead_code, reason = "what mutations need and simulations do not")]

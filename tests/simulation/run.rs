@@ -51,6 +51,7 @@ async fn play(plan: &Plan, verbose: bool) -> Result<Report, Violation> {
         let (fleet, book) = (fleet.clone(), book.clone());
         clients.spawn(client(fleet, book, plan.seed, number, stopped.clone()));
     }
+    let operator = tokio::spawn(operator(fleet.clone()));
     let start = tokio::time::Instant::now();
     let mut faults = JoinSet::new();
     for (at, fault) in &plan.faults {
@@ -77,8 +78,17 @@ async fn play(plan: &Plan, verbose: bool) -> Result<Report, Violation> {
         messages: fleet.messages(),
         virtual_s: fleet.trace.elapsed().as_secs(),
     };
+    operator.abort();
     fleet.end().await;
     judged.map(|()| report)
+}
+
+/// Looks after the nodes once a second.
+async fn operator(fleet: Arc<Fleet>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        fleet.move_logs_away().await;
+    }
 }
 
 /// Lets a fault happen and come right again.

@@ -320,7 +320,7 @@ impl Client {
     /// The registrar's messages: identities and grants, several at once.
     fn batch(&mut self) -> (Vec<u8>, Effect) {
         let numbers = (0..3).map(|n| 1_000_000 + self.made * 3 + n);
-        let (call, effect) = if self.made % 3 == 0 {
+        let (call, effect) = if self.made.is_multiple_of(3) {
             let items: Vec<_> = numbers.map(|n| self.newborn(n)).collect();
             let logged = items
                 .iter()

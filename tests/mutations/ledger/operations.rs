@@ -221,8 +221,10 @@ const DEFECTS: &[Defect] = &[
             kind: text("Store"),
             endpoints: bounded(vec![text(&long); 4]),
         };
-        let mut document = InitialDocument::default();
-        document.services = bounded((0..16).map(service).collect::<Vec<_>>());
+        let document = InitialDocument {
+            services: bounded((0..16).map(service).collect::<Vec<_>>()),
+            ..InitialDocument::default()
+        };
         set(
             it,
             Lane::Documents,

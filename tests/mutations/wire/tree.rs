@@ -141,8 +141,8 @@ const FORGERIES: &[Forge] = &[
         );
         it.proof.steps.swap(a, b);
     },
-    |it, rng| any_step(it, rng, |step, rng| change_inner(step, rng)),
-    |it, rng| any_step(it, rng, |step, rng| change_leaf(step, rng)),
+    |it, rng| any_step(it, rng, change_inner),
+    |it, rng| any_step(it, rng, change_leaf),
     |it, rng| any_step(it, rng, |step, _| withhold(step)),
 ];
 

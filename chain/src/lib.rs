@@ -1,4 +1,18 @@
 //! The node: storage, mempool, transaction gossip, block production.
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`node`] | the parts put together; [`node::run`] is the process, [`node::start`] a node anywhere |
+//! | [`ledger`] | executes blocks, keeps the state; consensus's application |
+//! | [`storage`] | what is on disk, one synced write per block |
+//! | [`mempool`], [`signatures`] | transactions that wait, judged in batches, verified once |
+//! | [`gossip`] | how transactions reach the other nodes |
+//! | [`view`] | what RPC sees of it |
+//! | [`seams`] | clock and randomness: with `KeyValue` and `Gossip`, all that touches the world |
+//! | [`config`], [`spec`], [`keyfile`] | the operator's files |
+//!
+//! **Invariant:** nothing is acknowledged as final before [`storage::Store::commit`] returned.
+//! It is *not* the state machine (`allod-runtime`) and signs nothing (`allod-consensus` does).
 
 pub mod config;
 pub mod gossip;

@@ -50,6 +50,8 @@ pub const POOL_FUTURE_AGE_MAX: Duration = Duration::from_secs(60);
 pub const POOL_INCLUDED_MAX: usize = 1 << 16;
 /// Waiting transactions judged again after one commit besides those it touched.
 pub const POOL_RECHECKED_PER_COMMIT_MAX: usize = 32;
+/// How long such a transaction must have waited: most are in a block long before.
+pub const POOL_RECHECK_AGE: Duration = Duration::from_secs(10);
 /// Transactions watched by subscribers at once.
 pub const WATCHED_MAX: usize = 1 << 16;
 /// Status changes buffered for one watcher.

@@ -204,7 +204,8 @@ impl Mempool {
         let mut doubtful = Vec::new();
         self.shared.update(|pool, told| {
             pool.expire(now, told);
-            let hashes = pool.on_block(height, block, included, &mut changed.into_iter(), told);
+            let hashes =
+                pool.on_block(now, height, block, included, &mut changed.into_iter(), told);
             let found = hashes
                 .into_iter()
                 .filter_map(|hash| Some((hash, pool.get(&hash)?)));

@@ -230,9 +230,11 @@ impl Pool {
     }
 
     /// Takes note of a final block: its transactions leave, those that waited for them become
-    /// ready. `changed`: storage keys it changed. Returns the transactions to judge again.
+    /// ready. `changed`: storage keys it changed. Returns the transactions to judge again: those
+    /// it touched, and some that have waited for long, whose time may be over.
     pub(super) fn on_block(
         &mut self,
+        now: TimeMs,
         height: Height,
         block: H256,
         included: &[Included],
@@ -258,8 +260,12 @@ impl Pool {
         for key in changed.filter(|key| !own_accounts.contains(*key)) {
             doubtful.extend(self.subjects.get(key).into_iter().flatten());
         }
-        let rest = self.recheck_rotation(limits::POOL_RECHECKED_PER_COMMIT_MAX);
-        doubtful.extend(rest);
+        let old = self.older_than(
+            now,
+            limits::POOL_RECHECK_AGE,
+            limits::POOL_RECHECKED_PER_COMMIT_MAX,
+        );
+        doubtful.extend(old.into_iter().map(|(hash, _)| hash));
         doubtful.into_iter().collect()
     }
 
@@ -411,11 +417,6 @@ impl Pool {
                 self.included.remove(&oldest);
             }
         }
-    }
-
-    /// Returns the oldest transactions: those most likely to have expired by the chain's rules.
-    fn recheck_rotation(&self, count: usize) -> Vec<H256> {
-        self.arrivals.values().take(count).copied().collect()
     }
 
     pub(super) fn tick(&mut self) -> u64 {

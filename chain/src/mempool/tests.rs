@@ -118,9 +118,14 @@ impl Fixture {
         let (height, changed) = self.judge.apply(txs);
         let told = &mut Vec::new();
         let block = H256([1; 32]);
-        let doubtful = self
-            .pool
-            .on_block(height, block, &included(txs), &mut changed.iter(), told);
+        let doubtful = self.pool.on_block(
+            self.now,
+            height,
+            block,
+            &included(txs),
+            &mut changed.iter(),
+            told,
+        );
         for hash in doubtful {
             let bytes = self
                 .pool

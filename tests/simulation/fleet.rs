@@ -115,7 +115,7 @@ impl Fleet {
                 validator: key("validator", n as u64),
                 disk,
                 wal: SimWal::new(),
-                guard: Witness::default(),
+                guard: Witness::new(plan.guards_off),
                 clock: Arc::new(TokioClock::new(START.plus_ms(1000))),
             }
         };

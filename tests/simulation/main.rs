@@ -166,6 +166,23 @@ fn removing_the_sync_loses_what_was_acknowledged() {
     });
 }
 
+/// Goal: a validator that forgets what it signed does not sign twice, and the checker would notice
+/// if it did. Method: one node loses its log thirty times, with its guard and without.
+#[test]
+fn removing_the_guard_lets_a_validator_sign_twice() {
+    pinned("removing_the_guard_lets_a_validator_sign_twice", || {
+        run(&Plan::forgetful(1), false).expect("every promise holds");
+        // A crash has to hit between two messages of a round: thirty mostly do, not always.
+        let unguarded = |seed| {
+            let mut plan = Plan::forgetful(seed);
+            plan.guards_off = true;
+            run(&plan, false).err()
+        };
+        let violation = (1..=5).find_map(unguarded).expect("the safeguard is gone");
+        assert_eq!(violation.checker, "nobody_equivocates", "{violation:?}");
+    });
+}
+
 /// Goal: without faults the chain does not stumble. Method: a calm run; almost no time passes
 /// beside the work.
 #[test]

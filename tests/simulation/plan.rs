@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) faults: Vec<(Duration, Fault)>,
     /// Whether disks forget to sync: the safeguard whose absence must be noticed.
     pub(crate) syncs_ignored: bool,
+    /// Whether validators sign whatever they are asked to: another such safeguard.
+    pub(crate) guards_off: bool,
 }
 
 /// Returns a generator of its own for each purpose, so that one more draw for one purpose does
@@ -59,6 +61,7 @@ impl Plan {
             chaos: Duration::from_secs(10),
             faults: Vec::new(),
             syncs_ignored: false,
+            guards_off: false,
         }
     }
 
@@ -95,6 +98,26 @@ impl Plan {
             faults,
             ..Self::calm(seed, nodes)
         }
+    }
+
+    /// Draws a run in which one node crashes again and again, mostly in the middle of a round,
+    /// and loses its log each time.
+    pub(crate) fn forgetful(seed: u64) -> Self {
+        let mut rng = rng(seed, 0);
+        let mut plan = Self::calm(seed, 4);
+        plan.chaos = Duration::from_secs(30);
+        plan.links.latency = Duration::from_millis(20)..=Duration::from_millis(80);
+        let crash = |n: u64| {
+            let at = Duration::from_millis(1000 * n + rng.gen_range(0..900));
+            let crash = Fault::Crash {
+                nodes: vec![0],
+                down: Duration::from_millis(20),
+                log_lost: Some(0),
+            };
+            (at, crash)
+        };
+        plan.faults = (1..30).map(crash).collect();
+        plan
     }
 
     /// Draws a run in which all nodes crash at once, `times` times, and nothing else happens.

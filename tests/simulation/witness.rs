@@ -12,6 +12,8 @@ type Choice = (Option<H256>, Option<u32>);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Witness {
     guard: MemoryGuard,
+    /// Whether everything is permitted: the safeguard whose absence must be noticed.
+    off: bool,
     signed: Arc<Mutex<Signed>>,
 }
 
@@ -22,6 +24,14 @@ struct Signed {
 }
 
 impl Witness {
+    /// Returns a guard; `off` makes it permit everything.
+    pub(crate) fn new(off: bool) -> Self {
+        Self {
+            off,
+            ..Self::default()
+        }
+    }
+
     /// Returns every message that contradicts an earlier one.
     pub(crate) fn conflicts(&self) -> Vec<SignRecord> {
         let signed = self
@@ -34,7 +44,9 @@ impl Witness {
 
 impl SignGuard for Witness {
     fn check_and_record(&self, message: &SignRecord) -> Result<(), GuardError> {
-        self.guard.check_and_record(message)?;
+        if !self.off {
+            self.guard.check_and_record(message)?;
+        }
         let mut signed = self
             .signed
             .lock()

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use allod_primitives::did::DidId;
 use allod_primitives::extrinsic::RawExtrinsic;
 use allod_primitives::header::extrinsic_hash;
-use allod_primitives::limits::BLOCK_HASH_COUNT;
 use allod_primitives::operation::SignedOperation;
 use allod_primitives::{Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs};
 use allod_rpc::fault;
@@ -93,13 +92,14 @@ impl ChainView {
     }
 
     /// Follows one transaction from the mempool to its end, in the server's words.
-    fn follow(&self, mut watch: mempool::Watch) -> mpsc::Receiver<TxStatus> {
+    fn follow(&self, mut watch: mempool::Watch, body: Vec<u8>) -> mpsc::Receiver<TxStatus> {
         let (sender, receiver) = mpsc::channel(WATCH_EVENTS_MAX);
         let outcomes = self.outcomes.clone();
         tokio::spawn(async move {
             while let Some(status) = watch.recv().await {
                 let told = match status {
-                    mempool::TxStatus::Ready | mempool::TxStatus::Future => TxStatus::Ready,
+                    mempool::TxStatus::Ready => TxStatus::Ready,
+                    mempool::TxStatus::Future => TxStatus::Future,
                     mempool::TxStatus::Finalized {
                         block,
                         height,
@@ -107,7 +107,7 @@ impl ChainView {
                     } => TxStatus::Finalized(outcomes.finalized(block, height, index)),
                     mempool::TxStatus::Dropped(_) => TxStatus::Dropped,
                     mempool::TxStatus::Invalid(error) => {
-                        TxStatus::Invalid(fault::transaction(&error, &[]))
+                        TxStatus::Invalid(fault::transaction(&error, &body))
                     }
                 };
                 // Whoever has stopped listening wants to hear no more.
@@ -137,9 +137,12 @@ fn pool_error(error: mempool::PoolError, body: &[u8]) -> PoolError {
     use mempool::PoolError as Pool;
     match error {
         Pool::Invalid(error) => PoolError::Invalid(fault::transaction(&error, body)),
-        Pool::AlreadyKnown { .. } | Pool::AlreadyIncluded { .. } => PoolError::AlreadyKnown,
+        Pool::AlreadyKnown { .. } => PoolError::AlreadyKnown,
+        Pool::AlreadyIncluded { .. } => PoolError::AlreadyIncluded,
         Pool::TagTaken { .. } => PoolError::Conflict,
         Pool::TooLong { .. } | Pool::TooMany { .. } => PoolError::TooLarge,
+        Pool::SubjectFull { .. } => PoolError::SubjectFull,
+        Pool::Busy => PoolError::Busy,
         Pool::Stopping => PoolError::NotReady,
         _ => PoolError::Full,
     }
@@ -243,7 +246,7 @@ impl NodeView for ChainView {
             priority: valid.priority,
             requires: valid.requires,
             provides: valid.provides,
-            longevity: u64::from(BLOCK_HASH_COUNT),
+            longevity: valid.longevity,
         })
     }
 
@@ -281,7 +284,7 @@ impl NodeView for ChainView {
         all.map(|((result, (hash, watch)), body)| match result {
             Ok(_) | Err(mempool::PoolError::AlreadyKnown { .. }) => Ok(Watched {
                 hash,
-                updates: self.follow(watch),
+                updates: self.follow(watch, body.clone()),
             }),
             Err(mempool::PoolError::AlreadyIncluded { .. }) => {
                 self.included(hash).ok_or(PoolError::AlreadyKnown)

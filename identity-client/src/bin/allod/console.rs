@@ -80,7 +80,7 @@ impl Console {
     /// Prints the failure; returns the exit code.
     pub(crate) fn failure(&self, failure: &Failure) -> u8 {
         if failure.exit == Exit::Printed {
-            println!("{}", failure.message);
+            print(&failure.message);
         } else if self.json {
             eprintln!("{}", failure.json());
         } else {

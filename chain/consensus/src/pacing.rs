@@ -18,7 +18,8 @@ pub struct Pacing {
     pub min_spacing: Duration,
     /// First heartbeat of an idle chain (default 1 s). Below `min_spacing` it has no effect.
     pub heartbeat_min: Duration,
-    /// Longest heartbeat (default 10 s): the delay doubles from block to block while idle.
+    /// Longest heartbeat (default 5 s): the delay doubles from block to block while idle. At half
+    /// the staleness bound of verifiers (docs/adr/0005).
     pub heartbeat_max: Duration,
 }
 
@@ -27,7 +28,7 @@ impl Default for Pacing {
         Self {
             min_spacing: Duration::from_millis(200),
             heartbeat_min: Duration::from_secs(1),
-            heartbeat_max: Duration::from_secs(10),
+            heartbeat_max: Duration::from_secs(5),
         }
     }
 }

@@ -187,7 +187,7 @@ pub struct RpcSection {
     pub batch_max: u32,
     /// Most connections at once, 1 to 100,000. Default 1024.
     pub connections_max: u32,
-    /// Most subscriptions of one connection, 1 to 10,000. Default 128.
+    /// Most subscriptions of one connection, 1 to 10,000. Default 1024.
     pub subscriptions_max: u32,
     /// Origins that browsers may call from; `["*"]` allows all. Default: all, for there are no
     /// cookies or other ambient rights to abuse.
@@ -201,7 +201,7 @@ impl Default for RpcSection {
             body_bytes_max: 8 * 1024 * 1024,
             batch_max: 128,
             connections_max: 1024,
-            subscriptions_max: 128,
+            subscriptions_max: 1024,
             cors: vec!["*".to_owned()],
         }
     }

@@ -119,14 +119,19 @@ impl ChainView {
         receiver
     }
 
-    /// Returns a transaction that is in a block already, as one that has just been finalized.
-    fn included(&self, hash: H256) -> Option<Watched> {
+    /// Returns where a transaction went that is in a block already, and how.
+    fn where_is(&self, hash: &H256) -> Option<Finalized> {
         let reader = self.chain().store().reader();
-        let (height, index) = reader.extrinsic(&hash).ok().flatten()?;
+        let (height, index) = reader.extrinsic(hash).ok().flatten()?;
         let block = reader.header(height).ok().flatten()?.hash();
         drop(reader);
+        Some(self.outcomes.finalized(block, height, index))
+    }
+
+    /// Returns a transaction that is in a block already, as one that has just been finalized.
+    fn included(&self, hash: H256) -> Option<Watched> {
         let (sender, updates) = mpsc::channel(1);
-        let finalized = self.outcomes.finalized(block, height, index);
+        let finalized = self.where_is(&hash)?;
         sender.try_send(TxStatus::Finalized(finalized)).ok()?;
         Some(Watched { hash, updates })
     }
@@ -267,7 +272,16 @@ impl NodeView for ChainView {
         let results = self.node.mempool().submit(extrinsics.clone()).await;
         let pairs = results.into_iter().zip(&extrinsics);
         pairs
-            .map(|(result, body)| result.map_err(|e| pool_error(e, body)))
+            .map(|(result, body)| {
+                result.map_err(|error| match error {
+                    mempool::PoolError::AlreadyIncluded { hash } => self
+                        .where_is(&hash)
+                        .map_or(PoolError::AlreadyIncluded, |found| {
+                            PoolError::AlreadyFinalized(Box::new(found))
+                        }),
+                    error => pool_error(error, body),
+                })
+            })
             .collect()
     }
 

@@ -389,7 +389,7 @@ codes! {
         "decide one first";
     ActionInvalid = 8006, "authority.action_invalid",
         "an action of the proposal breaks a rule",
-        "see spec/authority.md";
+        "see spec/governance.md";
     TooManyChanges = 8007, "authority.too_many_changes",
         "more validators would change than may in one period",
         "wait for the next period";

@@ -218,7 +218,7 @@ impl Default for Parameters {
             version: STORED_VERSION,
             block_spacing_ms: 200,
             heartbeat_ms_min: 1_000,
-            heartbeat_ms_max: 10_000,
+            heartbeat_ms_max: 5_000,
             validator_change_period_ms: 3_600_000,
         }
     }

@@ -131,6 +131,9 @@ async fn latency(options: &Options, net: &Devnet, seed: u64) -> anyhow::Result<(
     let mut account = Account::new(&client, net.secret("/keys/registrar")?).await?;
     let mut times = Vec::new();
     for number in 0..options.singles {
+        // Alone: after the least spacing of blocks, or it would be the spacing that is measured. Not
+        // the same each time, so that no rhythm of the network is hit or missed by design.
+        tokio::time::sleep(THINK_TIME + Duration::from_millis(number * 37 % 200)).await;
         let (_, operation) = Person::new(&context, seed << 32 | 1, number)?;
         let item = account.batch(&[operation]);
         let begun = Instant::now();
@@ -225,6 +228,9 @@ fn finish(result: Option<Submitted>) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// Least time between two single registrations.
+const THINK_TIME: Duration = Duration::from_millis(250);
 
 /// Clock ticks a second, as `/proc` counts them on Linux.
 const TICKS_PER_S: f64 = 100.0;

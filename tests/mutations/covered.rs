@@ -4,8 +4,9 @@
 //! `named`); `did::Error` from `NoSuchMethod` to `RankNotRemovable`, and `authority::Error` but for
 //! five (they are refusals of operations that were taken; the runtime's own tests meet each);
 //! `{did, revocation, grant}::Error::Refused` and `NotFound` of `grant` (no check of a batch's item
-//! leads there); `DecodeError::{ProofTooLong, TooManySteps}` (need megabytes; the primitives'
-//! tests make them).
+//! leads there); reasons that need a frozen identity, a stale or unreadable view, a controller or a
+//! clock that differs (the access function's own tests meet them);
+//! `DecodeError::{ProofTooLong, TooManySteps}` (need megabytes; the primitives' tests make them).
 
 /// Variants by type.
 pub(crate) const ERRORS: &[(&str, &[&str])] = &[
@@ -170,6 +171,20 @@ pub(crate) const ERRORS: &[(&str, &[&str])] = &[
             "SignatureInvalid",
             "TokenBeforeCutoff",
             "TokenRevoked",
+            "GrantMalformed",
+            "OwnerMismatch",
+            "GrantChainBroken",
+            "AssigneeMismatch",
+            "DelegationTooDeep",
+            "NotAttenuated",
+            "ConstraintUnmet",
+            "ActionNotGranted",
+            "ResourceNotGranted",
+            "ResourceMalformed",
+            "GrantNotFound",
+            "GrantRevoked",
+            "GrantExpired",
+            "GrantEpochStale",
         ],
     ),
 ];

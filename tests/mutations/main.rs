@@ -13,6 +13,7 @@
     reason = "test code, whose counts are to be read"
 )]
 
+mod access;
 mod author;
 mod bytes;
 mod covered;
@@ -49,6 +50,7 @@ const PARTS: &[(Part, usize)] = &[
     (ledger::envelope::field_half, 2),
     (login::byte_half, 1),
     (login::field_half, 1),
+    (access::field_half, 1),
 ];
 
 /// Goal: nothing but valid messages is taken. Method: seeded mutations of every wire type, in

@@ -4,6 +4,7 @@
 mod crowd;
 mod faults;
 mod governance;
+mod launcher;
 mod readme;
 mod story;
 mod support;

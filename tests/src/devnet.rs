@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use allod_identity_client::keys::SecretKey;
 use allod_identity_client::rpc::{Client, ClientConfig};
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -151,6 +151,31 @@ impl Devnet {
     /// Returns the directory of the network.
     pub fn dir(&self) -> &std::path::Path {
         self.dir.path()
+    }
+
+    /// Returns the process ids of the nodes that run.
+    ///
+    /// # Errors
+    /// The network does not answer.
+    pub async fn pids(&self) -> anyhow::Result<Vec<u32>> {
+        let status = self.control(&["status"]).await?;
+        let nodes = status["nodes"].as_array().context("status lists nodes")?;
+        let pids = nodes.iter().filter_map(|node| node["pid"].as_u64());
+        Ok(pids.filter_map(|pid| u32::try_from(pid).ok()).collect())
+    }
+
+    /// Ends `allod-devnet` itself by `signal` (`KILL`, `INT`) and waits for it.
+    ///
+    /// # Errors
+    /// It cannot be signalled.
+    pub async fn signal_launcher(&mut self, signal: &str) -> anyhow::Result<()> {
+        let id = self.child.id().context("the launcher runs")?;
+        let sent = Command::new("kill")
+            .args(["-s", signal, &id.to_string()])
+            .status();
+        ensure!(sent.await?.success(), "the launcher cannot be signalled");
+        self.child.wait().await?;
+        Ok(())
     }
 
     /// Ends the network and waits for it.

@@ -74,7 +74,7 @@ async fn run(options: &Options, seed: u64) -> anyhow::Result<()> {
         "devnet up                           {:8.1} s",
         begun.elapsed().as_secs_f64()
     );
-    let pids = pids(&net).await?;
+    let pids = net.pids().await?;
     idle(options, &pids).await?;
     latency(options, &net, seed).await?;
     throughput(options, &net, &pids, seed, check).await?;
@@ -101,16 +101,6 @@ fn batch_check_us() -> f64 {
         Signatures::new(Arc::new(OsEntropy)).prepare(&items);
     }
     (own_cpu() - begun).as_secs_f64() * 1e6 / f64::from(COUNT * ROUNDS)
-}
-
-async fn pids(net: &Devnet) -> anyhow::Result<Vec<u32>> {
-    let status = net.control(&["status"]).await?;
-    let nodes = status["nodes"].as_array().context("status lists nodes")?;
-    let pid = |node: &serde_json::Value| node["pid"].as_u64().and_then(|p| u32::try_from(p).ok());
-    nodes
-        .iter()
-        .map(|node| pid(node).context("a node does not run"))
-        .collect()
 }
 
 async fn idle(options: &Options, pids: &[u32]) -> anyhow::Result<()> {

@@ -205,6 +205,6 @@ mod tests {
         let loads = [
             Empty, Empty, Empty, Empty, Empty, Empty, Useful, Empty, Empty,
         ];
-        assert_eq!(loads.map(&mut beat), [1, 2, 4, 8, 10, 10, 1, 1, 2]);
+        assert_eq!(loads.map(&mut beat), [1, 2, 4, 5, 5, 5, 1, 1, 2]);
     }
 }

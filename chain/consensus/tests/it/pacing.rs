@@ -11,7 +11,7 @@ fn gaps(net: &Net) -> Vec<Duration> {
     times.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
-/// Goal: an idle chain beats from 1 s to 10 s. Method: no work for two minutes; measure.
+/// Goal: an idle chain beats from 1 s to 5 s. Method: no work for two minutes; measure.
 #[test]
 fn an_idle_chain_slows_down_to_its_longest_heartbeat() {
     simulate(async {
@@ -24,7 +24,7 @@ fn an_idle_chain_slows_down_to_its_longest_heartbeat() {
         tokio::time::sleep(Duration::from_secs(120)).await;
         let gaps = gaps(&net);
         let near = |gap: Duration, s: u64| gap.abs_diff(Duration::from_secs(s)).as_millis() < 150;
-        for (gap, expected) in gaps.iter().zip([1, 2, 4, 8, 10, 10, 10]) {
+        for (gap, expected) in gaps.iter().zip([1, 2, 4, 5, 5, 5, 5]) {
             assert!(near(*gap, expected), "{gaps:?}");
         }
         net.assert_agreement();
@@ -32,7 +32,7 @@ fn an_idle_chain_slows_down_to_its_longest_heartbeat() {
 }
 
 /// Goal: the first block after idle comes at once, then the heartbeat starts over. Method: give
-/// work once in the middle of a ten-second pause.
+/// work once in the middle of a pause.
 #[test]
 fn work_ends_an_idle_pause_at_once() {
     simulate(async {

@@ -42,6 +42,7 @@ devnet: build ## build and run a local network of four validators (DEVNET_ARGS="
 	bin/allod-devnet up $(DEVNET_ARGS)
 
 test: build ## every Rust test, then the clients of other languages
+	@scripts/system curl procps # the tutorial talks by curl, tests end processes by kill
 	$(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
 	@$(MAKE) --no-print-directory test-js test-subxt
 

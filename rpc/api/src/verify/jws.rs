@@ -151,7 +151,7 @@ impl<'a> ParsedJws<'a> {
 
     /// Verifies the signature under `key`.
     ///
-    /// Cost: about 50 µs for Ed25519, 400 µs for P-256 (measured in a development build).
+    /// Cost: one signature check; a P-256 one costs several times an Ed25519 one.
     pub(crate) fn verify(&self, key: &MethodKey) -> Result<(), ReasonCode> {
         let message = self.signing_input.as_bytes();
         match (self.algorithm, key) {

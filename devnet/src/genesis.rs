@@ -281,6 +281,7 @@ fn chain_spec(manifest: &Manifest) -> anyhow::Result<ChainSpec> {
         },
         parameters: ParametersSpec {
             validator_change_period_ms: VALIDATOR_CHANGE_PERIOD_MS,
+            ..ParametersSpec::default()
         },
     })
 }

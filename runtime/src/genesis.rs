@@ -1,4 +1,4 @@
-//! The first state: who holds which role, and the numbers fixed for good.
+//! The first state: who holds which role, and the numbers everything starts with.
 //!
 //! Genesis holds raw keys, no identities: seed identities are incepted from block 1.
 
@@ -42,7 +42,7 @@ pub struct GenesisConfig {
     pub admission_vouchers: bool,
     /// Bits of work that admit new identities, if any do; for development networks only.
     pub admission_work_bits: Option<u8>,
-    /// Numbers fixed for good.
+    /// Numbers that trustees may change later.
     pub parameters: Parameters,
 }
 
@@ -85,6 +85,9 @@ pub enum GenesisError {
         /// The bits found.
         bits: u8,
     },
+    /// Numbers out of their bounds.
+    #[error("parameters lie outside their bounds")]
+    Parameters,
     /// A fork without origin, or an origin without fork.
     #[error("origin and fork number contradict each other")]
     Fork,
@@ -117,6 +120,9 @@ pub(crate) fn write(state: &mut Overlay<'_>, config: &GenesisConfig) -> Result<(
         fork_id: config.fork_id,
     };
     authority::ORIGIN.put(state, &origin);
+    if !config.parameters.are_valid_at_genesis() {
+        return Err(GenesisError::Parameters);
+    }
     authority::PARAMETERS.put(state, &config.parameters);
     write_trustees(state, config)?;
     write_registrars(state, config)?;

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use allod_primitives::tree::value_hash;
 use allod_primitives::{BoundedVec, ForkId, H256, Header, PublicKey, Text, TimeMs};
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
-use allod_runtime::authority::types::{Parameters, STORED_VERSION, ValidatorInfo};
+use allod_runtime::authority::types::{
+    ControlParameters, Parameters, STORED_VERSION, ValidatorInfo,
+};
 use allod_runtime::executive::{self, Executed};
 use allod_runtime::genesis::{GenesisConfig, GenesisError};
 use allod_runtime::tree::Tree;
@@ -53,7 +55,7 @@ pub struct ChainSpec {
     pub observers: Vec<ObserverSpec>,
     /// How new identities are taken in.
     pub admission: AdmissionSpec,
-    /// Numbers fixed for good.
+    /// Numbers that trustees may change later.
     #[serde(default)]
     pub parameters: ParametersSpec,
 }
@@ -125,19 +127,44 @@ pub struct AdmissionSpec {
     pub work_bits: Option<u8>,
 }
 
-/// Numbers fixed at genesis.
+/// Numbers that trustees may change later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct ParametersSpec {
     /// Milliseconds in which at most a third of the validators may change. Default 3,600,000.
     pub validator_change_period_ms: u64,
+    /// Bounds of the delays of changes of control.
+    pub control: ControlSpec,
 }
 
 impl Default for ParametersSpec {
     fn default() -> Self {
-        let validator_change_period_ms = Parameters::default().validator_change_period_ms;
         Self {
-            validator_change_period_ms,
+            validator_change_period_ms: Parameters::default().validator_change_period_ms,
+            control: ControlSpec::default(),
+        }
+    }
+}
+
+/// Bounds of the delays that identities give their changes of control.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct ControlSpec {
+    /// Shortest, in milliseconds; 1 hour to 7 days. Default 24 hours.
+    pub delay_ms_min: u64,
+    /// Longest, in milliseconds; 7 to 90 days. Default 30 days.
+    pub delay_ms_max: u64,
+}
+
+impl Default for ControlSpec {
+    fn default() -> Self {
+        let ControlParameters {
+            delay_ms_min,
+            delay_ms_max,
+        } = ControlParameters::default();
+        Self {
+            delay_ms_min,
+            delay_ms_max,
         }
     }
 }
@@ -278,6 +305,10 @@ impl ChainSpec {
             parameters: Parameters {
                 version: STORED_VERSION,
                 validator_change_period_ms: self.parameters.validator_change_period_ms,
+                control: ControlParameters {
+                    delay_ms_min: self.parameters.control.delay_ms_min,
+                    delay_ms_max: self.parameters.control.delay_ms_max,
+                },
                 ..Parameters::default()
             },
         })

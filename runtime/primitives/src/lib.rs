@@ -24,6 +24,7 @@ pub mod crypto;
 pub mod did;
 pub mod document;
 pub mod extrinsic;
+pub mod governance;
 pub mod grant;
 pub mod hash;
 pub mod header;

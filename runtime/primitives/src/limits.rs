@@ -30,6 +30,22 @@ pub const OBSERVERS_MAX: u32 = 256;
 pub const PROPOSAL_VALIDITY_MS_MAX: u64 = 31 * 86_400_000;
 /// Actions of one proposal.
 pub const PROPOSAL_ACTIONS_MAX: u32 = 8;
+/// Milliseconds between blocks under load that trustees may not go below.
+pub const BLOCK_SPACING_MS_MIN: u32 = 50;
+/// Milliseconds between blocks, under load or idle, that trustees may not go above.
+pub const BLOCK_INTERVAL_MS_MAX: u32 = 60_000;
+/// Milliseconds of the period of validator changes that trustees may not go below.
+pub const VALIDATOR_CHANGE_PERIOD_MS_MIN: u64 = 60_000;
+/// Milliseconds of the period of validator changes that trustees may not go above.
+pub const VALIDATOR_CHANGE_PERIOD_MS_MAX: u64 = 30 * 86_400_000;
+/// Milliseconds below which trustees cannot set the least delay of a change of control.
+pub const CONTROL_DELAY_MS_MIN_FLOOR: u64 = 3_600_000;
+/// Milliseconds above which trustees cannot set the least delay of a change of control.
+pub const CONTROL_DELAY_MS_MIN_CEILING: u64 = 7 * 86_400_000;
+/// Milliseconds below which trustees cannot set the longest delay of a change of control.
+pub const CONTROL_DELAY_MS_MAX_FLOOR: u64 = 7 * 86_400_000;
+/// Milliseconds above which trustees cannot set the longest delay of a change of control.
+pub const CONTROL_DELAY_MS_MAX_CEILING: u64 = 90 * 86_400_000;
 /// Bytes of a peer's libp2p identity.
 pub const PEER_ID_BYTES_MAX: u32 = 64;
 /// Bytes of a peer's address (a multiaddr as text).

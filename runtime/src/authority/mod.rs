@@ -23,10 +23,12 @@ pub use error::Error;
 pub use event::Event;
 pub use registrar::{OverBudget, charge, check_budget, is_registrar, registrar, remaining_budget};
 pub use sets::{Peer, PeerRole, peers, validator_sets};
-pub use storage::{admission_policy, chain_id, has_role, is_trustee, parameters};
+pub use storage::{
+    admission_policy, chain_id, control_parameters, has_role, is_trustee, parameters,
+};
 pub use types::{
-    Action, AdmissionPolicy, Observer, Parameters, PeerAddress, PeerId, Proposal, Registrar,
-    ScheduledUpgrade, Trustees, ValidatorInfo,
+    Action, AdmissionPolicy, ControlParameters, Observer, Parameters, PeerAddress, PeerId,
+    Proposal, Registrar, ScheduledUpgrade, Trustees, ValidatorInfo,
 };
 pub use upgrade::{UpgradeRequired, scheduled_upgrade};
 

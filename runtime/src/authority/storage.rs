@@ -4,8 +4,8 @@ use allod_primitives::keys::Hasher;
 use allod_primitives::{ChainId, H256, PublicKey};
 
 use super::types::{
-    AdmissionPolicy, Observer, OpenProposals, Origin, Parameters, PeerId, Proposal, RecentChanges,
-    Registrar, ScheduledUpgrade, SetEntry, StoredValidator, Trustees,
+    AdmissionPolicy, ControlParameters, Observer, OpenProposals, Origin, Parameters, PeerId,
+    Proposal, RecentChanges, Registrar, ScheduledUpgrade, SetEntry, StoredValidator, Trustees,
 };
 use crate::frame::{Map, StateRead, StorageEntry, Value};
 
@@ -13,7 +13,7 @@ const PALLET: &str = "Authority";
 
 /// Where the chain comes from.
 pub const ORIGIN: Value<Origin> = Value::new(PALLET, "Origin");
-/// Numbers fixed at genesis.
+/// Numbers that trustees may change within bounds.
 pub const PARAMETERS: Value<Parameters> = Value::new(PALLET, "Parameters");
 /// Who decides.
 pub const TRUSTEES: Value<Trustees> = Value::new(PALLET, "Trustees");
@@ -55,9 +55,15 @@ pub fn chain_id(state: &(impl StateRead + ?Sized), genesis_hash: &H256) -> Chain
     }
 }
 
-/// Returns the numbers fixed at genesis.
+/// Returns the numbers that trustees may change within bounds.
 pub fn parameters(state: &(impl StateRead + ?Sized)) -> Parameters {
     PARAMETERS.get(state).unwrap_or_default()
+}
+
+/// Returns the bounds that every delay of a pending change of control is clamped to when it is
+/// proposed.
+pub fn control_parameters(state: &(impl StateRead + ?Sized)) -> ControlParameters {
+    parameters(state).control
 }
 
 /// Returns how identities are admitted; nothing admits in an empty state.
@@ -85,7 +91,10 @@ pub fn has_role(state: &(impl StateRead + ?Sized), account: &PublicKey) -> bool 
 pub fn storage_metadata() -> Vec<StorageEntry> {
     vec![
         StorageEntry::value(&ORIGIN, "Where the chain comes from."),
-        StorageEntry::value(&PARAMETERS, "Numbers fixed at genesis."),
+        StorageEntry::value(
+            &PARAMETERS,
+            "Numbers that trustees may change within bounds.",
+        ),
         StorageEntry::value(&TRUSTEES, "Accounts that decide, and how many it takes."),
         StorageEntry::map(&REGISTRARS, "Budgets and their use, by account."),
         StorageEntry::value(&ADMISSION, "How new identities are admitted."),

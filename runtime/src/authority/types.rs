@@ -8,6 +8,8 @@ use allod_primitives::{BoundedVec, H256, Height, PublicKey, Text, TimeMs, Valida
 use parity_scale_codec::{Decode, Encode};
 use scale_info::TypeInfo;
 
+pub use allod_primitives::governance::{ControlParameters, Parameters};
+
 /// Version byte of the pallet's stored types.
 pub const STORED_VERSION: u8 = 1;
 
@@ -195,33 +197,6 @@ pub struct ScheduledUpgrade {
     pub spec_version: u32,
     /// First block it executes.
     pub height: Height,
-}
-
-/// Numbers fixed at genesis.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub struct Parameters {
-    /// [`STORED_VERSION`].
-    pub version: u8,
-    /// Least distance between blocks under load, in milliseconds; a hint to proposers.
-    pub block_spacing_ms: u32,
-    /// Shortest distance between blocks when idle, in milliseconds; a hint to proposers.
-    pub heartbeat_ms_min: u32,
-    /// Longest distance between blocks when idle, in milliseconds; a hint to proposers.
-    pub heartbeat_ms_max: u32,
-    /// Milliseconds in which at most f validators may change.
-    pub validator_change_period_ms: u64,
-}
-
-impl Default for Parameters {
-    fn default() -> Self {
-        Self {
-            version: STORED_VERSION,
-            block_spacing_ms: 200,
-            heartbeat_ms_min: 1_000,
-            heartbeat_ms_max: 5_000,
-            validator_change_period_ms: 3_600_000,
-        }
-    }
 }
 
 /// Where this chain comes from.

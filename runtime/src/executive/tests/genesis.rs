@@ -68,6 +68,21 @@ fn roles_that_cannot_work_are_refused() {
     assert_eq!(error, GenesisError::Registrar { account });
     let error = refused(|c| c.admission_work_bits = Some(33));
     assert_eq!(error, GenesisError::Work { bits: 33 });
+    let hour = 3_600_000;
+    for (delay_ms_min, delay_ms_max) in [
+        (hour - 1, 168 * hour),
+        (169 * hour, 200 * hour),
+        (hour, 167 * hour),
+        (hour, 91 * 24 * hour),
+    ] {
+        let error = refused(|c| {
+            c.parameters.control = authority::ControlParameters {
+                delay_ms_min,
+                delay_ms_max,
+            };
+        });
+        assert_eq!(error, GenesisError::Parameters);
+    }
 }
 
 #[test]

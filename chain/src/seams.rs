@@ -3,13 +3,15 @@
 //! [`crate::gossip::Gossip`], agreement and its network `allod_consensus::Seams`.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use allod_primitives::TimeMs;
 use parking_lot::Mutex;
 use rand::rngs::{OsRng, StdRng};
 use rand::{RngCore, SeedableRng};
+
+use crate::limits::CLOCK_AHEAD_MAX;
 
 /// The wall clock.
 pub trait Clock: Send + Sync + fmt::Debug + 'static {
@@ -26,6 +28,55 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         let ms = since.map(|d| d.as_millis()).unwrap_or(0);
         TimeMs(u64::try_from(ms).unwrap_or(u64::MAX))
+    }
+}
+
+/// The operating system's clock, set forward: time travel on development networks (ADR 0007).
+/// It can only be set further ahead.
+#[derive(Debug, Default)]
+pub struct AheadClock {
+    ahead_ms: AtomicU64,
+}
+
+/// A clock that was asked to go further ahead than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{asked_ms} ms ahead is more than a clock may be, {} ms", CLOCK_AHEAD_MAX.as_millis())]
+pub struct TooFarAhead {
+    /// How far it was asked to be, in milliseconds.
+    pub asked_ms: u64,
+}
+
+impl AheadClock {
+    /// Returns a clock that is `ahead` of the system's, in whole milliseconds.
+    ///
+    /// # Errors
+    /// [`TooFarAhead`] beyond [`CLOCK_AHEAD_MAX`].
+    pub fn new(ahead: Duration) -> Result<Self, TooFarAhead> {
+        let clock = Self::default();
+        clock.set_ahead(ahead)?;
+        Ok(clock)
+    }
+
+    /// Sets how far the clock is ahead of the system's, and returns how far it is then: nothing
+    /// changes if it is as far already, so telling it twice does no harm.
+    ///
+    /// # Errors
+    /// [`TooFarAhead`] beyond [`CLOCK_AHEAD_MAX`]; nothing changes then.
+    pub fn set_ahead(&self, ahead: Duration) -> Result<Duration, TooFarAhead> {
+        let asked_ms = u64::try_from(ahead.as_millis()).unwrap_or(u64::MAX);
+        if ahead > CLOCK_AHEAD_MAX {
+            return Err(TooFarAhead { asked_ms });
+        }
+        let before = self.ahead_ms.fetch_max(asked_ms, Ordering::Relaxed);
+        Ok(Duration::from_millis(before.max(asked_ms)))
+    }
+}
+
+impl Clock for AheadClock {
+    fn now(&self) -> TimeMs {
+        SystemClock
+            .now()
+            .plus_ms(self.ahead_ms.load(Ordering::Relaxed))
     }
 }
 
@@ -103,5 +154,31 @@ pub(crate) fn heavy<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         _ => work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_set_ahead_goes_on_from_there_and_never_back() {
+        let hour = Duration::from_secs(3600);
+        let clock = AheadClock::new(hour).unwrap();
+        let ahead_ms = || clock.now().0 - SystemClock.now().0;
+        assert!((3_599_000..=3_600_000).contains(&ahead_ms()));
+        assert_eq!(clock.set_ahead(hour * 2), Ok(hour * 2));
+        assert_eq!(clock.set_ahead(hour), Ok(hour * 2), "it stays where it is");
+        assert!((7_199_000..=7_200_000).contains(&ahead_ms()));
+    }
+
+    #[test]
+    fn a_clock_cannot_be_set_further_ahead_than_the_limit() {
+        let clock = AheadClock::new(CLOCK_AHEAD_MAX).unwrap();
+        let beyond = CLOCK_AHEAD_MAX + Duration::from_millis(1);
+        assert!(clock.set_ahead(beyond).is_err());
+        assert!(clock.set_ahead(Duration::MAX).is_err());
+        assert!(AheadClock::new(beyond).is_err());
+        assert_eq!(clock.set_ahead(Duration::ZERO), Ok(CLOCK_AHEAD_MAX));
     }
 }

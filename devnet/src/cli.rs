@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::control::{self, Reply, Request};
 use crate::layout::Layout;
-use crate::{report, supervisor};
+use crate::{advance, report, supervisor};
 
 /// Run, watch and break a local Allod network. Its keys are public: for development only.
 #[derive(Debug, Parser)]
@@ -45,6 +46,12 @@ pub(crate) enum Command {
     },
     /// Start one more node; governance must admit it before the others talk to it
     Add,
+    /// Set the clocks of all nodes forward, and wait for blocks of the new time
+    Advance {
+        /// How far: 90s, 15m, 72h or 3d
+        #[arg(allow_hyphen_values = true, value_parser = advance::span)]
+        by: Duration,
+    },
     /// Print a node's log
     Logs {
         /// Number of the node, from 0
@@ -106,6 +113,7 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             cli,
             &control::ask(&layout, &Request::Restart { node: *node }).await?,
         ),
+        Command::Advance { by } => advance::run(cli, &layout, *by).await,
         Command::Add => finish(cli, &control::ask(&layout, &Request::Add).await?),
     }
 }

@@ -25,6 +25,9 @@ pub(crate) enum Request {
     Restart { node: usize },
     /// Start one more node.
     Add,
+    /// Set all clocks forward.
+    #[serde(rename_all = "camelCase")]
+    Advance { by_ms: u64 },
 }
 
 /// How a node is.
@@ -35,8 +38,20 @@ pub(crate) struct NodeStatus {
     pub(crate) rpc: String,
     pub(crate) height: Option<u64>,
     pub(crate) peers: Option<u64>,
+    /// Time of its newest block, ms since 1970.
+    pub(crate) time: Option<u64>,
     /// What ended it, if it does not run.
     pub(crate) ended: Option<String>,
+}
+
+/// Clocks that were set forward.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ClockSet {
+    /// How far they are ahead of the system's now.
+    pub(crate) ahead_ms: u64,
+    /// A block of this time or later was made by a clock that is set; ms since 1970.
+    pub(crate) time: u64,
 }
 
 /// The answer.
@@ -47,6 +62,8 @@ pub(crate) enum Reply {
     Nodes(Vec<NodeStatus>),
     /// Done.
     Done(String),
+    /// The clocks are set.
+    Set(ClockSet),
     /// Refused.
     Refused(String),
 }

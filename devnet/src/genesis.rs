@@ -1,7 +1,9 @@
 //! The network's files, made once from the seed: chain specification, keys, configurations.
 
 use std::fs;
+use std::io::Write;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use allod_chain::config::{ConsensusSection, KeysConfig, NodeConfig, RpcSection};
 use allod_chain::keyfile;
@@ -15,6 +17,7 @@ use anyhow::{Context, bail};
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
+use crate::advance::Span;
 use crate::cli::Up;
 use crate::keys::{derive, public};
 use crate::layout::Layout;
@@ -44,6 +47,9 @@ pub(crate) struct Manifest {
     pub(crate) host: IpAddr,
     pub(crate) rpc_port: u16,
     pub(crate) chain: ChainEntry,
+    /// How far the nodes' clocks are ahead of the system's.
+    #[serde(default)]
+    pub(crate) clock_ahead_ms: u64,
     pub(crate) nodes: Vec<NodeEntry>,
     pub(crate) keys: KeyEntries,
     pub(crate) identities: Identities,
@@ -97,9 +103,18 @@ pub(crate) struct Identities {
 }
 
 impl Manifest {
+    /// Writes it in one step: `allod` reads it at any time, and a clock's offset that was
+    /// forgotten would set the network back.
     pub(crate) fn write(&self, layout: &Layout) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
-        fs::write(layout.manifest(), text + "\n").context("writing devnet.json")
+        let whole = layout.manifest().with_extension("json.new");
+        let write = || {
+            let mut file = fs::File::create(&whole)?;
+            file.write_all((text + "\n").as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&whole, layout.manifest())
+        };
+        write().context("writing devnet.json")
     }
 
     /// Returns what `up` shows a person.
@@ -112,6 +127,10 @@ impl Manifest {
         ));
         line("  UNSAFE: every key below is public".into());
         line(format!("network   did:allod:{}", self.chain.network));
+        if self.clock_ahead_ms > 0 {
+            let ahead = Span(Duration::from_millis(self.clock_ahead_ms));
+            line(format!("clock     {ahead} ahead of this machine's"));
+        }
         for node in &self.nodes {
             line(format!(
                 "node {}    {}  {}  {}",
@@ -166,6 +185,7 @@ pub(crate) fn prepare(up: &Up, layout: &Layout) -> anyhow::Result<Manifest> {
         host,
         rpc_port: up.rpc_port,
         chain: ChainEntry::default(),
+        clock_ahead_ms: 0,
         nodes: Vec::new(),
         keys,
         identities: Identities {

@@ -21,8 +21,17 @@ const PROBE_WAIT: Duration = Duration::from_secs(2);
 /// How long an inception is valid.
 const VALID_MS: u64 = 600_000;
 
-/// Returns a node's height and number of peers, if it answers.
-pub(crate) async fn probe(rpc: &str) -> Option<(u64, u64)> {
+/// How a node stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub(crate) height: u64,
+    /// Time of the newest block, ms since 1970.
+    pub(crate) time: u64,
+    pub(crate) peers: u64,
+}
+
+/// Returns how a node stands, if it answers.
+pub(crate) async fn probe(rpc: &str) -> Option<Standing> {
     let config = ClientConfig {
         timeout: PROBE_WAIT,
         ..ClientConfig::new(rpc)
@@ -30,7 +39,11 @@ pub(crate) async fn probe(rpc: &str) -> Option<(u64, u64)> {
     let client = Client::new(&config).ok()?;
     let context = client.context().await.ok()?;
     let health = client.health().await.ok()?;
-    Some((context.height, health.peers))
+    Some(Standing {
+        height: context.height,
+        time: context.time,
+        peers: health.peers,
+    })
 }
 
 /// Creates alice and bob on the ledger and their files, as far as they are not there, and notes

@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command's data goes to stdout")]
 
+mod advance;
 mod cli;
 mod control;
 mod genesis;

@@ -20,6 +20,12 @@ pub(crate) fn fail(cli: &Cli, error: &anyhow::Error) -> ExitCode {
         "start one with `allod-devnet up`, or name its directory with --dir"
     } else if text.contains("--fresh") {
         "`allod-devnet up --fresh` begins anew and deletes the old network"
+    } else if text.contains("clocks can be") {
+        "`allod-devnet up --fresh` begins anew with this machine's time"
+    } else if text.contains("no node runs") {
+        "`allod-devnet restart N` starts a node"
+    } else if text.contains("block of the new time") {
+        "the clocks stay set; `allod-devnet status` shows which nodes run, more than two thirds must"
     } else if text.contains("its log is") {
         "`allod-devnet logs N` prints a node's log"
     } else {
@@ -79,6 +85,7 @@ pub(crate) fn reply(cli: &Cli, reply: &Reply) -> anyhow::Result<ExitCode> {
     match reply {
         Reply::Nodes(nodes) => nodes.iter().for_each(print_node),
         Reply::Done(what) | Reply::Refused(what) => println!("{what}"),
+        Reply::Set(set) => println!("clocks are {} ms ahead", set.ahead_ms),
     }
     Ok(ExitCode::SUCCESS)
 }

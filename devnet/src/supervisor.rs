@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,10 +17,10 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::cli::{Cli, Up};
-use crate::control::{self, Asked, NodeStatus, Reply, Request};
+use crate::control::{self, Asked, ClockSet, NodeStatus, Reply, Request};
 use crate::genesis::{self, Manifest};
 use crate::layout::Layout;
-use crate::{identities, report};
+use crate::{advance, identities, report};
 
 /// How long a node may take to stop before it is killed.
 const STOP_WAIT: Duration = Duration::from_secs(10);
@@ -27,11 +28,13 @@ const STOP_WAIT: Duration = Duration::from_secs(10);
 const START_WAIT: Duration = Duration::from_secs(120);
 /// Between two looks at the network while it starts.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a node may take to read a line: it always reads, unless it is stopped.
+const TELL_WAIT: Duration = Duration::from_secs(1);
 /// Nodes one network may have.
 const NODES_MAX: usize = 32;
 
-/// One node process, or what is left of it. The pipe to its standard input is never written: the
-/// node stops when it closes, so that it cannot outlive this program.
+/// One node process, or what is left of it. The pipe to its standard input carries how far its
+/// clock is ahead; the node stops when it closes, so that it cannot outlive this program.
 #[derive(Debug)]
 struct Node {
     child: Option<(Child, ChildStdin)>,
@@ -149,6 +152,8 @@ impl Network {
             .arg("--config")
             .arg(self.layout.node(index).join("config.toml"))
             .arg("--stop-on-stdin-eof")
+            .arg("--clock-ahead-ms-unsafe")
+            .arg(self.manifest.clock_ahead_ms.to_string())
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -179,8 +184,8 @@ impl Network {
     }
 
     async fn height(&self, index: usize) -> Option<u64> {
-        let status = identities::probe(&self.manifest.nodes[index].rpc).await?;
-        Some(status.0)
+        let standing = identities::probe(&self.manifest.nodes[index].rpc).await?;
+        Some(standing.height)
     }
 
     /// Answers commands until a signal or `stop`.
@@ -215,6 +220,10 @@ impl Network {
             Request::Kill { node } => self.kill(node).await,
             Request::Restart { node } => self.restart(node).await,
             Request::Add => self.add(),
+            Request::Advance { by_ms } => match self.advance(by_ms).await {
+                Ok(set) => return Reply::Set(set),
+                Err(error) => Err(error),
+            },
         };
         result.map_or_else(|error| Reply::Refused(format!("{error:#}")), Reply::Done)
     }
@@ -235,8 +244,9 @@ impl Network {
                     .as_ref()
                     .and_then(|(child, _)| child.id()),
                 rpc,
-                height: probed.map(|p| p.0),
-                peers: probed.map(|p| p.1),
+                height: probed.map(|it| it.height),
+                peers: probed.map(|it| it.peers),
+                time: probed.map(|it| it.time),
                 ended: self.nodes[index].ended.clone(),
             });
         }
@@ -284,6 +294,27 @@ impl Network {
         });
         self.spawn(index)?;
         Ok(serde_json::to_string(&self.manifest.nodes[index])?)
+    }
+
+    /// Sets all clocks forward. The sum is kept before any node hears of it, so that a node that
+    /// is started again, or the next `up`, is not behind.
+    async fn advance(&mut self, by_ms: u64) -> anyhow::Result<ClockSet> {
+        for index in 0..self.nodes.len() {
+            self.look(index);
+        }
+        if self.nodes.iter().all(|node| node.child.is_none()) {
+            bail!("no node runs; a clock is set while blocks are made");
+        }
+        let set = advance::sum(self.manifest.clock_ahead_ms, by_ms)?;
+        self.manifest.clock_ahead_ms = set.ahead_ms;
+        self.manifest.write(&self.layout)?;
+        let line = format!("clock-ahead-ms {}\n", set.ahead_ms);
+        let pipes = self.nodes.iter_mut().filter_map(|node| node.child.as_mut());
+        for (_, stdin) in pipes {
+            // A node that ends now hears of it when it is started again.
+            let _ = tokio::time::timeout(TELL_WAIT, stdin.write_all(line.as_bytes())).await;
+        }
+        Ok(set)
     }
 
     /// Ends all nodes: asks all, then kills what is left after a while.

@@ -3,7 +3,7 @@
 //! Whoever acts for an identity needs four things, one module each: [`keys`] keeps secrets in
 //! files, [`operation`] builds and signs what the ledger accepts, [`jwt`] signs what other
 //! services accept, [`grants`] hands out access without telling the ledger to whom. [`rpc`] talks
-//! to nodes.
+//! to nodes. [`clock`] tells the time.
 //!
 //! It sees the chain through the RPC contract and the verifier kernel only: what it can do, any
 //! stranger can. It fails closed: no answer and an unreachable node are never an "allow".
@@ -24,6 +24,7 @@
 //! # Ok::<(), operation::BuildError>(())
 //! ```
 
+pub mod clock;
 pub mod grants;
 pub mod hex;
 pub mod jwt;

@@ -8,3 +8,4 @@ mod launcher;
 mod readme;
 mod story;
 mod support;
+mod time;

@@ -4,9 +4,12 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
+use allod_identity_client::clock::Clock;
 use allod_identity_client::keys::SecretKey;
 use allod_identity_client::rpc::{Client, ClientConfig};
+use allod_primitives::TimeMs;
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -146,6 +149,34 @@ impl Devnet {
         self.control(&["restart", &index.to_string()])
             .await
             .map(|_| ())
+    }
+
+    /// Sets the clocks of all nodes forward and waits until every running node has a finalized
+    /// block of the new time. Offsets add up, and survive restarts. Returns the time of the newest
+    /// block then, on the node that is furthest behind.
+    ///
+    /// `by`: at most ten years in sum; parts of a second are rounded up.
+    ///
+    /// # Panics
+    /// The network did not get there within a minute, such as without a quorum of running nodes.
+    pub async fn advance(&self, by: Duration) -> TimeMs {
+        let told = self.try_advance(by).await;
+        told.unwrap_or_else(|error| panic!("the network did not travel {by:?}: {error:#}"))
+    }
+
+    async fn try_advance(&self, by: Duration) -> anyhow::Result<TimeMs> {
+        let seconds = by.as_secs() + u64::from(by.subsec_nanos() > 0);
+        let told = self.control(&["advance", &format!("{seconds}s")]).await?;
+        let time = told["advanced"]["time"].as_u64();
+        time.map(TimeMs).context("the answer names the time")
+    }
+
+    /// Returns the time of the nodes' clocks: this machine's, and what it was set forward.
+    ///
+    /// # Errors
+    /// The network's file cannot be read.
+    pub fn now(&self) -> anyhow::Result<TimeMs> {
+        Ok(Clock::devnet(self.dir(), &[])?.now())
     }
 
     /// Returns the directory of the network.

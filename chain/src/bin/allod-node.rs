@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 use std::process;
+use std::time::Duration;
 
 use allod_chain::keyfile;
 use allod_chain::ledger::Genesis;
@@ -35,6 +36,10 @@ enum Command {
         /// Stop when standard input ends, so as not to outlive the launcher.
         #[arg(long)]
         stop_on_stdin_eof: bool,
+        /// Development networks only: be this far ahead of the system's clock, in milliseconds,
+        /// and take `clock-ahead-ms N` from standard input to go further.
+        #[arg(long, value_name = "MS")]
+        clock_ahead_ms_unsafe: Option<u64>,
         /// How a line of the log looks.
         #[arg(long, value_enum, default_value_t, env = "ALLOD_LOG_FORMAT")]
         log_format: LogFormat,
@@ -74,6 +79,7 @@ fn main() -> process::ExitCode {
         Command::Run {
             config,
             stop_on_stdin_eof,
+            clock_ahead_ms_unsafe,
             log_format,
             log,
         } => {
@@ -83,6 +89,7 @@ fn main() -> process::ExitCode {
             run_node(&RunOptions {
                 config,
                 stop_on_stdin_eof,
+                clock_ahead_unsafe: clock_ahead_ms_unsafe.map(Duration::from_millis),
             })
         }
         Command::Key { command } => told(key(&command)),

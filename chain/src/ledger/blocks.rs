@@ -9,6 +9,7 @@ use allod_primitives::{Block, H256, Header, Height, TimeMs, decode_strict};
 use allod_runtime::executive::{self, BlockError, Executed};
 use allod_runtime::tree::Preview;
 use parity_scale_codec::Encode;
+use tokio::time::Instant;
 
 use super::application::{Ledger, Outcome};
 use super::chain::{Chain, Halt};
@@ -23,7 +24,7 @@ impl Ledger {
         let mut limits = self.config.limits;
         limits.items = limits.items.min(self.pace.items);
         let count = limits.extrinsics.min(limits.items as usize);
-        let start = self.now();
+        let start = Instant::now();
         let candidates = self.parts.mempool.candidates(count, limits.bytes);
         let candidates = candidates.iter().map(|bytes| bytes.to_vec());
         let chain = &self.parts.chain;
@@ -39,8 +40,7 @@ impl Ledger {
             self.parts.mempool.reject(hash, *error);
         }
         let preview = preview(chain, &built.executed)?;
-        self.pace
-            .measured(items(&built.executed), start, self.now());
+        self.pace.measured(items(&built.executed), start.elapsed());
         let proposer = self.config.proposer;
         let header = executive::header(&parent, &built.executed, preview.root(), proposer);
         let hash = header.hash();
@@ -106,10 +106,10 @@ impl Ledger {
         }
         if !self.outcomes.contains_key(&hash) {
             self.check_place(height, &block.header).map_err(refused)?;
-            let start = self.now();
+            let start = Instant::now();
             let outcome = self.execute(block).map_err(refused)?;
             self.pace
-                .measured(items(&outcome.executed), start, self.now());
+                .measured(items(&outcome.executed), start.elapsed());
             self.remember(hash, outcome);
         }
         Ok(hash)

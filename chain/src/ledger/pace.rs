@@ -1,6 +1,7 @@
 //! How much fits into a block: by the time that the last ones took.
 
-use allod_primitives::TimeMs;
+use std::time::Duration;
+
 use allod_primitives::limits::{BATCH_ITEMS_MAX, BLOCK_ITEMS_MAX};
 
 use crate::limits::{BLOCK_ITEMS_FIRST, BLOCK_ITEMS_MEASURED_MIN, BLOCK_WORK_MAX};
@@ -24,12 +25,13 @@ impl Default for Pace {
 }
 
 impl Pace {
-    /// Takes note that `items` took from `start` to `end`.
-    pub(super) fn measured(&mut self, items: u32, start: TimeMs, end: TimeMs) {
+    /// Takes note that `items` took so long. Measure by a monotonic clock: one jump of the wall
+    /// clock would keep the next hundred blocks small.
+    pub(super) fn measured(&mut self, items: u32, took: Duration) {
         if items < BLOCK_ITEMS_MEASURED_MIN {
             return;
         }
-        let us = end.0.saturating_sub(start.0).saturating_mul(1000) / u64::from(items);
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX) / u64::from(items);
         self.item_us = ((self.item_us.saturating_mul(3).saturating_add(us)) / 4).max(1);
         let max = u64::try_from(BLOCK_WORK_MAX.as_micros()).unwrap_or(u64::MAX);
         let fit = u32::try_from(max / self.item_us).unwrap_or(u32::MAX);
@@ -45,8 +47,8 @@ mod tests {
     fn after(item_us: u64, blocks: usize) -> u32 {
         let mut pace = Pace::default();
         for _ in 0..blocks {
-            let ms = u64::from(pace.items) * item_us / 1000;
-            pace.measured(pace.items, TimeMs(0), TimeMs(ms));
+            let took = Duration::from_micros(u64::from(pace.items) * item_us);
+            pace.measured(pace.items, took);
         }
         pace.items
     }
@@ -69,7 +71,7 @@ mod tests {
     #[test]
     fn small_blocks_say_nothing() {
         let mut pace = Pace::default();
-        pace.measured(5, TimeMs(0), TimeMs(1000));
+        pace.measured(5, Duration::from_secs(1));
         assert_eq!(pace.items, BLOCK_ITEMS_FIRST);
     }
 }

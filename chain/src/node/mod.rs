@@ -23,6 +23,7 @@ mod metrics;
 mod peers;
 mod run;
 mod shared;
+mod stdin;
 #[cfg(test)]
 mod tests;
 

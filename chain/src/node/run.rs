@@ -1,6 +1,5 @@
 //! A node as a process: files, sockets and signals around [`super::start`].
 
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +13,14 @@ use tokio::sync::oneshot;
 
 use super::assembly::{GossipWorld, RunningNode, Setup, StartError, Stopped, World, start};
 use super::exit::ExitCode;
+use super::stdin;
 use crate::config::{ConfigError, NodeConfig};
 use crate::gossip::{ListenError, check_free, next_port};
 use crate::keyfile::{self, KeyFileError};
 use crate::ledger::{Genesis, Halt, OpenChainError};
 use crate::mempool::Limits;
-use crate::seams::{OsEntropy, SystemClock};
-use crate::spec::{ChainSpec, SpecError};
+use crate::seams::{AheadClock, Clock, OsEntropy, SystemClock, TooFarAhead};
+use crate::spec::{ChainSpec, ChainType, SpecError};
 use crate::storage::{BackendError, OpenError, RocksStore};
 use crate::view::ChainView;
 
@@ -34,6 +34,9 @@ pub struct RunOptions {
     pub config: PathBuf,
     /// Stops when standard input ends, so that the node does not outlive its launcher.
     pub stop_on_stdin_eof: bool,
+    /// Development networks only: how far the clock is ahead of the system's at first; standard
+    /// input then sets it further ahead, line by line. `None`: nothing sets the clock.
+    pub clock_ahead_unsafe: Option<Duration>,
 }
 
 /// Why a node did not start, or stopped by itself.
@@ -58,6 +61,15 @@ pub enum RunError {
         /// What was configured.
         address: String,
     },
+    /// The clock was to be set on a network that people may rely on.
+    #[error("clock: {chain_type} networks keep the system's; only Development ones can travel")]
+    ClockOfOthers {
+        /// The kind of the network, as its specification names it.
+        chain_type: &'static str,
+    },
+    /// The clock was to be set too far ahead.
+    #[error("clock: {0}")]
+    Clock(#[from] TooFarAhead),
     /// A directory cannot be made.
     #[error("{path}: {source}")]
     Directory {
@@ -109,6 +121,8 @@ impl RunError {
             | Self::Spec(_)
             | Self::Genesis(_)
             | Self::Key(_)
+            | Self::ClockOfOthers { .. }
+            | Self::Clock(_)
             | Self::Address { .. } => ExitCode::Usage,
             Self::Directory { .. } | Self::Database(_) => ExitCode::Database,
             Self::Guard(_) => ExitCode::Engine,
@@ -184,10 +198,15 @@ fn stop_code(stopped: &Stopped) -> ExitCode {
 /// # Errors
 /// [`RunError`], whose [`RunError::exit_code`] is the process's.
 pub async fn run(options: &RunOptions) -> Result<(), RunError> {
-    let mut stop = StopSignals::new(options.stop_on_stdin_eof).map_err(RunError::Signals)?;
     let config = NodeConfig::read(&options.config)?;
     let spec = ChainSpec::read(&config.chain_spec)?;
-    let (setup, world) = prepare(&config, &spec)?;
+    let ahead = travelling_clock(options, &spec)?;
+    let mut stop = StopSignals::new(options, ahead.clone()).map_err(RunError::Signals)?;
+    let clock: Arc<dyn Clock> = match ahead {
+        Some(clock) => clock,
+        None => Arc::new(SystemClock),
+    };
+    let (setup, world) = prepare(&config, &spec, clock)?;
     let genesis = setup.genesis.hash;
     let mut node = start(setup, world).await?;
     let info = ChainInfo {
@@ -216,6 +235,23 @@ pub async fn run(options: &RunOptions) -> Result<(), RunError> {
     ended
 }
 
+/// Returns the clock that can be set ahead, if the command line asks for one and the network is
+/// nobody's.
+fn travelling_clock(
+    options: &RunOptions,
+    spec: &ChainSpec,
+) -> Result<Option<Arc<AheadClock>>, RunError> {
+    let Some(ahead) = options.clock_ahead_unsafe else {
+        return Ok(None);
+    };
+    if spec.chain_type != ChainType::Development {
+        let chain_type = spec.chain_type.name();
+        return Err(RunError::ClockOfOthers { chain_type });
+    }
+    tracing::warn!(?ahead, "UNSAFE: the clock is the launcher's to set");
+    Ok(Some(Arc::new(AheadClock::new(ahead)?)))
+}
+
 async fn finish(node: RunningNode, server: RpcServer) {
     if tokio::time::timeout(RPC_STOP_MAX, server.stop())
         .await
@@ -228,7 +264,11 @@ async fn finish(node: RunningNode, server: RpcServer) {
 }
 
 /// Opens the files and checks the addresses that the configuration names.
-fn prepare(config: &NodeConfig, spec: &ChainSpec) -> Result<(Setup, World), RunError> {
+fn prepare(
+    config: &NodeConfig,
+    spec: &ChainSpec,
+    clock: Arc<dyn Clock>,
+) -> Result<(Setup, World), RunError> {
     let genesis = Genesis::new(&spec.genesis()?)?;
     let keys = Keys {
         network: keyfile::read(&config.keys.network)?,
@@ -268,7 +308,7 @@ fn prepare(config: &NodeConfig, spec: &ChainSpec) -> Result<(Setup, World), RunE
     };
     let world = World {
         backend: Arc::new(backend),
-        clock: Arc::new(SystemClock),
+        clock,
         entropy: Arc::new(OsEntropy),
         gossip: GossipWorld::Tcp(gossip),
         consensus: Seams::Real,
@@ -297,11 +337,13 @@ struct StopSignals {
 }
 
 impl StopSignals {
-    fn new(stdin: bool) -> std::io::Result<Self> {
+    fn new(options: &RunOptions, clock: Option<Arc<AheadClock>>) -> std::io::Result<Self> {
+        let read = options.stop_on_stdin_eof || clock.is_some();
+        let ended = read.then(|| stdin::watch(clock));
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
-            stdin: stdin.then(watch_stdin),
+            stdin: ended.filter(|_| options.stop_on_stdin_eof),
         })
     }
 
@@ -321,18 +363,4 @@ impl StopSignals {
             () = ended => "end of standard input",
         }
     }
-}
-
-/// Reads standard input to its end on a thread of its own: a read cannot be cancelled, and must
-/// not hold up the end of the process.
-fn watch_stdin() -> oneshot::Receiver<()> {
-    let (sender, receiver) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 256];
-        let mut stdin = std::io::stdin().lock();
-        while stdin.read(&mut buffer).is_ok_and(|count| count > 0) {}
-        // The node may have stopped for another reason.
-        let _ = sender.send(());
-    });
-    receiver
 }

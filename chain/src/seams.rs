@@ -3,13 +3,14 @@
 //! [`crate::gossip::Gossip`], agreement and its network `allod_consensus::Seams`.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use allod_primitives::TimeMs;
 use parking_lot::Mutex;
 use rand::rngs::{OsRng, StdRng};
 use rand::{RngCore, SeedableRng};
+use tokio::sync::watch;
 
 use crate::limits::CLOCK_AHEAD_MAX;
 
@@ -35,7 +36,7 @@ impl Clock for SystemClock {
 /// It can only be set further ahead.
 #[derive(Debug, Default)]
 pub struct AheadClock {
-    ahead_ms: AtomicU64,
+    ahead_ms: watch::Sender<u64>,
 }
 
 /// A clock that was asked to go further ahead than it may.
@@ -67,16 +68,23 @@ impl AheadClock {
         if ahead > CLOCK_AHEAD_MAX {
             return Err(TooFarAhead { asked_ms });
         }
-        let before = self.ahead_ms.fetch_max(asked_ms, Ordering::Relaxed);
-        Ok(Duration::from_millis(before.max(asked_ms)))
+        self.ahead_ms.send_if_modified(|ahead_ms| {
+            let further = asked_ms > *ahead_ms;
+            *ahead_ms = asked_ms.max(*ahead_ms);
+            further
+        });
+        Ok(Duration::from_millis(*self.ahead_ms.borrow()))
+    }
+
+    /// Returns what sees every jump from now on.
+    pub fn jumps(&self) -> watch::Receiver<u64> {
+        self.ahead_ms.subscribe()
     }
 }
 
 impl Clock for AheadClock {
     fn now(&self) -> TimeMs {
-        SystemClock
-            .now()
-            .plus_ms(self.ahead_ms.load(Ordering::Relaxed))
+        SystemClock.now().plus_ms(*self.ahead_ms.borrow())
     }
 }
 

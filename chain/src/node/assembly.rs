@@ -149,6 +149,7 @@ pub struct RunningNode {
     shared: Arc<Shared>,
     consensus: ConsensusHandle,
     halts: mpsc::UnboundedReceiver<Halt>,
+    work: WorkSignal,
     tasks: JoinSet<()>,
 }
 
@@ -193,7 +194,8 @@ pub async fn start(setup: Setup, world: World) -> Result<RunningNode, StartError
     };
     let (keys, guard, seams) = (setup.keys, world.guard, world.consensus);
     let ledger = Box::new(ledger);
-    let consensus = allod_consensus::start(config, keys, ledger, guard, work, seams).await?;
+    let consensus =
+        allod_consensus::start(config, keys, ledger, guard, work.clone(), seams).await?;
     let list = shared.peers.subscribe();
     tasks.spawn(peers::follow(
         list,
@@ -206,6 +208,7 @@ pub async fn start(setup: Setup, world: World) -> Result<RunningNode, StartError
         shared,
         consensus,
         halts,
+        work,
         tasks,
     })
 }
@@ -214,6 +217,17 @@ impl RunningNode {
     /// Returns what others may read and submit to.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Makes a block soon after each of `jumps` of the clock, so that an idle network need not wait
+    /// for its heartbeat to learn what time it is. The next commit puts pacing right again.
+    pub(super) fn follow_jumps(&mut self, mut jumps: watch::Receiver<u64>) {
+        let work = self.work.clone();
+        self.tasks.spawn(async move {
+            while jumps.changed().await.is_ok() {
+                work.set(true);
+            }
+        });
     }
 
     /// Waits until the node stops by itself, and says why. Cancel safe.

@@ -202,6 +202,7 @@ pub async fn run(options: &RunOptions) -> Result<(), RunError> {
     let spec = ChainSpec::read(&config.chain_spec)?;
     let ahead = travelling_clock(options, &spec)?;
     let mut stop = StopSignals::new(options, ahead.clone()).map_err(RunError::Signals)?;
+    let jumps = ahead.as_ref().map(|clock| clock.jumps());
     let clock: Arc<dyn Clock> = match ahead {
         Some(clock) => clock,
         None => Arc::new(SystemClock),
@@ -209,6 +210,9 @@ pub async fn run(options: &RunOptions) -> Result<(), RunError> {
     let (setup, world) = prepare(&config, &spec, clock)?;
     let genesis = setup.genesis.hash;
     let mut node = start(setup, world).await?;
+    if let Some(jumps) = jumps {
+        node.follow_jumps(jumps);
+    }
     let info = ChainInfo {
         chain: spec.name.clone(),
         chain_type: spec.chain_type.name().to_owned(),

@@ -1,7 +1,7 @@
 //! Times and durations as people write them.
 
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use allod_primitives::TimeMs;
 use time::OffsetDateTime;
@@ -69,13 +69,6 @@ impl FromStr for Moment {
         let ms = u64::try_from(nanoseconds / 1_000_000).map_err(|_| "it is before 1970")?;
         Ok(Self::At(TimeMs(ms)))
     }
-}
-
-/// Returns this machine's time.
-pub(crate) fn clock() -> TimeMs {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    let ms = since.unwrap_or_default().as_millis();
-    TimeMs(u64::try_from(ms).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

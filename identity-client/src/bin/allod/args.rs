@@ -49,6 +49,16 @@ pub(crate) struct Global {
         help_heading = "Everywhere"
     )]
     pub home: Option<PathBuf>,
+    /// Directory of a local network to follow in time [default: the one above the home folder]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "ALLOD_DEVNET",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
+    pub devnet: Option<PathBuf>,
     /// Read the passphrase from the first line of this file
     #[arg(
         long,

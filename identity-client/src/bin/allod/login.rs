@@ -6,7 +6,6 @@ use allod_identity_client::jwt::{Challenge, login_answer};
 use allod_rpc_api::login::VerifyLoginRequest;
 use serde_json::json;
 
-use crate::amounts::clock;
 use crate::args::LoginCommand;
 use crate::console::Report;
 use crate::failure::Failure;
@@ -16,7 +15,7 @@ use crate::token::{no_method, verdict};
 pub(crate) async fn run(session: &Session, command: LoginCommand) -> Result<Report, Failure> {
     match command {
         LoginCommand::Challenge { audience, lifetime } => {
-            let challenge = Challenge::new(&audience, clock().seconds(), lifetime.0)?;
+            let challenge = Challenge::new(&audience, session.clock.now().seconds(), lifetime.0)?;
             let json = json!(challenge);
             Ok(Report::new(json.to_string(), json))
         }
@@ -44,7 +43,7 @@ fn answer(
             Failure::usage(message, format!("`allod key show {alias}` lists them"))
         })?,
     };
-    let now = clock().seconds();
+    let now = session.clock.now_for(&identity.genesis).seconds();
     if challenge.expires <= now {
         let hint = "ask for a new challenge";
         return Err(Failure::negative(
@@ -70,7 +69,7 @@ fn answer(
 
 async fn verify(session: &Session, challenge: &Path, answer: &str) -> Result<Report, Failure> {
     let challenge = read_challenge(session, challenge)?;
-    if challenge.expires <= clock().seconds() {
+    if challenge.expires <= session.clock.now().seconds() {
         let hint = "make a new challenge";
         return Err(Failure::negative(
             "login.expired",

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use allod_identity_client::clock::Clock;
 use allod_identity_client::hex;
 use allod_identity_client::jwt::TOKEN_BYTES_MAX;
 use allod_identity_client::keys::{
@@ -36,6 +37,8 @@ pub(crate) struct Session {
     pub console: Console,
     pub home: Home,
     pub client: Client,
+    /// What time it is here.
+    pub clock: Clock,
     passphrase: PassphraseSource,
     timeout_ms: u64,
 }
@@ -73,6 +76,8 @@ impl Session {
                 ));
             }
         };
+        let devnet = global.devnet.as_deref();
+        let clock = clock(devnet, home.root(), &global.node, &console);
         let client = Client::new(&ClientConfig {
             endpoints: global.node,
             timeout: global.timeout.duration(),
@@ -86,6 +91,7 @@ impl Session {
             console,
             home,
             client,
+            clock,
             passphrase,
             timeout_ms: global.timeout.ms().min(SUBMIT_TIMEOUT_MS_MAX),
         })
@@ -363,6 +369,24 @@ pub(crate) fn hex_lines(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
         })
     });
     read.collect()
+}
+
+/// Returns the clock of the local network in `devnet`, or else above the home folder, if the nodes
+/// are that network's, and this machine's otherwise.
+fn clock(devnet: Option<&Path>, home: &Path, nodes: &[String], console: &Console) -> Clock {
+    let home = std::path::absolute(home).ok();
+    let Some(directory) = devnet.or_else(|| home.as_ref()?.parent()) else {
+        return Clock::system();
+    };
+    match Clock::devnet(directory, nodes) {
+        Ok(clock) => clock,
+        Err(error) => {
+            if devnet.is_some() {
+                console.note(&format!("{error}; the time is this machine's"));
+            }
+            Clock::system()
+        }
+    }
 }
 
 fn default_home() -> Option<PathBuf> {

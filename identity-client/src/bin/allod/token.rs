@@ -11,7 +11,6 @@ use allod_rpc_api::submit::SubmitItem;
 use allod_rpc_api::verify::Decision;
 use serde_json::{Map, Value, json};
 
-use crate::amounts::clock;
 use crate::args::{Purpose, TokenCommand, Write};
 use crate::console::Report;
 use crate::failure::Failure;
@@ -55,7 +54,8 @@ pub(crate) async fn run(session: &Session, command: TokenCommand) -> Result<Repo
 fn issue(session: &Session, alias: &str, request: &TokenRequest) -> Result<Report, Failure> {
     let identity = session.unlock(alias)?;
     let method = identity.login_method().ok_or_else(|| no_method(alias))?;
-    let issued = issue_token(&identity.did, method, request, clock().seconds())?;
+    let now = session.clock.now_for(&identity.genesis).seconds();
+    let issued = issue_token(&identity.did, method, request, now)?;
     let token = Unverified::parse(&issued.jwt)?;
     let tag = token.tag(&identity.genesis)?;
     let fields = json!({

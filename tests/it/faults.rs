@@ -12,14 +12,14 @@ use crate::support::{height, submit_all, until, wait_height};
 
 /// What a load of single registrations saw.
 #[derive(Default)]
-struct Acknowledged {
-    people: Vec<Person>,
+pub(crate) struct Acknowledged {
+    pub(crate) people: Vec<Person>,
     within_5s: usize,
     submitted: usize,
 }
 
 impl Acknowledged {
-    fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.people.extend(other.people);
         self.within_5s += other.within_5s;
         self.submitted += other.submitted;
@@ -32,7 +32,7 @@ const LOADS: u64 = 8;
 
 /// Registers one person after another through the nodes in turn until told to stop; those whose
 /// node says *finalized* are kept.
-async fn load(
+pub(crate) async fn load(
     net: &Devnet,
     seed: u64,
     nodes: &[usize],
@@ -40,16 +40,16 @@ async fn load(
 ) -> Acknowledged {
     let mut seen = Acknowledged::default();
     let clients: Vec<_> = nodes.iter().map(|i| net.client(*i).unwrap()).collect();
-    let context = clients[0].context().await.unwrap();
+    let mut context = clients[0].context().await.unwrap();
     let registrar = net.secret("/keys/registrar").unwrap();
     let chain = allod_identity_client::rpc::chain_id(&context);
-    let expires = allod_primitives::TimeMs(context.node_time + 3_600_000);
     for number in 0.. {
         if *stop.borrow() {
             break;
         }
         let client = &clients[usize::try_from(number).unwrap() % clients.len()];
         let (person, operation) = Person::new(&context, seed, number).unwrap();
+        let expires = allod_primitives::TimeMs(context.node_time + 3_600_000);
         let admission =
             allod_identity_client::operation::voucher(&registrar, &chain, &person.id(), expires);
         let item = SubmitItem::inception(&operation, &admission);
@@ -61,12 +61,15 @@ async fn load(
         if answer.is_ok_and(|outcomes| outcomes[0].status == SubmitStatus::Finalized) {
             seen.within_5s += usize::from(begun.elapsed() <= Duration::from_secs(5));
             seen.people.push(person);
+        } else if let Ok(now) = client.context().await {
+            // Perhaps the time is another one.
+            context = now;
         }
     }
     seen
 }
 
-async fn all_there(net: &Devnet, node: usize, people: &[Person]) {
+pub(crate) async fn all_there(net: &Devnet, node: usize, people: &[Person]) {
     let client = net.client(node).unwrap();
     for person in people {
         let found = client.lookup(&person.did).await.unwrap();

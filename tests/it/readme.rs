@@ -76,17 +76,16 @@ fn an_ellipsis_stands_for_any_text() {
     assert!(!matches("a … b", "a x c"));
 }
 
-async fn run_page(name: &str, net: &Devnet) {
+async fn run_page(name: &str, net: &Devnet, folder: &Path) {
     let text = std::fs::read_to_string(page(name)).unwrap();
     let steps = steps(&text);
     assert!(steps.len() > 3, "{name} has commands");
-    let home = tempfile::tempdir().unwrap();
     let programs = program("allod").unwrap().parent().unwrap().to_owned();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("bash")
-        .current_dir(home.path())
+        .current_dir(folder)
         .env("PATH", path)
-        .env("ALLOD_HOME", home.path().join("home"))
+        .env("ALLOD_HOME", folder.join("home"))
         .env("ALLOD_NODE", net.text("/nodes/0/rpc").unwrap())
         .env(
             "ALLOD_REGISTRAR_KEY",
@@ -139,7 +138,19 @@ async fn run_page(name: &str, net: &Devnet) {
 async fn the_pages_show_what_a_user_sees() {
     let net = Devnet::start(4, &[]).await.unwrap();
     for name in ["README.md", "docs/tutorial.md"] {
-        run_page(name, &net).await;
+        let folder = tempfile::tempdir().unwrap();
+        run_page(name, &net, folder.path()).await;
     }
+    net.stop().await.unwrap();
+}
+
+/// Method: the same three days later, with a home in the network's folder as the README has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_hold_on_a_network_that_has_travelled() {
+    let net = Devnet::start(4, &[]).await.unwrap();
+    net.advance(std::time::Duration::from_secs(72 * 3600)).await;
+    run_page("README.md", &net, net.dir()).await;
+    std::fs::remove_dir_all(net.dir().join("home")).unwrap();
+    run_page("docs/tutorial.md", &net, net.dir()).await;
     net.stop().await.unwrap();
 }

@@ -51,8 +51,29 @@ impl Devnet {
     /// The network's own error, from its standard error.
     pub async fn start(validators: u8, more: &[&str]) -> anyhow::Result<Self> {
         let turn = ONE_AT_A_TIME.clone().lock_owned().await;
+        Self::launch(turn, tempfile::tempdir()?, validators, more).await
+    }
+
+    /// Ends the network and its launcher, and starts it again in the same directory.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start) and [`stop`](Self::stop).
+    pub async fn stop_and_start(mut self) -> anyhow::Result<Self> {
+        self.control(&["stop"]).await?;
+        self.child.wait().await?;
+        let validators = self.manifest["validators"].as_u64();
+        let validators = validators.context("the manifest counts validators")?;
+        let Self { _turn, dir, .. } = self;
+        Self::launch(_turn, dir, u8::try_from(validators)?, &[]).await
+    }
+
+    async fn launch(
+        turn: OwnedMutexGuard<()>,
+        dir: TempDir,
+        validators: u8,
+        more: &[&str],
+    ) -> anyhow::Result<Self> {
         let program = program("allod-devnet")?;
-        let dir = tempfile::tempdir()?;
         let mut child = Command::new(&program)
             .arg("--dir")
             .arg(dir.path())

@@ -13,7 +13,7 @@ use allod_primitives::grant::SignedGrantMessage;
 use allod_primitives::operation::{Payer, SignedOperation};
 use allod_primitives::policy::Rank;
 use allod_primitives::record::Lanes;
-use allod_primitives::{ChainId, Did, DidId, H256, NetworkId, TimeMs, domain_hash};
+use allod_primitives::{ChainId, Did, DidId, H256, NetworkId, PublicKey, TimeMs, domain_hash};
 use allod_rpc_api::context::ContextResponse;
 use allod_rpc_api::hex_bytes::HexBytes;
 use allod_rpc_api::submit::{ItemKind, SubmitItem};
@@ -22,7 +22,7 @@ use allod_rpc_api::submit::{ItemKind, SubmitItem};
 const VALID_MS: u64 = 3_600_000;
 
 /// Somebody with an identity.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Person {
     /// Key of rank 0.
     pub control: SecretKey,
@@ -110,6 +110,13 @@ impl Person {
         Ok(operation)
     }
 
+    /// Makes further operations valid from `context` on: those of [`new`](Self::new) and
+    /// [`rotate`](Self::rotate) are void an hour after the last time that this was told.
+    pub fn renew(&mut self, context: &ContextResponse) {
+        let terms = terms(&chain_id(context), context);
+        self.author = Author::new(terms, self.id(), *self.author.lanes());
+    }
+
     /// Returns the login method in force, with its secret.
     pub fn login_method(&self) -> MethodSecret {
         MethodSecret {
@@ -161,6 +168,11 @@ impl Account {
             context,
             nonce,
         })
+    }
+
+    /// Returns the account.
+    pub fn public(&self) -> PublicKey {
+        self.key.public()
     }
 
     /// Returns the next extrinsic of this account that makes `call`.

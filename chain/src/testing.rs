@@ -109,6 +109,7 @@ pub(crate) fn inception(chain: &ChainId, seed: u32, now: TimeMs) -> (DidId, Vec<
         policy: ControlPolicy {
             ranks: vec![rank].try_into().unwrap(),
             guardians: None,
+            delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
         },
         document: InitialDocument {
             methods: vec![method].try_into().unwrap(),
@@ -128,12 +129,15 @@ pub(crate) fn inception(chain: &ChainId, seed: u32, now: TimeMs) -> (DidId, Vec<
         lane_prev: H256::ZERO,
         payer: Payer::Own,
         valid_until: expires,
+        controller: None,
+        reveal: None,
         body: Body::Incept(inception),
     };
     let preimage = operation_preimage(chain, &operation.hash());
     let signature = KeySignature {
         key: ControlKey::Ed25519(public(&control)),
         proof: SignatureProof::Ed25519(sign(&control, &preimage)),
+        leaf: None,
     };
     let admission = Admission::Voucher(Voucher {
         registrar: public(&registrar()),

@@ -186,7 +186,16 @@ fn did_code(error: did::Error) -> ErrorCode {
         E::KeyUsed => ErrorCode::DidKeyUsed,
         E::TooManyMethods => ErrorCode::DidTooManyMethods,
         E::NotMonotone | E::InFuture => ErrorCode::DidNotBeforeInvalid,
-        E::RankNotRemovable => ErrorCode::DidChangeNotAllowed,
+        E::NotController => ErrorCode::DidNotController,
+        E::NotAbove => ErrorCode::DidChangeNotAllowed,
+        E::RevealRequired => ErrorCode::DidRevealMissing,
+        E::MustWait => ErrorCode::DidMustWait,
+        E::NoCapability => ErrorCode::DidCapabilityMissing,
+        E::KeyInTwoRanks => ErrorCode::DidKeyInTwoRanks,
+        E::SlotTaken | E::HigherPending => ErrorCode::DidPendingConflict,
+        E::CoolingDown => ErrorCode::DidCoolingDown,
+        E::NoSuchPending => ErrorCode::DidPendingNotFound,
+        E::TooLarge => ErrorCode::DidRecordTooLarge,
         E::Refused => ErrorCode::TransactionInvalid,
     }
 }

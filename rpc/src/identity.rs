@@ -1,10 +1,11 @@
 //! `identity_resolve`, `identity_history`, `identity_lanes` and `identity_context`.
 
+use allod_primitives::control::effective;
 use allod_primitives::did::{Did, DidId, NetworkId};
 use allod_primitives::document::RetiredMethod;
 use allod_primitives::keys::{self, Hasher};
 use allod_primitives::limits::{
-    QUOTA_DOCUMENTS_PER_DAY, QUOTA_GUARDIANS_PER_DAY, QUOTA_RANK_PER_DAY, RETIRED_METHODS_MAX,
+    QUOTA_DOCUMENTS_PER_DAY, QUOTA_GUARDIANS_PER_DAY, QUOTA_NEXT_PER_DAY, QUOTA_RANK_PER_DAY,
 };
 use allod_primitives::log::LogKind;
 use allod_primitives::operation::{Body, SignedOperation};
@@ -41,9 +42,11 @@ pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     Ok(())
 }
 
+/// Returns the record as it is at the block's time.
 fn record(at: &Snapshot<'_>, did: &Did) -> Answer<DidRecord> {
-    let record = at.read(&keys::did_record(&did.id()))?;
-    record.ok_or_else(|| failed(ErrorCode::DidNotFound.with(did)))
+    let record: Option<DidRecord> = at.read(&keys::did_record(&did.id()))?;
+    let record = record.ok_or_else(|| failed(ErrorCode::DidNotFound.with(did)))?;
+    Ok(effective(&record, at.head.time()).record)
 }
 
 fn resolve(view: &dyn NodeView, request: &ResolveRequest) -> Answer<ResolveResponse> {
@@ -75,11 +78,14 @@ fn resolve(view: &dyn NodeView, request: &ResolveRequest) -> Answer<ResolveRespo
     })
 }
 
+/// Retired methods read to find the newest.
+const RETIRED_READ_MAX: usize = 4096;
+
 /// Returns the newest retired methods, newest first.
 fn retired(view: &dyn NodeView, at: &Snapshot<'_>, did: &Did) -> Answer<Vec<RetiredEntry>> {
     let prefix = keys::map("Did", "Retired", Hasher::Identity, &did.id());
     let found = view
-        .keys_at(&at.hash(), &prefix, RETIRED_METHODS_MAX as usize, None)
+        .keys_at(&at.hash(), &prefix, RETIRED_READ_MAX, None)
         .map_err(unavailable)?;
     let mut methods: Vec<RetiredMethod> = Vec::with_capacity(found.len());
     for key in found {
@@ -158,8 +164,8 @@ const fn action(body: &Body) -> &'static str {
     match body {
         Body::Incept(_) => "incept",
         Body::UpdateDocument(_) => "updateDocument",
-        Body::Rotate(_) => "rotate",
-        Body::Deactivate { .. } => "deactivate",
+        Body::Rotate { .. } => "rotate",
+        Body::Deactivate => "deactivate",
         Body::Propose(_) => "propose",
         Body::Cancel { .. } => "cancel",
         Body::Recover { .. } => "recover",
@@ -181,9 +187,13 @@ fn lanes(view: &dyn NodeView, request: &LanesRequest) -> Answer<LanesResponse> {
         quota,
     };
     let ranks = record.lanes.ranks.iter().zip(used.ranks);
+    let next = record.lanes.next.iter().zip(used.next);
     Ok(LanesResponse {
         ranks: ranks
             .map(|(lane, used)| position(lane, used, QUOTA_RANK_PER_DAY))
+            .collect(),
+        next: next
+            .map(|(lane, used)| position(lane, used, QUOTA_NEXT_PER_DAY))
             .collect(),
         guardians: position(
             &record.lanes.guardians,

@@ -174,6 +174,7 @@ fn incept(chain: &ChainId, index: usize) -> Vec<u8> {
         policy: ControlPolicy {
             ranks: one(rank),
             guardians: None,
+            delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
         },
         document: InitialDocument {
             methods: one(method),
@@ -193,6 +194,8 @@ fn incept(chain: &ChainId, index: usize) -> Vec<u8> {
         lane_prev: H256::ZERO,
         payer: Payer::Any,
         valid_until: START.plus_ms(86_400_000),
+        controller: None,
+        reveal: None,
         body: Body::Incept(inception),
     };
     let did = operation.did;
@@ -200,6 +203,7 @@ fn incept(chain: &ChainId, index: usize) -> Vec<u8> {
     let signature = KeySignature {
         key: ControlKey::Ed25519(public(&control)),
         proof: SignatureProof::Ed25519(Signature(control.sign(&preimage).to_bytes())),
+        leaf: None,
     };
     let expires = START.plus_ms(86_400_000);
     let registrar = key(3, 0);

@@ -140,6 +140,7 @@ pub(crate) const IDENTITY_ITEMS: [(&str, &str); 4] = [
 /// What every pallet does before the extrinsics of a block, in the order of their indices.
 pub(crate) fn on_initialize(context: &mut Context<'_>) {
     authority::on_initialize(context);
+    did::on_initialize(context);
     revocation::on_initialize(context);
     grant::on_initialize(context);
 }

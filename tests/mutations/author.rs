@@ -77,6 +77,7 @@ pub(crate) fn inception(control: &SigningKey, login: &SigningKey, salt: [u8; 16]
         policy: ControlPolicy {
             ranks: bounded([rank(&[control], 1)]),
             guardians: None,
+            delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
         },
         document: InitialDocument {
             methods: bounded([method("login", login)]),
@@ -98,6 +99,7 @@ pub(crate) fn signatures<const MAX: u32>(
         .map(|key| KeySignature {
             key: ControlKey::Ed25519(public(key)),
             proof: SignatureProof::Ed25519(sign(key, &preimage)),
+            leaf: None,
         })
         .collect();
     list.sort_by(|a, b| a.key.cmp(&b.key));

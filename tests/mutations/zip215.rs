@@ -46,6 +46,7 @@ fn operation(world: &World, sign: impl Fn(&SigningKey, &[u8]) -> Signature) -> S
     let signature = KeySignature {
         key: ControlKey::Ed25519(public(key)),
         proof: SignatureProof::Ed25519(sign(key, &preimage)),
+        leaf: None,
     };
     SignedOperation {
         operation,

@@ -198,6 +198,8 @@ impl Client {
             lane_prev: head.last,
             payer: Payer::Any,
             valid_until: START.plus_ms(VALID_MS),
+            controller: None,
+            reveal: None,
             body,
         }
     }

@@ -1,7 +1,7 @@
 //! Operations in their lanes.
 
 use allod_primitives::operation::{Body, INCEPTION_VERSION, Inception, Lane, OPERATION_VERSION};
-use allod_primitives::operation::{Operation, Payer};
+use allod_primitives::operation::{Operation, Payer, Reveal};
 use allod_primitives::record::Lanes;
 use allod_primitives::{ChainId, DidId, H256, TimeMs};
 
@@ -31,6 +31,8 @@ pub fn incept(terms: &Terms, inception: Inception) -> Operation {
         lane_prev: H256::ZERO,
         payer: terms.payer,
         valid_until: terms.valid_until,
+        controller: None,
+        reveal: None,
         body: Body::Incept(inception),
     }
 }
@@ -63,7 +65,24 @@ impl Author {
     /// # Errors
     /// [`BuildError::NoSuchRank`] if `rank` is beyond the maximum.
     pub fn next(&mut self, rank: u8, body: Body) -> Result<Operation, BuildError> {
-        let lane = lane_of(rank, &body);
+        self.act(Act {
+            lane: lane_of(rank, &body),
+            controller: None,
+            reveal: None,
+            body,
+        })
+    }
+
+    /// Returns the next operation of a lane.
+    ///
+    /// # Errors
+    /// [`BuildError::NoSuchRank`] if the lane's rank is beyond the maximum.
+    pub fn act(&mut self, act: Act) -> Result<Operation, BuildError> {
+        let lane = act.lane;
+        let rank = match lane {
+            Lane::Rank(rank) | Lane::Next(rank) => rank,
+            Lane::Guardians | Lane::Documents => 0,
+        };
         let terms = self.terms;
         let head = self.lanes.get_mut(lane);
         let head = head.ok_or(BuildError::NoSuchRank { rank })?;
@@ -77,7 +96,9 @@ impl Author {
             lane_prev: head.last,
             payer: terms.payer,
             valid_until: terms.valid_until,
-            body,
+            controller: act.controller,
+            reveal: act.reveal,
+            body: act.body,
         };
         head.next_seq = head.next_seq.saturating_add(1);
         head.last = operation.hash();
@@ -85,11 +106,24 @@ impl Author {
     }
 }
 
+/// An operation as one party makes it.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// The party's lane.
+    pub lane: Lane,
+    /// The identity that signs, if it is a controller.
+    pub controller: Option<DidId>,
+    /// Opens the commitment, in lanes `Next`.
+    pub reveal: Option<Reveal>,
+    /// What it does.
+    pub body: Body,
+}
+
 const fn lane_of(rank: u8, body: &Body) -> Lane {
     match body {
-        Body::Incept(_) | Body::Deactivate { .. } => Lane::Rank(0),
+        Body::Incept(_) | Body::Deactivate => Lane::Rank(0),
         Body::UpdateDocument(_) | Body::SetNotBefore { .. } => Lane::Documents,
-        Body::Rotate(_) | Body::Propose(_) | Body::Cancel { .. } => Lane::Rank(rank),
+        Body::Rotate { .. } | Body::Propose(_) | Body::Cancel { .. } => Lane::Rank(rank),
         Body::Recover { .. } => Lane::Guardians,
     }
 }

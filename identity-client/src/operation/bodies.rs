@@ -2,11 +2,14 @@
 
 use allod_primitives::codec::{BoundedVec, Text};
 use allod_primitives::document::{
-    DocumentPatch, Fragment, InitialDocument, Method, MethodKey, Relationships, RetireReason,
-    Retirement, Service, Uri,
+    Declaration, DocumentPatch, Fragment, InitialDocument, Method, MethodKey, Relationships,
+    RetireReason, Retirement, Service, Uri,
 };
-use allod_primitives::operation::{Body, ControlChange, INCEPTION_VERSION, Inception, RankChange};
-use allod_primitives::policy::{Capabilities, ControlKey, ControlPolicy, Rank, WeightedKey};
+use allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT;
+use allod_primitives::operation::{Body, INCEPTION_VERSION, Inception};
+use allod_primitives::policy::{
+    Capabilities, ControlKey, ControlPolicy, PolicyChange, Rank, RankChange, WeightedKey,
+};
 use allod_primitives::{Did, PublicKey};
 
 use super::BuildError;
@@ -39,6 +42,7 @@ pub fn inception(
     let policy = ControlPolicy {
         ranks: vec![single_key_rank(control, Capabilities::ALL)?].try_into()?,
         guardians: None,
+        delay_ms: CONTROL_DELAY_MS_DEFAULT,
     };
     policy.check()?;
     document.check()?;
@@ -121,12 +125,13 @@ pub fn rotation(rotation: Rotation<'_>) -> Result<Body, BuildError> {
         index: rotation.rank,
         rank: Some(rank),
     };
-    Ok(Body::Rotate(ControlChange {
-        ranks: vec![change].try_into()?,
-        guardians: None,
-        reveal: None,
+    Ok(Body::Rotate {
+        change: PolicyChange {
+            ranks: vec![change].try_into()?,
+            ..PolicyChange::default()
+        },
         document: Some(document),
-    }))
+    })
 }
 
 /// A change of a document in plain lists; [`patch`](Self::patch) sorts, bounds and checks them.
@@ -134,6 +139,8 @@ pub fn rotation(rotation: Rotation<'_>) -> Result<Body, BuildError> {
 pub struct DocumentChange {
     /// Methods to retire.
     pub retire: Vec<Retirement>,
+    /// Retired methods to declare compromised.
+    pub declare: Vec<Declaration>,
     /// Methods to add.
     pub add: Vec<Method>,
     /// All services from then on: fragment, type, endpoints.
@@ -152,13 +159,16 @@ impl DocumentChange {
     pub fn patch(mut self) -> Result<DocumentPatch, BuildError> {
         let lists = [self.services.is_some(), self.also_known_as.is_some()];
         let lists = lists.contains(&true) || self.controllers.is_some();
-        if self.retire.is_empty() && self.add.is_empty() && !lists {
+        let methods = [&self.retire.len(), &self.declare.len(), &self.add.len()];
+        if methods == [&0; 3] && !lists {
             return Err(BuildError::Nothing);
         }
         self.retire.sort_by(|a, b| a.fragment.cmp(&b.fragment));
+        self.declare.sort_by(|a, b| a.fragment.cmp(&b.fragment));
         self.add.sort_by(|a, b| a.fragment.cmp(&b.fragment));
         let patch = DocumentPatch {
             retire: self.retire.try_into()?,
+            declare: self.declare.try_into()?,
             add: self.add.try_into()?,
             services: self.services.map(services).transpose()?,
             also_known_as: self.also_known_as.map(uris).transpose()?,

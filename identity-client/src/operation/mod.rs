@@ -18,7 +18,7 @@ mod sign;
 mod tests;
 
 pub use admission::{find_work, voucher};
-pub use author::{Author, Terms, incept};
+pub use author::{Act, Author, Terms, incept};
 pub use bodies::{
     DocumentChange, LOGIN_RELATIONSHIPS, Rotation, inception, login_method, next_fragment,
     retirement, rotation,

@@ -83,6 +83,7 @@ fn signatures<const MAX: u32>(
     let sign = |key: &&SecretKey| KeySignature {
         key: ControlKey::Ed25519(key.public()),
         proof: SignatureProof::Ed25519(key.sign(&preimage)),
+        leaf: None,
     };
     let mut signatures: Vec<KeySignature> = keys.iter().map(sign).collect();
     signatures.sort_by(|a, b| a.key.cmp(&b.key));

@@ -147,7 +147,7 @@ fn one_signs_ahead_and_lanes_do_not_mix() {
         bump_grant_epoch: false,
     };
     let first = author.next(0, not_before(1)).unwrap();
-    let end = author.next(3, Body::Deactivate { reveal: None }).unwrap();
+    let end = author.next(3, Body::Deactivate).unwrap();
     let second = author.next(0, not_before(2)).unwrap();
     assert_eq!((first.lane, first.lane_seq), (Lane::Documents, 0));
     assert_eq!((second.lane_seq, second.lane_prev), (1, first.hash()));

@@ -216,6 +216,7 @@ impl State {
             did_document_metadata: DocumentMetadata::new(record),
             retired: Vec::new(),
             retired_count: record.retired_count,
+            method_allowance: allod_primitives::limits::METHOD_ALLOWANCE,
             not_before: record.not_before.0,
             grant_epoch: record.grant_epoch,
             frozen_until: None,
@@ -356,7 +357,7 @@ impl State {
             }
             Body::UpdateDocument(it) => patch(record, &mut self.items, &operation.did, &it),
             Body::SetNotBefore { not_before, .. } => record.not_before = not_before,
-            Body::Deactivate { .. } => {
+            Body::Deactivate => {
                 let at = now();
                 record.status = Status::Deactivated { at };
             }
@@ -384,6 +385,7 @@ fn born(inception: &Inception) -> DidRecord {
             ..Document::default()
         },
         retired_count: 0,
+        method_allowance: allod_primitives::limits::METHOD_ALLOWANCE,
         lanes: Lanes::default(),
         not_before: TimeMs(0),
         grant_epoch: 3,

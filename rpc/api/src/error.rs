@@ -175,8 +175,8 @@ codes! {
         "the policy has no such rank",
         "resolve the identity and name one of its ranks";
     DidChangeNotAllowed = 2034, "did.change_not_allowed",
-        "the rank may not make this change at once",
-        "sign with a higher rank";
+        "the party does not stand above what it wants to change or cancel",
+        "sign with a higher rank, or propose the change";
     DidNotBeforeInvalid = 2035, "did.not_before_invalid",
         "the cut-off lies before the old one or after the block's time",
         "choose a time between the two";
@@ -202,7 +202,7 @@ codes! {
         "the operation changes nothing",
         "leave it out";
     DidPendingConflict = 2043, "did.pending_conflict",
-        "the proposer has a pending change or must rest",
+        "the proposer, or somebody of higher standing, has a pending change",
         "wait, or cancel the pending change";
     DidGuardiansInvalid = 2044, "did.guardians_invalid",
         "the guardians' leaves do not prove the quorum",
@@ -213,6 +213,18 @@ codes! {
     DidNotAuthorized = 2046, "did.not_authorized",
         "a signature does not verify, or the signers may not do this",
         "sign with the current control keys, up to the threshold";
+    DidNotController = 2047, "did.not_controller",
+        "the identity named as controller is none, or may not do this",
+        "sign with the identity's own keys, or have it listed as controller first";
+    DidMustWait = 2048, "did.must_wait",
+        "a change of rank 0, guardians or delay waits unless next keys make it",
+        "propose it, or sign with the next keys (the recovery sheet)";
+    DidKeyInTwoRanks = 2049, "did.key_in_two_ranks",
+        "a key would be in two ranks",
+        "use another key for each rank";
+    DidCoolingDown = 2050, "did.cooling_down",
+        "the proposer was cancelled and must rest",
+        "wait until the time that `allod did pending` shows";
     TokenMalformed = 3001, "token.malformed",
         "the revocation does not name a token",
         "give a jti and exp, or a tag, or the token itself";

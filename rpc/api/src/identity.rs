@@ -123,6 +123,8 @@ pub struct LanesRequest {
 pub struct LanesResponse {
     /// The lanes of the ranks, highest first, whether the rank exists or not.
     pub ranks: Vec<LanePosition>,
+    /// The lanes of the ranks' next keys, likewise.
+    pub next: Vec<LanePosition>,
     /// The guardians' lane.
     pub guardians: LanePosition,
     /// The documents' lane.

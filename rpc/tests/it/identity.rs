@@ -131,7 +131,7 @@ async fn a_deactivated_identity_has_no_document() {
     let alice = harness.person(1);
     harness.incept(&alice).await;
     let last = alice.inception().operation.hash();
-    let body = Body::Deactivate { reveal: None };
+    let body = Body::Deactivate;
     let end = alice.operation(Lane::Rank(0), 1, last, body);
     let outcome = harness.submit(json!([SubmitItem::operation(&end)])).await;
     assert_eq!(outcome[0]["status"], "finalized", "{outcome}");

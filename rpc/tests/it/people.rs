@@ -104,6 +104,7 @@ impl Person {
             policy: ControlPolicy {
                 ranks: one(rank),
                 guardians: None,
+                delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
             },
             document: InitialDocument {
                 methods: one(self.method(1)),
@@ -145,6 +146,8 @@ impl Person {
             lane_prev,
             payer: Payer::Any,
             valid_until: valid_until(),
+            controller: None,
+            reveal: None,
             body,
         };
         let signature = self.signature(&operation.hash());

@@ -132,10 +132,12 @@ pub struct RetiredMethod {
     pub method: Method,
     /// Time of the block that added it.
     pub since: TimeMs,
-    /// Time of the block that retired it: the end of its interval and the time of declaration.
+    /// Time of the block that retired it: the end of its interval.
     pub until: TimeMs,
     /// Why.
     pub reason: RetireReason,
+    /// Time of the block that declared the reason; later than `until` if it was found out later.
+    pub declared: TimeMs,
 }
 
 /// A service of a document.
@@ -184,11 +186,23 @@ pub struct Retirement {
     pub reason: RetireReason,
 }
 
-/// A change of a document. Retirements come first, then additions, then replacements.
+/// A retired method found out to be compromised.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct Declaration {
+    /// Fragment of a retired method.
+    pub fragment: Fragment,
+    /// Somebody else may have held the key from then on.
+    pub since: TimeMs,
+}
+
+/// A change of a document. Retirements come first, then declarations, additions, replacements.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct DocumentPatch {
     /// Methods to retire, strictly ascending by fragment.
     pub retire: BoundedVec<Retirement, METHODS_MAX>,
+    /// Retired methods to declare compromised, or since an earlier time, strictly ascending by
+    /// fragment.
+    pub declare: BoundedVec<Declaration, METHODS_MAX>,
     /// Methods to add, strictly ascending by fragment; fragment and key must be new to the
     /// identity.
     pub add: BoundedVec<Method, METHODS_MAX>,
@@ -384,6 +398,11 @@ impl DocumentPatch {
         if !is_strictly_ascending(&self.retire, |r| r.fragment.clone()) {
             return Err(DocumentError::NotSortedUnique {
                 list: "retirements",
+            });
+        }
+        if !is_strictly_ascending(&self.declare, |d| d.fragment.clone()) {
+            return Err(DocumentError::NotSortedUnique {
+                list: "declarations",
             });
         }
         check_methods(&self.add)?;

@@ -20,12 +20,14 @@
 
 pub mod certificate;
 pub mod codec;
+pub mod control;
 pub mod crypto;
 pub mod did;
 pub mod document;
 pub mod extrinsic;
 pub mod governance;
 pub mod grant;
+pub mod guardian;
 pub mod hash;
 pub mod header;
 pub mod keys;

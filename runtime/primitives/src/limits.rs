@@ -61,12 +61,27 @@ pub const GUARDIANS_MAX: u32 = 32;
 pub const GUARDIAN_PATH_MAX: u32 = 8;
 /// Signatures of one operation.
 pub const OPERATION_SIGNATURES_MAX: u32 = 32;
+/// Encoded bytes of one rank.
+pub const RANK_BYTES_MAX: usize = 2048;
 /// Pending changes of one DID: one slot per rank and one for guardians.
 pub const PENDING_MAX: u32 = 5;
+/// Encoded bytes of one pending change.
+pub const PENDING_BYTES_MAX: usize = 4096;
+/// Pending changes written down at the beginning of one block.
+pub const SETTLED_PER_BLOCK_MAX: u32 = 256;
+/// Delay of pending changes that the SDK chooses, in milliseconds: three days.
+pub const CONTROL_DELAY_MS_DEFAULT: u64 = 3 * 86_400_000;
+/// First cool-down of a proposer whose change was cancelled, in milliseconds.
+pub const COOL_DOWN_MS_FIRST: u64 = 86_400_000;
+/// Longest cool-down, in milliseconds.
+pub const COOL_DOWN_MS_MAX: u64 = 64 * 86_400_000;
 /// Active verification methods of one document.
 pub const METHODS_MAX: u32 = 32;
-/// Verification methods one identity may retire in its life.
-pub const RETIRED_METHODS_MAX: u32 = 1024;
+/// Verification methods, active and retired, that an identity may have had at first; one more a
+/// day of its age, and as many anew after a recovery or a reveal by rank 0.
+pub const METHOD_ALLOWANCE: u32 = 512;
+/// Of these, the ones that only rank 0 may use up.
+pub const METHOD_RESERVE: u32 = 128;
 /// Services of one document.
 pub const SERVICES_MAX: u32 = 16;
 /// Endpoints of one service.
@@ -117,6 +132,8 @@ pub const PRUNED_PER_BLOCK_MAX: u32 = 256;
 pub const QUOTA_DOCUMENTS_PER_DAY: u16 = 30;
 /// Control operations of one rank's lane a day.
 pub const QUOTA_RANK_PER_DAY: u16 = 10;
+/// Operations of the next keys' lane of one rank a day.
+pub const QUOTA_NEXT_PER_DAY: u16 = 10;
 /// Operations of the guardians' lane a day.
 pub const QUOTA_GUARDIANS_PER_DAY: u16 = 10;
 /// Token operations of one DID a day.

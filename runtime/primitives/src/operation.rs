@@ -15,10 +15,12 @@ use crate::did::DidId;
 use crate::document::{DocumentPatch, InitialDocument};
 use crate::hash::{H256, domain_hash};
 use crate::limits::{
-    AUTHENTICATOR_DATA_BYTES_MAX, CLIENT_DATA_BYTES_MAX, GUARDIAN_PATH_MAX, GUARDIANS_MAX,
-    OPERATION_SIGNATURES_MAX, RANK_KEYS_MAX, RANKS_MAX,
+    AUTHENTICATOR_DATA_BYTES_MAX, CLIENT_DATA_BYTES_MAX, GUARDIAN_PATH_MAX,
+    OPERATION_SIGNATURES_MAX, RANK_KEYS_MAX,
 };
-use crate::policy::{ControlKey, ControlPolicy, GuardianSet, Rank, WeightedKey};
+use crate::policy::{
+    ControlKey, ControlPolicy, PolicyChange, Rank, WeightedKey, next_keys_commitment,
+};
 use crate::types::{ChainId, ForkId, TimeMs};
 
 /// Version byte of [`Operation`].
@@ -51,6 +53,9 @@ pub enum Lane {
     /// Document changes, by any rank with that capability.
     #[codec(index = 2)]
     Documents,
+    /// Control changes by the next keys of the rank of this index, which the operation reveals.
+    #[codec(index = 3)]
+    Next(u8),
 }
 
 /// Who may pay for an operation.
@@ -87,7 +92,7 @@ impl Inception {
     }
 }
 
-/// The keys a commitment was made to.
+/// The keys a commitment was made to. They become the rank's keys.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Reveal {
     /// Next keys, strictly ascending by key.
@@ -96,35 +101,20 @@ pub struct Reveal {
     pub threshold: u32,
     /// Salt of the commitment.
     pub salt: [u8; 16],
+    /// Commitment to the keys after these.
+    pub next: Option<H256>,
 }
 
-/// A new value for one rank.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
-pub struct RankChange {
-    /// Index of the rank, 0 to 3.
-    pub index: u8,
-    /// Its new value; `None` removes it (only the lowest can go).
-    pub rank: Option<Rank>,
+impl Reveal {
+    /// Returns the commitment that this opens.
+    pub fn commitment(&self) -> H256 {
+        next_keys_commitment(&self.keys, self.threshold, &self.salt)
+    }
 }
 
-/// A change of who controls an identity, possibly with one of its document.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
-pub struct ControlChange {
-    /// Ranks to change, strictly ascending by index; may be empty.
-    pub ranks: BoundedVec<RankChange, RANKS_MAX>,
-    /// New guardians: `Some(None)` removes them, `None` leaves them.
-    pub guardians: Option<Option<GuardianSet>>,
-    /// Opens the acting rank's commitment, if it has one.
-    pub reveal: Option<Reveal>,
-    /// Change of the document that takes effect together with it.
-    pub document: Option<DocumentPatch>,
-}
-
-/// One guardian's leaf, revealed with its path in a recovery.
+/// Where a guardian's key is among the guardians of an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct GuardianLeaf {
-    /// The guardian's key.
-    pub key: ControlKey,
     /// Its weight.
     pub weight: u16,
     /// Salt of the leaf.
@@ -133,6 +123,20 @@ pub struct GuardianLeaf {
     pub index: u16,
     /// Siblings from the leaf upwards.
     pub path: BoundedVec<H256, GUARDIAN_PATH_MAX>,
+}
+
+/// What a rank proposes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum ProposedChange {
+    /// Another policy.
+    #[codec(index = 0)]
+    Control(PolicyChange),
+    /// The end. Rank 0 only.
+    #[codec(index = 1)]
+    Deactivation,
+    /// That the pending recovery of this id does not take place. Rank 0 only.
+    #[codec(index = 2)]
+    CancelRecovery(H256),
 }
 
 /// What an operation does.
@@ -144,35 +148,33 @@ pub enum Body {
     /// Changes the document. Lane `Documents`.
     #[codec(index = 1)]
     UpdateDocument(DocumentPatch),
-    /// Changes keys of control, and the document with them. Lane `Rank(r)` of the acting rank.
+    /// Changes control at once, and the document with it. Lane `Rank(r)` or `Next(r)`.
     #[codec(index = 2)]
-    Rotate(ControlChange),
-    /// Ends the identity for good. Lane `Rank(0)`.
-    #[codec(index = 3)]
-    Deactivate {
-        /// Opens rank 0's commitment, if it has one.
-        reveal: Option<Reveal>,
+    Rotate {
+        /// The change of the policy, after the reveal; may be empty.
+        change: PolicyChange,
+        /// Change of the document, applied as far as it can be.
+        document: Option<DocumentPatch>,
     },
-    /// Proposes a change upwards, which waits. Lane of the proposer.
+    /// Ends the identity for good. Lane `Rank(0)` or `Next(0)`.
+    #[codec(index = 3)]
+    Deactivate,
+    /// Proposes a change, which waits. Lane `Rank(r)` of the proposer.
     #[codec(index = 4)]
-    Propose(ControlChange),
+    Propose(ProposedChange),
     /// Cancels a pending change. Lane of the canceller.
     #[codec(index = 5)]
     Cancel {
         /// Hash of the operation that proposed it.
         pending: H256,
-        /// Opens the canceller's commitment, if it needs to.
-        reveal: Option<Reveal>,
     },
     /// Guardians replace rank 0, after the delay. Lane `Guardians`.
     #[codec(index = 6)]
     Recover {
-        /// New rank 0.
+        /// The new rank 0.
         rank: Rank,
-        /// The guardians that take part, strictly ascending by index.
-        guardians: BoundedVec<GuardianLeaf, GUARDIANS_MAX>,
     },
-    /// Logs out everywhere: tokens issued before then are void. Lane `Documents`.
+    /// Logs out everywhere: tokens issued before then are void. Lane `Documents` or `Rank(r)`.
     #[codec(index = 7)]
     SetNotBefore {
         /// The new cut-off; never earlier than the old one, never later than the block's time.
@@ -203,6 +205,10 @@ pub struct Operation {
     pub payer: Payer,
     /// Void in blocks of a later time.
     pub valid_until: TimeMs,
+    /// The identity whose keys sign, if it is a controller of `did` and not `did` itself.
+    pub controller: Option<DidId>,
+    /// Opens the commitment of the rank; in lanes `Next` and in no other.
+    pub reveal: Option<Reveal>,
     /// What it does.
     pub body: Body,
 }
@@ -237,6 +243,8 @@ pub struct KeySignature {
     pub key: ControlKey,
     /// Its signature, of the key's type.
     pub proof: SignatureProof,
+    /// Where the key is among the guardians; in lane `Guardians` and in no other.
+    pub leaf: Option<GuardianLeaf>,
 }
 
 /// A signature's bytes by key type.
@@ -278,8 +286,11 @@ impl SignedOperation {
         domain_hash("allod/signatures/v1", &[&self.signatures.encode()])
     }
 
-    /// Returns whether signers are strictly ascending and each proof is of its key's type.
+    /// Returns whether signers are strictly ascending, each proof is of its key's type, guardians'
+    /// leaves are there where they belong, and so is the reveal.
     pub fn is_well_formed(&self) -> bool {
+        let by_guardians = self.operation.lane == Lane::Guardians;
+        let by_next = matches!(self.operation.lane, Lane::Next(_));
         let matching = |s: &KeySignature| {
             matches!(
                 (&s.key, &s.proof),
@@ -291,6 +302,11 @@ impl SignedOperation {
         };
         is_strictly_ascending(&self.signatures, |s| s.key.clone())
             && self.signatures.iter().all(matching)
+            && self
+                .signatures
+                .iter()
+                .all(|s| s.leaf.is_some() == by_guardians)
+            && self.operation.reveal.is_some() == by_next
     }
 }
 

@@ -1,8 +1,7 @@
 //! Control policies: who may change an identity.
 //!
-//! A policy is up to four ranks, rank 0 the highest, and optionally guardians just below rank 0.
-//! All types exist from the first block; which of them the state machine accepts today is in
-//! spec/did.md §3.
+//! A policy is up to four ranks, rank 0 the highest, optionally guardians, and a delay. What they
+//! may do is in spec/control.md.
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
@@ -10,7 +9,10 @@ use scale_info::TypeInfo;
 use crate::codec::{BoundedVec, Text, is_strictly_ascending};
 use crate::crypto::{KeyError, PublicKey};
 use crate::hash::{H256, domain_hash};
-use crate::limits::{ORIGIN_BYTES_MAX, RANK_KEYS_MAX, RANKS_MAX};
+use crate::limits::{
+    CONTROL_DELAY_MS_MAX_CEILING, CONTROL_DELAY_MS_MIN_FLOOR, GUARDIANS_MAX, ORIGIN_BYTES_MAX,
+    RANK_BYTES_MAX, RANK_KEYS_MAX, RANKS_MAX,
+};
 
 /// A key that may sign operations.
 #[derive(
@@ -110,10 +112,16 @@ impl Capabilities {
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+
+    /// Returns what both have.
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
 }
 
-/// One rank: weighted keys and the sum of weights that acts for it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+/// One rank: weighted keys and the sum of weights that acts for it. A rank without keys is
+/// *vacant*: it has the default value, and nobody can act for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct Rank {
     /// Keys, strictly ascending by key.
     pub keys: BoundedVec<WeightedKey, RANK_KEYS_MAX>,
@@ -128,8 +136,10 @@ pub struct Rank {
 /// Guardians: an m-of-n whose members stay hidden until they act.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct GuardianSet {
-    /// Merkle root over individually salted leaves.
+    /// Merkle root over individually salted leaves; see [`crate::guardian`].
     pub root: H256,
+    /// Number of leaves, 1 to `GUARDIANS_MAX`.
+    pub count: u16,
     /// Weight that recovers.
     pub threshold: u32,
     /// Milliseconds a recovery waits and can be cancelled.
@@ -139,10 +149,32 @@ pub struct GuardianSet {
 /// Who may change an identity.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub struct ControlPolicy {
-    /// One to four ranks, the highest first.
+    /// One to four ranks, the highest first; neither the first nor the last is vacant.
     pub ranks: BoundedVec<Rank, RANKS_MAX>,
     /// Guardians, if any.
     pub guardians: Option<GuardianSet>,
+    /// Milliseconds that a rank's proposal waits and can be cancelled.
+    pub delay_ms: u64,
+}
+
+/// A new value for one rank.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct RankChange {
+    /// Index of the rank, 0 to 3.
+    pub index: u8,
+    /// Its new value; `None` makes it vacant, which rank 0 never is.
+    pub rank: Option<Rank>,
+}
+
+/// A change of a policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct PolicyChange {
+    /// Ranks to change, strictly ascending by index.
+    pub ranks: BoundedVec<RankChange, RANKS_MAX>,
+    /// New guardians: `Some(None)` removes them, `None` leaves them.
+    pub guardians: Option<Option<GuardianSet>>,
+    /// New delay, in milliseconds.
+    pub delay_ms: Option<u64>,
 }
 
 /// Why a policy is not valid.
@@ -203,6 +235,100 @@ pub enum PolicyError {
     /// Guardians with a threshold of zero.
     #[error("guardians' threshold is zero")]
     GuardianThreshold,
+    /// A number of guardians outside 1 to [`GUARDIANS_MAX`].
+    #[error("{count} guardians, not 1 to {GUARDIANS_MAX}")]
+    GuardianCount {
+        /// The number found.
+        count: u16,
+    },
+    /// A delay outside what any network accepts.
+    #[error("delay of {delay_ms} ms is not within one hour and ninety days")]
+    Delay {
+        /// The delay found.
+        delay_ms: u64,
+    },
+    /// A rank that takes more than [`RANK_BYTES_MAX`].
+    #[error("rank {rank} takes more than {RANK_BYTES_MAX} bytes")]
+    RankTooLarge {
+        /// Index of the rank.
+        rank: u8,
+    },
+    /// A vacant rank 0, a vacant last rank, or a rank without keys that is not the vacant one.
+    #[error("rank {rank} is vacant where it must not be")]
+    Vacant {
+        /// Index of the rank.
+        rank: u8,
+    },
+    /// A change that changes nothing, or with ranks out of order or beyond the maximum.
+    #[error("ranks to change are empty, not ascending, or beyond the maximum")]
+    Ranks,
+}
+
+/// Checks a delay against the bounds of every network.
+///
+/// # Errors
+/// [`PolicyError::Delay`].
+pub const fn check_delay(delay_ms: u64) -> Result<(), PolicyError> {
+    if delay_ms < CONTROL_DELAY_MS_MIN_FLOOR || delay_ms > CONTROL_DELAY_MS_MAX_CEILING {
+        return Err(PolicyError::Delay { delay_ms });
+    }
+    Ok(())
+}
+
+impl GuardianSet {
+    /// Checks every rule that needs nothing but the set itself.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the first rule broken.
+    ///
+    /// Source: spec/control.md §8.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        if self.threshold == 0 {
+            return Err(PolicyError::GuardianThreshold);
+        }
+        if self.count == 0 || u32::from(self.count) > GUARDIANS_MAX {
+            return Err(PolicyError::GuardianCount { count: self.count });
+        }
+        check_delay(self.delay_ms)
+    }
+}
+
+impl PolicyChange {
+    /// Returns whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.ranks.is_empty() && self.guardians.is_none() && self.delay_ms.is_none()
+    }
+
+    /// Checks every rule that needs nothing but the change itself. An empty one passes.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the first rule broken.
+    ///
+    /// Source: spec/control.md §2.
+    pub fn check(&self) -> Result<(), PolicyError> {
+        let within = |it: &RankChange| u32::from(it.index) < RANKS_MAX;
+        if !self.ranks.iter().all(within) || !is_strictly_ascending(&self.ranks, |it| it.index) {
+            return Err(PolicyError::Ranks);
+        }
+        let mut seen: Vec<&ControlKey> = Vec::new();
+        for RankChange { index, rank } in &self.ranks {
+            match rank {
+                Some(rank) => {
+                    rank.check(*index)?;
+                    if rank.keys.iter().any(|it| seen.contains(&&it.key)) {
+                        return Err(PolicyError::KeyInTwoRanks { rank: *index });
+                    }
+                    seen.extend(rank.keys.iter().map(|it| &it.key));
+                }
+                None if *index == 0 => return Err(PolicyError::Vacant { rank: 0 }),
+                None => {}
+            }
+        }
+        if let Some(Some(guardians)) = &self.guardians {
+            guardians.check()?;
+        }
+        self.delay_ms.map_or(Ok(()), check_delay)
+    }
 }
 
 impl ControlPolicy {
@@ -211,23 +337,28 @@ impl ControlPolicy {
     /// # Errors
     /// [`PolicyError`] names the first rule broken.
     ///
-    /// Source: spec/did.md §3.
+    /// Source: spec/control.md §1, §2.
     pub fn check(&self) -> Result<(), PolicyError> {
         if self.ranks.is_empty() {
             return Err(PolicyError::NoRank);
         }
+        check_delay(self.delay_ms)?;
         let mut seen: Vec<&ControlKey> = Vec::new();
+        let last = self.ranks.len().saturating_sub(1);
         for (index, rank) in (0u8..).zip(&self.ranks) {
+            if rank.is_vacant() {
+                if index == 0 || usize::from(index) == last {
+                    return Err(PolicyError::Vacant { rank: index });
+                }
+                continue;
+            }
             rank.check(index)?;
             if rank.keys.iter().any(|k| seen.contains(&&k.key)) {
                 return Err(PolicyError::KeyInTwoRanks { rank: index });
             }
             seen.extend(rank.keys.iter().map(|k| &k.key));
         }
-        match &self.guardians {
-            Some(guardians) if guardians.threshold == 0 => Err(PolicyError::GuardianThreshold),
-            _ => Ok(()),
-        }
+        self.guardians.as_ref().map_or(Ok(()), GuardianSet::check)
     }
 }
 
@@ -237,6 +368,9 @@ impl Rank {
     /// # Errors
     /// [`PolicyError`] names the first rule broken.
     pub fn check(&self, rank: u8) -> Result<(), PolicyError> {
+        if self.encoded_size() > RANK_BYTES_MAX {
+            return Err(PolicyError::RankTooLarge { rank });
+        }
         if self.keys.is_empty() {
             return Err(PolicyError::NoKey { rank });
         }
@@ -267,6 +401,16 @@ impl Rank {
             }
         }
         Ok(())
+    }
+
+    /// Returns whether nobody can act for it.
+    pub fn is_vacant(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns whether one of its keys is a key of `other`.
+    pub fn shares_key_with(&self, other: &Self) -> bool {
+        self.keys.iter().any(|it| other.weight_of(&it.key) > 0)
     }
 
     /// Returns the weight of `key` in this rank, 0 if it is not listed.

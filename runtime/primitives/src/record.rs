@@ -8,8 +8,8 @@ use crate::document::Document;
 use crate::hash::{H256, domain_hash};
 use crate::limits::{PENDING_MAX, RANKS_MAX};
 use crate::log::LogHead;
-use crate::operation::{ControlChange, Lane};
-use crate::policy::{ControlPolicy, Rank};
+use crate::operation::Lane;
+use crate::policy::{ControlPolicy, PolicyChange, Rank};
 use crate::types::{Height, TimeMs};
 
 /// Version byte of [`DidRecord`].
@@ -39,6 +39,8 @@ pub struct Lanes {
     pub guardians: LaneHead,
     /// The documents'.
     pub documents: LaneHead,
+    /// The next keys', one per rank.
+    pub next: [LaneHead; RANKS_MAX as usize],
 }
 
 impl Lanes {
@@ -48,6 +50,7 @@ impl Lanes {
             Lane::Rank(index) => self.ranks.get(usize::from(index)),
             Lane::Guardians => Some(&self.guardians),
             Lane::Documents => Some(&self.documents),
+            Lane::Next(index) => self.next.get(usize::from(index)),
         }
     }
 
@@ -57,6 +60,7 @@ impl Lanes {
             Lane::Rank(index) => self.ranks.get_mut(usize::from(index)),
             Lane::Guardians => Some(&mut self.guardians),
             Lane::Documents => Some(&mut self.documents),
+            Lane::Next(index) => self.next.get_mut(usize::from(index)),
         }
     }
 }
@@ -75,29 +79,45 @@ pub enum Status {
     },
 }
 
-/// Who proposed a pending change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+/// Who proposed a pending change. The order is that of standing, the highest first.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    TypeInfo,
+)]
 pub enum Proposer {
-    /// A rank.
-    #[codec(index = 0)]
-    Rank(u8),
     /// The guardians.
-    #[codec(index = 1)]
+    #[codec(index = 0)]
     Guardians,
+    /// The exposed keys of a rank.
+    #[codec(index = 1)]
+    Rank(u8),
 }
 
 /// What a pending change will do.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
 pub enum PendingChange {
-    /// A change of control.
+    /// Another policy.
     #[codec(index = 0)]
-    Control(ControlChange),
+    Control(PolicyChange),
     /// A recovery by guardians.
     #[codec(index = 1)]
     Recovery(Rank),
     /// The end.
     #[codec(index = 2)]
     Deactivation,
+    /// That the pending recovery of this id does not take place.
+    #[codec(index = 3)]
+    Cancellation(H256),
 }
 
 /// A change that waits. It takes effect at its time by itself; readers evaluate that.
@@ -107,6 +127,8 @@ pub struct Pending {
     pub id: H256,
     /// Who proposed it.
     pub proposer: Proposer,
+    /// Time of the block that took the proposal.
+    pub proposed_at: TimeMs,
     /// When it takes effect unless cancelled.
     pub effective_at: TimeMs,
     /// What it does.
@@ -152,15 +174,17 @@ pub struct DidRecord {
     pub document: Document,
     /// Verification methods it has retired so far.
     pub retired_count: u32,
+    /// How many it may have had, active and retired together, besides one for each day of its age.
+    pub method_allowance: u32,
     /// Where its lanes stand.
     pub lanes: Lanes,
     /// Tokens issued before then are void.
     pub not_before: TimeMs,
     /// Grants of an earlier epoch are void.
     pub grant_epoch: u32,
-    /// Changes that wait.
+    /// Changes that wait, one per proposer, in order of standing.
     pub pending: BoundedVec<Pending, PENDING_MAX>,
-    /// Proposers that rest.
+    /// Proposers that rest, in order of standing.
     pub cool_downs: BoundedVec<CoolDown, PENDING_MAX>,
     /// Freeze in force, if any.
     pub frozen: Option<Freeze>,
@@ -208,6 +232,8 @@ pub struct QuotaUse {
     pub guardians: u16,
     /// Operations of the documents' lane.
     pub documents: u16,
+    /// Operations of the next keys' lanes, per rank.
+    pub next: [u16; RANKS_MAX as usize],
     /// Token operations.
     pub tokens: u16,
 }

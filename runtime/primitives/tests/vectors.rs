@@ -179,6 +179,7 @@ fn inception() -> Inception {
         policy: ControlPolicy {
             ranks: vec![rank].try_into().unwrap(),
             guardians: None,
+            delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
         },
         document: InitialDocument {
             methods: vec![method].try_into().unwrap(),
@@ -200,6 +201,8 @@ fn operation() -> Operation {
         lane_prev: H256::ZERO,
         payer: Payer::Any,
         valid_until: TimeMs(1_790_000_600_000),
+        controller: None,
+        reveal: None,
         body: Body::Incept(inception),
     }
 }
@@ -211,6 +214,7 @@ fn signed_operation() -> SignedOperation {
     let signature = KeySignature {
         key: ControlKey::Ed25519(public(&key)),
         proof: SignatureProof::Ed25519(sign(&key, &message)),
+        leaf: None,
     };
     SignedOperation {
         operation,

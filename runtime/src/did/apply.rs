@@ -1,39 +1,55 @@
 //! Taking an operation: its lane advances, its effect or its failure is logged.
 //!
-//! What an operation would do is planned without writing, so that an operation that fails leaves
-//! nothing to undo.
+//! What an operation does is computed by `allod_primitives::control` without writing, so that an
+//! operation that fails leaves nothing to undo.
 
-use allod_primitives::document::{ActiveMethod, Document, InitialDocument, RetiredMethod};
+use allod_primitives::control::{self, Applied, Outcome, Setting, UsedMethods};
+use allod_primitives::document::{
+    ActiveMethod, Document, Fragment, InitialDocument, MethodKey, RetiredMethod,
+};
+use allod_primitives::limits::METHOD_ALLOWANCE;
 use allod_primitives::log::{LogEntry, LogHead, LogKind};
-use allod_primitives::operation::{Body, ControlChange, Lane, Operation, SignedOperation};
+use allod_primitives::operation::{Body, Lane, SignedOperation};
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes, Status};
-use allod_primitives::{BoundedVec, H256, TimeMs};
+use allod_primitives::{BoundedVec, DidId, H256, TimeMs};
 
 use super::quota::{self, Purpose};
-use super::storage::{RECORDS, put_retired};
-use super::{Error, Event, patch};
+use super::storage::{RECORDS, RETIRED_KEYS, key_hash, put_record, put_retired, retired};
+use super::{Error, Event, settle};
+use crate::authority::control_parameters;
 use crate::frame::{BlockEnv, Context, StateRead};
 
-/// What an operation will do.
-struct Plan {
-    record: DidRecord,
-    retired: Vec<RetiredMethod>,
-    event: Event,
+/// What an identity has retired, as the state has it.
+struct Used<'a> {
+    state: &'a dyn StateRead,
+    did: DidId,
 }
 
-/// Takes a bare operation: advances its lane, charges its quota and, if it is going to fail, logs
-/// that. What [`dispatch`] then does can be rolled back; this cannot.
+impl UsedMethods for Used<'_> {
+    fn retired(&self, fragment: &Fragment) -> Option<RetiredMethod> {
+        retired(self.state, &self.did, fragment.as_str())
+    }
+
+    fn is_key_retired(&self, key: &MethodKey) -> bool {
+        RETIRED_KEYS.contains(self.state, &(self.did, key_hash(key)))
+    }
+}
+
+/// Takes a bare operation: writes down what time has brought about, advances the lane, charges
+/// the quota and, if the operation is going to fail, logs that. What [`dispatch`] then does can
+/// be rolled back; this cannot.
 pub(super) fn consume(context: &mut Context<'_>, signed: &SignedOperation) {
     let operation = &signed.operation;
+    settle::settle(context, &operation.did);
     let Some(mut record) = RECORDS.get(&context.state, &operation.did) else {
         return;
     };
     let purpose = Purpose::Lane(operation.lane);
     quota::charge(&mut context.state, &context.block, &operation.did, purpose);
     let hash = operation.hash();
-    advance(&mut record, operation, hash);
-    match plan(&context.state, &context.block, &record, operation) {
-        Ok(_) => RECORDS.put(&mut context.state, &operation.did, &record),
+    control::advance(&mut record, operation.lane, hash);
+    match plan(&context.state, &context.block, &record, signed, hash) {
+        Ok(_) => put_record(&mut context.state, &operation.did, &record),
         Err(_) => log(context, signed, hash, record),
     }
 }
@@ -41,10 +57,11 @@ pub(super) fn consume(context: &mut Context<'_>, signed: &SignedOperation) {
 /// Does what a consumed bare operation says.
 pub(super) fn dispatch(context: &mut Context<'_>, signed: &SignedOperation) -> Result<(), Error> {
     let operation = &signed.operation;
+    let hash = operation.hash();
     let record = RECORDS.get(&context.state, &operation.did);
     let record = record.ok_or(Error::NotFound)?;
-    let plan = plan(&context.state, &context.block, &record, operation)?;
-    carry_out(context, signed, operation.hash(), plan);
+    let applied = plan(&context.state, &context.block, &record, signed, hash)?;
+    carry_out(context, signed, hash, applied);
     Ok(())
 }
 
@@ -56,12 +73,13 @@ pub(super) fn take(
     hash: H256,
 ) -> Result<(), Error> {
     let operation = &signed.operation;
+    settle::settle(context, &operation.did);
     let record = RECORDS.get(&context.state, &operation.did);
     let mut record = record.ok_or(Error::NotFound)?;
-    advance(&mut record, operation, hash);
-    match plan(&context.state, &context.block, &record, operation) {
-        Ok(plan) => {
-            carry_out(context, signed, hash, plan);
+    control::advance(&mut record, operation.lane, hash);
+    match plan(&context.state, &context.block, &record, signed, hash) {
+        Ok(applied) => {
+            carry_out(context, signed, hash, applied);
             Ok(())
         }
         Err(error) => {
@@ -97,6 +115,7 @@ pub(super) fn create(
         policy: inception.policy.clone(),
         document: first_document(now, &inception.document)?,
         retired_count: 0,
+        method_allowance: METHOD_ALLOWANCE,
         lanes,
         not_before: TimeMs(0),
         grant_epoch: 0,
@@ -127,108 +146,103 @@ fn first_document(now: TimeMs, document: &InitialDocument) -> Result<Document, E
     })
 }
 
-fn advance(record: &mut DidRecord, operation: &Operation, hash: H256) {
-    if let Some(head) = record.lanes.get_mut(operation.lane) {
-        *head = LaneHead {
-            next_seq: head.next_seq.saturating_add(1),
-            last: hash,
-        };
-    }
-}
-
-/// Returns what `operation` does to `record`, without writing.
+/// Returns what an operation does to `record`, without writing.
 fn plan(
     state: &dyn StateRead,
     block: &BlockEnv,
     record: &DidRecord,
-    operation: &Operation,
-) -> Result<Plan, Error> {
-    let did = operation.did;
-    let now = block.time;
-    let mut record = record.clone();
-    let (retired, event) = match &operation.body {
-        Body::UpdateDocument(change) => (
-            patch::apply(state, now, &did, &mut record, change)?,
-            Event::DocumentUpdated { did },
-        ),
-        Body::Rotate(change) => {
-            rotate(&mut record, change)?;
-            let change = change.document.as_ref();
-            let retired = change.map(|change| patch::apply(state, now, &did, &mut record, change));
-            let rank = match operation.lane {
-                Lane::Rank(index) => index,
-                Lane::Guardians | Lane::Documents => return Err(Error::WrongLane),
-            };
-            (
-                retired.transpose()?.unwrap_or_default(),
-                Event::Rotated { did, rank },
-            )
-        }
-        Body::Deactivate { .. } => {
-            record.status = Status::Deactivated { at: now };
-            let retired = patch::retire_all(now, &mut record);
-            (retired, Event::Deactivated { did })
-        }
-        Body::SetNotBefore {
-            not_before,
-            bump_grant_epoch,
-        } => {
-            if *not_before < record.not_before {
-                return Err(Error::NotMonotone);
-            }
-            if *not_before > now {
-                return Err(Error::InFuture);
-            }
-            record.not_before = *not_before;
-            let bump = u32::from(*bump_grant_epoch);
-            record.grant_epoch = record.grant_epoch.saturating_add(bump);
-            (Vec::new(), Event::LoggedOut { did })
-        }
-        Body::Incept(_) | Body::Propose(_) | Body::Cancel { .. } | Body::Recover { .. } => {
-            return Err(Error::NotSupported);
-        }
+    signed: &SignedOperation,
+    hash: H256,
+) -> Result<Applied, Error> {
+    let operation = &signed.operation;
+    let used = Used {
+        state,
+        did: operation.did,
     };
-    Ok(Plan {
-        record,
-        retired,
-        event,
-    })
+    let setting = Setting {
+        now: block.time,
+        parameters: control_parameters(state),
+        used: &used,
+    };
+    control::apply(record, operation, hash, setting).map_err(Error::from)
 }
 
-fn rotate(record: &mut DidRecord, change: &ControlChange) -> Result<(), Error> {
-    for change in &change.ranks {
-        let rank = change.rank.as_ref().ok_or(Error::RankNotRemovable)?;
-        let slot = record.policy.ranks.as_mut_slice();
-        let slot = slot.get_mut(usize::from(change.index));
-        *slot.ok_or(Error::NotSupported)? = rank.clone();
+fn carry_out(context: &mut Context<'_>, signed: &SignedOperation, hash: H256, applied: Applied) {
+    let operation = &signed.operation;
+    let did = operation.did;
+    for method in &applied.retired {
+        put_retired(&mut context.state, &did, method);
     }
-    Ok(())
+    log(context, signed, hash, applied.record);
+    deposit(context, did, applied.outcomes);
+    match (&operation.body, operation.lane) {
+        (Body::UpdateDocument(_), _) => context.deposit(Event::DocumentUpdated { did }),
+        (Body::Deactivate, _) => context.deposit(Event::Deactivated { did }),
+        (Body::SetNotBefore { .. }, _) => context.deposit(Event::LoggedOut { did }),
+        (Body::Rotate { .. }, Lane::Rank(rank) | Lane::Next(rank))
+        | (Body::Cancel { .. }, Lane::Next(rank)) => context.deposit(Event::Rotated { did, rank }),
+        _ => {}
+    }
 }
 
-fn carry_out(context: &mut Context<'_>, signed: &SignedOperation, hash: H256, plan: Plan) {
-    for method in &plan.retired {
-        put_retired(&mut context.state, &signed.operation.did, method);
+/// Deposits an event for each outcome.
+pub(super) fn deposit(context: &mut Context<'_>, did: DidId, outcomes: Vec<Outcome>) {
+    for outcome in outcomes {
+        context.deposit(match outcome {
+            Outcome::Proposed {
+                id,
+                proposer,
+                effective_at,
+            } => Event::Proposed {
+                did,
+                id,
+                proposer,
+                effective_at,
+            },
+            Outcome::Displaced { id } => Event::Displaced { did, id },
+            Outcome::Cleared { id } => Event::Cleared { did, id },
+            Outcome::Cancelled { id } => Event::Cancelled { did, id },
+            Outcome::Skipped { fragment, refusal } => Event::Skipped {
+                did,
+                fragment,
+                error: refusal.into(),
+            },
+        });
     }
-    log(context, signed, hash, plan.record);
-    context.deposit(plan.event);
 }
 
 /// Appends the log's entry for an operation and stores the record.
 ///
 /// Source: spec/did.md §6.
 fn log(context: &mut Context<'_>, signed: &SignedOperation, hash: H256, mut record: DidRecord) {
-    let did = signed.operation.did;
     record.updated = context.block.time;
-    let entry = LogEntry {
-        n: record.log.count,
+    let cause = Cause {
         kind: LogKind::Operation,
         operation_hash: hash,
         signatures_hash: signed.signatures_hash(),
+    };
+    append(context, signed.operation.did, cause, record);
+}
+
+/// What an entry of a log is about.
+pub(super) struct Cause {
+    pub(super) kind: LogKind,
+    pub(super) operation_hash: H256,
+    pub(super) signatures_hash: H256,
+}
+
+/// Appends an entry to the log of `record` and stores it.
+pub(super) fn append(context: &mut Context<'_>, did: DidId, cause: Cause, mut record: DidRecord) {
+    let entry = LogEntry {
+        n: record.log.count,
+        kind: cause.kind,
+        operation_hash: cause.operation_hash,
+        signatures_hash: cause.signatures_hash,
         record_hash: record.content_hash(),
         height: context.block.height,
         time: context.block.time,
     };
     record.log = record.log.append(&entry);
-    RECORDS.put(&mut context.state, &did, &record);
+    put_record(&mut context.state, &did, &record);
     context.deposit(Event::Logged { did, entry });
 }

@@ -5,7 +5,7 @@
 use allod_primitives::codec::is_strictly_ascending;
 use allod_primitives::limits::OPERATION_VALIDITY_MS_MAX;
 use allod_primitives::operation::{KeySignature, Payer, SignatureProof};
-use allod_primitives::policy::{ControlKey, ControlPolicy, Rank};
+use allod_primitives::policy::ControlKey;
 use allod_primitives::{ChainId, PublicKey, TimeMs};
 
 use crate::frame::{BlockEnv, Origin, SignatureCheck, SignatureOracle, TransactionError};
@@ -85,36 +85,25 @@ pub(crate) fn check_signers(signatures: &[KeySignature]) -> Result<(), Transacti
     Ok(())
 }
 
-/// Checks that the signers are keys of one rank that `may` act, that they reach its threshold,
-/// and that each signature over `preimage` verifies.
+/// Checks that each signature over `preimage` verifies. Who may sign is
+/// `allod_primitives::control`'s to say.
 ///
 /// # Errors
 /// [`TransactionError::BadProof`], whatever the reason.
 ///
 /// Source: spec/did.md §2, check 13.
-pub(crate) fn check_authority(
-    policy: &ControlPolicy,
-    may: impl Fn(u8, &Rank) -> bool,
+pub(crate) fn check_proofs(
     preimage: &[u8],
     signatures: &[KeySignature],
     oracle: &dyn SignatureOracle,
 ) -> Result<(), TransactionError> {
-    let acts = |index: u8, rank: &Rank| {
-        let weights = signatures.iter().map(|it| rank.weight_of(&it.key));
-        let all_known = weights.clone().all(|weight| weight > 0);
-        let sum = weights.fold(0u32, u32::saturating_add);
-        may(index, rank) && all_known && sum >= rank.threshold
-    };
-    let acting = (0u8..)
-        .zip(&policy.ranks)
-        .any(|(index, rank)| acts(index, rank));
     let verifies = |signature: &KeySignature| match (&signature.key, &signature.proof) {
         (ControlKey::Ed25519(key), SignatureProof::Ed25519(proof)) => {
             oracle.verify(key, preimage, proof)
         }
         _ => false,
     };
-    if acting && signatures.iter().all(verifies) {
+    if signatures.iter().all(verifies) {
         Ok(())
     } else {
         Err(TransactionError::BadProof)

@@ -1,20 +1,20 @@
 //! Which operations may be taken: every check of spec/did.md §2, in its order.
 
-use allod_primitives::codec::is_strictly_ascending;
+use allod_primitives::control::is_authorized;
 use allod_primitives::document::{DocumentPatch, InitialDocument};
-use allod_primitives::limits::OPERATION_BYTES_MAX;
+use allod_primitives::limits::{OPERATION_BYTES_MAX, RANKS_MAX};
 use allod_primitives::operation::{
-    Admission, Body, ControlChange, INCEPTION_VERSION, Inception, Lane, OPERATION_VERSION,
-    SignedOperation, operation_preimage,
+    Admission, Body, INCEPTION_VERSION, Inception, Lane, OPERATION_VERSION, Operation,
+    ProposedChange, SignedOperation, operation_preimage,
 };
-use allod_primitives::policy::{Capabilities, ControlKey, ControlPolicy, Rank};
+use allod_primitives::policy::{Capabilities, ControlPolicy, PolicyChange, Rank, RankChange};
 use allod_primitives::record::{DidRecord, LaneHead};
-use allod_primitives::{DidId, H256};
+use allod_primitives::{Did, DidId, H256, NetworkId};
 use parity_scale_codec::Encode;
 
-use super::authorize::{Paid, check_authority, check_binding, check_signers};
+use super::authorize::{Paid, check_binding, check_proofs, check_signers};
 use super::quota::{self, Purpose};
-use super::storage::{RECORDS, record};
+use super::storage::{RECORDS, effective_record};
 use crate::authority;
 use crate::frame::{BlockEnv, SignatureOracle, StateRead, TransactionError};
 
@@ -49,29 +49,53 @@ pub(crate) fn check_operation(
     if matches!(operation.body, Body::Incept(_)) {
         return Err(TransactionError::Malformed);
     }
-    let record = active_record(env.state, &operation.did)?;
-    check_lane(&record, operation.lane, &operation.body)?;
+    let record = active_record(env, &operation.did)?;
+    let acting = check_controller(env, operation, &record)?;
     let head = record.lanes.get(operation.lane);
     let is_ahead = check_turn(head.ok_or(TransactionError::WrongLane)?, signed)?;
     if paid == Paid::Own {
         let purpose = Purpose::Lane(operation.lane);
         quota::check(env.state, env.block, &operation.did, purpose)?;
     }
+    let policy = &acting.as_ref().unwrap_or(&record).policy;
     let hash = operation.hash();
-    let preimage = operation_preimage(&env.block.chain, &hash);
-    let may = |index: u8, rank: &Rank| match operation.body {
-        Body::UpdateDocument(_) => rank.capabilities.contains(Capabilities::DOCUMENT),
-        Body::SetNotBefore { .. } => rank.capabilities.contains(Capabilities::TOKENS_AND_GRANTS),
-        _ => operation.lane == Lane::Rank(index),
-    };
-    check_authority(
-        &record.policy,
-        may,
-        &preimage,
-        &signed.signatures,
-        env.oracle,
-    )?;
+    check_signatures(env, policy, signed, hash)?;
     Ok(Checked { hash, is_ahead })
+}
+
+/// Returns the record of the controller that acts, if one does.
+///
+/// Source: spec/control.md §9.
+fn check_controller(
+    env: Env<'_>,
+    operation: &Operation,
+    record: &DidRecord,
+) -> Result<Option<DidRecord>, TransactionError> {
+    let Some(controller) = operation.controller else {
+        return Ok(None);
+    };
+    let named = Did::new(
+        NetworkId::from_genesis(&env.block.chain.genesis),
+        controller,
+    );
+    if !record.document.controllers.contains(&named) {
+        return Err(TransactionError::NotController);
+    }
+    let acting = active_record(env, &controller).map_err(|_| TransactionError::NotController)?;
+    Ok(Some(acting))
+}
+
+fn check_signatures(
+    env: Env<'_>,
+    policy: &ControlPolicy,
+    signed: &SignedOperation,
+    hash: H256,
+) -> Result<(), TransactionError> {
+    if !is_authorized(policy, &signed.operation, &signed.signatures) {
+        return Err(TransactionError::BadProof);
+    }
+    let preimage = operation_preimage(&env.block.chain, &hash);
+    check_proofs(&preimage, &signed.signatures, env.oracle)
 }
 
 /// Checks an inception. `admission`: why a bare one should be let in; a batch needs none.
@@ -102,27 +126,17 @@ pub(crate) fn check_inception(
         authority::check_admission(env.state, env.block, env.oracle, &operation.did, admission)?;
     }
     let hash = operation.hash();
-    let preimage = operation_preimage(&env.block.chain, &hash);
-    let may = |index: u8, _: &Rank| index == 0;
-    check_authority(
-        &inception.policy,
-        may,
-        &preimage,
-        &signed.signatures,
-        env.oracle,
-    )?;
+    check_signatures(env, &inception.policy, signed, hash)?;
     Ok(Checked {
         hash,
         is_ahead: false,
     })
 }
 
-/// Returns the record of an identity that acts.
-pub(crate) fn active_record(
-    state: &dyn StateRead,
-    did: &DidId,
-) -> Result<DidRecord, TransactionError> {
-    let record = record(state, did).ok_or(TransactionError::NotFound)?;
+/// Returns the effective record of an identity that acts.
+pub(crate) fn active_record(env: Env<'_>, did: &DidId) -> Result<DidRecord, TransactionError> {
+    let record = effective_record(env.state, did, env.block.time);
+    let record = record.ok_or(TransactionError::NotFound)?;
     if record.is_active() {
         Ok(record)
     } else {
@@ -142,71 +156,118 @@ fn check_form(env: Env<'_>, signed: &SignedOperation, paid: Paid) -> Result<(), 
         return Err(TransactionError::Malformed);
     }
     check_signers(&signed.signatures)?;
+    if !signed.is_well_formed() || !fits_lane(operation) {
+        return Err(TransactionError::Malformed);
+    }
+    check_reveal(operation)?;
     match &operation.body {
         Body::Incept(inception) => check_inception_body(inception),
         Body::UpdateDocument(patch) => check_patch(patch),
-        Body::Rotate(change) => check_change(change),
-        Body::Deactivate { reveal: None } | Body::SetNotBefore { .. } => Ok(()),
-        Body::Deactivate { reveal: Some(_) }
-        | Body::Propose(_)
-        | Body::Cancel { .. }
-        | Body::Recover { .. } => Err(TransactionError::NotSupported),
+        Body::Rotate { change, document } => {
+            let by_next = matches!(operation.lane, Lane::Next(_));
+            if change.is_empty() && document.is_none() && !by_next {
+                return Err(TransactionError::Malformed);
+            }
+            check_change(change)?;
+            if by_next && !is_below(change, operation.lane) {
+                return Err(TransactionError::Malformed);
+            }
+            document.as_ref().map_or(Ok(()), check_patch)
+        }
+        Body::Propose(ProposedChange::Control(change)) => {
+            if !concerns_above(change, operation.lane) {
+                return Err(TransactionError::Malformed);
+            }
+            check_change(change)
+        }
+        Body::Recover { rank } => rank.check(0).map_err(|_| TransactionError::Malformed),
+        Body::Deactivate | Body::SetNotBefore { .. } | Body::Propose(_) | Body::Cancel { .. } => {
+            Ok(())
+        }
     }
+}
+
+/// Returns whether the body belongs in the operation's lane, and a controller in the operation.
+///
+/// Source: spec/control.md §2.
+fn fits_lane(operation: &Operation) -> bool {
+    if operation.controller.is_some() && !matches!(operation.body, Body::UpdateDocument(_)) {
+        return false;
+    }
+    let (Lane::Rank(index) | Lane::Next(index)) = operation.lane else {
+        return match operation.lane {
+            Lane::Guardians => {
+                matches!(operation.body, Body::Recover { .. } | Body::Cancel { .. })
+            }
+            _ => matches!(
+                operation.body,
+                Body::UpdateDocument(_) | Body::SetNotBefore { .. }
+            ),
+        };
+    };
+    let by_next = matches!(operation.lane, Lane::Next(_));
+    let fits = match operation.body {
+        Body::Rotate { .. } | Body::Cancel { .. } => true,
+        Body::Deactivate => index == 0,
+        Body::Incept(_) => index == 0 && !by_next,
+        Body::Propose(_) | Body::SetNotBefore { .. } => !by_next,
+        Body::UpdateDocument(_) | Body::Recover { .. } => false,
+    };
+    fits && u32::from(index) < RANKS_MAX
+}
+
+/// Checks the revealed keys by themselves, and that what else the operation sets shares none.
+fn check_reveal(operation: &Operation) -> Result<(), TransactionError> {
+    let (Some(reveal), Lane::Next(index)) = (&operation.reveal, operation.lane) else {
+        return Ok(());
+    };
+    let revealed = Rank {
+        keys: reveal.keys.clone(),
+        threshold: reveal.threshold,
+        capabilities: Capabilities::default(),
+        next: reveal.next,
+    };
+    let checked = revealed.check(index);
+    checked.map_err(|_| TransactionError::Malformed)?;
+    let Body::Rotate { change, .. } = &operation.body else {
+        return Ok(());
+    };
+    let sets_own = change.ranks.iter().any(|it| it.index == index);
+    let mut others = change.ranks.iter().filter_map(|it| it.rank.as_ref());
+    if !sets_own && others.any(|rank| rank.shares_key_with(&revealed)) {
+        return Err(TransactionError::Malformed);
+    }
+    Ok(())
+}
+
+/// Returns whether a change by the lane's rank stays at or below it.
+fn is_below(change: &PolicyChange, lane: Lane) -> bool {
+    let (Lane::Rank(index) | Lane::Next(index)) = lane else {
+        return false;
+    };
+    let ranks = change.ranks.iter().all(|it| it.index >= index);
+    let policy = change.guardians.is_some() || change.delay_ms.is_some();
+    ranks && (index == 0 || !policy)
+}
+
+/// Returns whether a proposal by the lane's rank sets something that is not below it.
+fn concerns_above(change: &PolicyChange, lane: Lane) -> bool {
+    let ranks = change.ranks.iter();
+    let above = |it: &RankChange| matches!(lane, Lane::Rank(index) if it.index <= index);
+    ranks.clone().any(above) || change.guardians.is_some() || change.delay_ms.is_some()
 }
 
 fn check_inception_body(inception: &Inception) -> Result<(), TransactionError> {
     if inception.version != INCEPTION_VERSION {
         return Err(TransactionError::UnknownVersion);
     }
-    check_policy(&inception.policy)?;
+    let policy = inception.policy.check();
+    policy.map_err(|_| TransactionError::Malformed)?;
     check_initial_document(&inception.document)
 }
 
-/// Source: spec/did.md §3.
-fn check_policy(policy: &ControlPolicy) -> Result<(), TransactionError> {
-    policy.check().map_err(|_| TransactionError::Malformed)?;
-    match (&policy.ranks[..], &policy.guardians) {
-        ([rank], None) => check_supported(rank),
-        _ => Err(TransactionError::NotSupported),
-    }
-}
-
-fn check_rank(rank: &Rank) -> Result<(), TransactionError> {
-    rank.check(0).map_err(|_| TransactionError::Malformed)?;
-    check_supported(rank)
-}
-
-/// Checks that a rank has only forms that this version accepts.
-fn check_supported(rank: &Rank) -> Result<(), TransactionError> {
-    let ed25519 = rank
-        .keys
-        .iter()
-        .all(|it| matches!(it.key, ControlKey::Ed25519(_)));
-    if ed25519 && rank.next.is_none() {
-        Ok(())
-    } else {
-        Err(TransactionError::NotSupported)
-    }
-}
-
-fn check_change(change: &ControlChange) -> Result<(), TransactionError> {
-    let nothing = change.ranks.is_empty()
-        && change.guardians.is_none()
-        && change.reveal.is_none()
-        && change.document.is_none();
-    if nothing || !is_strictly_ascending(&change.ranks, |it| it.index) {
-        return Err(TransactionError::Malformed);
-    }
-    if change.guardians.is_some()
-        || change.reveal.is_some()
-        || change.ranks.iter().any(|it| it.index != 0)
-    {
-        return Err(TransactionError::NotSupported);
-    }
-    for rank in change.ranks.iter().filter_map(|it| it.rank.as_ref()) {
-        check_rank(rank)?;
-    }
-    change.document.as_ref().map_or(Ok(()), check_patch)
+fn check_change(change: &PolicyChange) -> Result<(), TransactionError> {
+    change.check().map_err(|_| TransactionError::Malformed)
 }
 
 /// Source: spec/did.md §4.
@@ -227,22 +288,6 @@ fn check_patch(patch: &DocumentPatch) -> Result<(), TransactionError> {
         return Err(TransactionError::Malformed);
     }
     patch.check().map_err(|_| TransactionError::Malformed)
-}
-
-fn check_lane(record: &DidRecord, lane: Lane, body: &Body) -> Result<(), TransactionError> {
-    let fits = match body {
-        Body::UpdateDocument(_) | Body::SetNotBefore { .. } => lane == Lane::Documents,
-        Body::Rotate(_) => {
-            matches!(lane, Lane::Rank(index) if usize::from(index) < record.policy.ranks.len())
-        }
-        Body::Incept(_) | Body::Deactivate { .. } => lane == Lane::Rank(0),
-        Body::Propose(_) | Body::Cancel { .. } | Body::Recover { .. } => false,
-    };
-    if fits {
-        Ok(())
-    } else {
-        Err(TransactionError::WrongLane)
-    }
 }
 
 /// Returns whether the operation is ahead of its turn.

@@ -1,5 +1,6 @@
 //! The pallet's errors.
 
+use allod_primitives::control::Refusal;
 use parity_scale_codec::{Decode, Encode};
 use scale_info::TypeInfo;
 
@@ -81,12 +82,67 @@ pub enum Error {
     /// A time later than the block's.
     #[codec(index = 22)]
     InFuture,
-    /// Rank 0 cannot be removed.
+    /// The identity named as controller is none, or may not do this.
     #[codec(index = 23)]
-    RankNotRemovable,
+    NotController,
     /// None of the others.
     #[codec(index = 24)]
     Refused,
+    /// The party does not stand above what it wants to change or cancel.
+    #[codec(index = 25)]
+    NotAbove,
+    /// The rank is pre-rotated: only its next keys change it at once.
+    #[codec(index = 26)]
+    RevealRequired,
+    /// A change of rank 0, guardians or delay that must be proposed and wait.
+    #[codec(index = 27)]
+    MustWait,
+    /// The rank lacks the capability.
+    #[codec(index = 28)]
+    NoCapability,
+    /// A key would be in two ranks.
+    #[codec(index = 29)]
+    KeyInTwoRanks,
+    /// The proposer has a pending change already.
+    #[codec(index = 30)]
+    SlotTaken,
+    /// A change by somebody of higher standing is pending.
+    #[codec(index = 31)]
+    HigherPending,
+    /// The proposer was cancelled and must rest.
+    #[codec(index = 32)]
+    CoolingDown,
+    /// No pending change has this id.
+    #[codec(index = 33)]
+    NoSuchPending,
+    /// The pending change takes too many bytes.
+    #[codec(index = 34)]
+    TooLarge,
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotAbove => Self::NotAbove,
+            Refusal::RevealRequired => Self::RevealRequired,
+            Refusal::MustWait => Self::MustWait,
+            Refusal::NoCapability => Self::NoCapability,
+            Refusal::KeyInTwoRanks => Self::KeyInTwoRanks,
+            Refusal::SlotTaken => Self::SlotTaken,
+            Refusal::HigherPending => Self::HigherPending,
+            Refusal::CoolingDown => Self::CoolingDown,
+            Refusal::NoSuchPending => Self::NoSuchPending,
+            Refusal::TooLarge => Self::TooLarge,
+            Refusal::NoSuchMethod => Self::NoSuchMethod,
+            Refusal::FragmentUsed => Self::FragmentUsed,
+            Refusal::KeyUsed => Self::KeyUsed,
+            Refusal::TooManyMethods => Self::TooManyMethods,
+            Refusal::NotMonotone => Self::NotMonotone,
+            Refusal::InFuture => Self::InFuture,
+            Refusal::Misplaced => Self::WrongLane,
+            _ => Self::Refused,
+        }
+    }
 }
 
 impl From<TransactionError> for Error {
@@ -109,6 +165,7 @@ impl From<TransactionError> for Error {
             TransactionError::ForkedLane => Self::ForkedLane,
             TransactionError::BadProof => Self::BadProof,
             TransactionError::IdMismatch => Self::IdMismatch,
+            TransactionError::NotController => Self::NotController,
             _ => Self::Refused,
         }
     }

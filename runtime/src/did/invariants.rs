@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use allod_primitives::DidId;
 use allod_primitives::codec::is_strictly_ascending;
+use allod_primitives::control::{Party, allowed_methods};
 use allod_primitives::document::{Document, MethodKey};
 use allod_primitives::keys;
-use allod_primitives::limits::RETIRED_METHODS_MAX;
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead};
 use allod_primitives::{H256, decode_strict};
 
 use super::quota::Purpose;
-use super::storage::{QUOTAS, RECORDS, RETIRED_KEYS, key_hash, retired_methods};
+use super::storage::{DUE, QUOTA_DAYS, QUOTAS, RECORDS, RETIRED_KEYS, key_hash, retired_methods};
 use crate::frame::StateRead;
 
 /// What does not hold.
@@ -21,14 +21,14 @@ pub enum InvariantViolation {
     /// A key of the pallet that its maps do not explain.
     #[error("a map of the pallet has an entry that belongs to no record")]
     Orphan,
-    /// Version, times or reserved fields of a record.
-    #[error("record of {did} has an unknown version, times out of order or a reserved field set")]
+    /// Version, times or what waits.
+    #[error("record of {did} has an unknown version, or times or pending changes out of order")]
     Record {
         /// Whose.
         did: DidId,
     },
-    /// A policy that this version does not accept.
-    #[error("policy of {did} is not one rank in order")]
+    /// A policy that breaks its rules.
+    #[error("policy of {did} breaks a rule")]
     Policy {
         /// Whose.
         did: DidId,
@@ -39,7 +39,7 @@ pub enum InvariantViolation {
         /// Whose.
         did: DidId,
     },
-    /// The log does not have one entry for each operation taken.
+    /// The log has fewer entries than operations were taken.
     #[error("log of {did} has {entries} entries for {operations} operations")]
     Log {
         /// Whose.
@@ -90,9 +90,35 @@ pub fn check(state: &(impl StateRead + ?Sized)) -> Result<(), InvariantViolation
     if listed != retired || indexed != retired {
         return Err(InvariantViolation::Orphan);
     }
-    for did in suffixes(state, &QUOTAS.prefix()) {
-        let did: DidId = decode_strict(&did).map_err(|_| InvariantViolation::Orphan)?;
+    let quotas = suffixes(state, &QUOTAS.prefix());
+    for did in &quotas {
+        let did: DidId = decode_strict(did).map_err(|_| InvariantViolation::Orphan)?;
         check_quota(state, did)?;
+    }
+    if suffixes(state, &QUOTA_DAYS.prefix()).len() != quotas.len() {
+        return Err(InvariantViolation::Orphan);
+    }
+    check_due(state, &dids)
+}
+
+/// Checks that an identity is listed by the time of its next effect, and no other.
+fn check_due(
+    state: &(impl StateRead + ?Sized),
+    dids: &[Vec<u8>],
+) -> Result<(), InvariantViolation> {
+    let mut waiting = 0usize;
+    for did in dids {
+        let did: DidId = decode_strict(did).map_err(|_| InvariantViolation::Orphan)?;
+        let record = RECORDS.get(state, &did).ok_or(InvariantViolation::Orphan)?;
+        if let Some(at) = record.pending.iter().map(|it| it.effective_at).min() {
+            waiting = waiting.saturating_add(1);
+            if !DUE.contains(state, &(at.0.to_be_bytes(), did)) {
+                return Err(InvariantViolation::Record { did });
+            }
+        }
+    }
+    if suffixes(state, &DUE.prefix()).len() != waiting {
+        return Err(InvariantViolation::Orphan);
     }
     Ok(())
 }
@@ -112,17 +138,17 @@ pub(crate) fn suffixes(state: &(impl StateRead + ?Sized), prefix: &[u8]) -> Vec<
 }
 
 fn check_record(did: DidId, record: &DidRecord) -> Result<(), InvariantViolation> {
-    let reserved =
-        record.pending.is_empty() && record.cool_downs.is_empty() && record.frozen.is_none();
+    let waiting = is_strictly_ascending(&record.pending, |it| it.proposer)
+        && is_strictly_ascending(&record.cool_downs, |it| it.proposer)
+        && (record.is_active() || (record.pending.is_empty() && record.cool_downs.is_empty()));
     if record.version != DID_RECORD_VERSION
         || record.updated < record.created
         || record.not_before > record.updated
-        || !reserved
+        || !waiting
     {
         return Err(InvariantViolation::Record { did });
     }
-    let single = record.policy.ranks.len() == 1 && record.policy.guardians.is_none();
-    if !single || record.policy.check().is_err() {
+    if record.policy.check().is_err() {
         return Err(InvariantViolation::Policy { did });
     }
     let document = &record.document;
@@ -138,18 +164,15 @@ fn check_record(did: DidId, record: &DidRecord) -> Result<(), InvariantViolation
 fn check_log(did: DidId, record: &DidRecord) -> Result<(), InvariantViolation> {
     let lanes = &record.lanes;
     let others = [&lanes.guardians, &lanes.documents];
-    let heads = || lanes.ranks.iter().chain(others);
+    let heads = || lanes.ranks.iter().chain(&lanes.next).chain(others);
     let agrees = |head: &LaneHead| (head.next_seq == 0) == (head.last == H256::ZERO);
-    let [first, unused @ ..] = &lanes.ranks;
-    let idle = unused.iter().chain([&lanes.guardians]);
-    if first.next_seq == 0
-        || !heads().all(agrees)
-        || idle.clone().any(|head| *head != LaneHead::default())
-    {
+    let [first, ..] = &lanes.ranks;
+    if first.next_seq == 0 || !heads().all(agrees) {
         return Err(InvariantViolation::Lane { did });
     }
     let operations = heads().fold(0u64, |sum, head| sum.saturating_add(head.next_seq));
-    if record.log.count != operations || record.log.head == H256::ZERO {
+    // Effects of time and decisions of governance have entries too.
+    if record.log.count < operations || record.log.head == H256::ZERO {
         return Err(InvariantViolation::Log {
             did,
             entries: record.log.count,
@@ -184,7 +207,7 @@ fn check_retired(
     if used.len() != count
         || fragments.len() != count.saturating_add(services.count())
         || record.retired_count as usize != retired.len()
-        || count > RETIRED_METHODS_MAX as usize
+        || count > allowed_methods(record, record.updated, Some(Party::Rank(0))) as usize
         || retired.iter().any(|it| it.since > it.until)
         || !indexed
     {
@@ -200,7 +223,12 @@ fn check_quota(state: &(impl StateRead + ?Sized), did: DidId) -> Result<(), Inva
         return Err(InvariantViolation::Orphan);
     }
     let rank = Purpose::Lane(Lane::Rank(0)).per_day();
-    if used.ranks.iter().any(|count| *count > rank)
+    let next = Purpose::Lane(Lane::Next(0)).per_day();
+    if !QUOTA_DAYS.contains(state, &(used.day.to_be_bytes(), did)) {
+        return Err(InvariantViolation::Orphan);
+    }
+    if used.next.iter().any(|count| *count > next)
+        || used.ranks.iter().any(|count| *count > rank)
         || used.guardians > Purpose::Lane(Lane::Guardians).per_day()
         || used.documents > Purpose::Lane(Lane::Documents).per_day()
         || used.tokens > Purpose::Tokens.per_day()

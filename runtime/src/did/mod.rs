@@ -1,4 +1,4 @@
-//! Identities: inception, documents, rotation, deactivation, lanes, quotas, retired keys.
+//! Identities: inception, documents, control, lanes, quotas, retired keys.
 //!
 //! An operation is *checked* (`check`: binding, payer, form, lane, quota, signers), then *taken*
 //! (`apply`: its lane advances for good), then *carried out* or, if the state refuses what it
@@ -14,8 +14,8 @@ pub mod error;
 pub mod event;
 pub mod invariants;
 pub(crate) mod pallet;
-mod patch;
 pub(crate) mod quota;
+pub(crate) mod settle;
 pub mod storage;
 pub mod types;
 
@@ -26,8 +26,14 @@ pub use call::Call;
 pub use error::Error;
 pub use event::Event;
 pub use pallet::operation_tag;
-pub use storage::{quota, record, retired, retired_by_key, retired_methods};
+pub use storage::{effective_record, quota, record, retired, retired_by_key, retired_methods};
 pub use types::RetiredKey;
 
 /// Index of the pallet in calls, events and errors.
 pub const PALLET_INDEX: u8 = 3;
+
+/// What the pallet does at the beginning of a block.
+pub(crate) fn on_initialize(context: &mut crate::frame::Context<'_>) {
+    quota::prune(context);
+    settle::settle_due(context);
+}

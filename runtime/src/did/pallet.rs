@@ -23,6 +23,7 @@ const PRIORITY_DOCUMENTS: u64 = 300;
 pub(crate) const PRIORITY_REVOCATION: u64 = 400;
 const PRIORITY_RANK: u64 = 500;
 const PRIORITY_GUARDIANS: u64 = 600;
+const PRIORITY_NEXT: u64 = 700;
 
 /// Returns the tag that an operation provides and its successor in the lane requires.
 ///
@@ -128,6 +129,7 @@ fn validity(signed: &SignedOperation, is_ahead: bool) -> Validity {
         requires: before.map(tag).into_iter().collect(),
         priority: match (&operation.body, operation.lane) {
             (Body::Incept(_), _) => PRIORITY_INCEPTION,
+            (_, Lane::Next(index)) => PRIORITY_NEXT.saturating_sub(u64::from(index)),
             (_, Lane::Guardians) => PRIORITY_GUARDIANS,
             (_, Lane::Rank(index)) => PRIORITY_RANK.saturating_sub(u64::from(index)),
             (_, Lane::Documents) => PRIORITY_DOCUMENTS,

@@ -2,13 +2,14 @@
 
 use allod_primitives::DidId;
 use allod_primitives::limits::{
-    QUOTA_DOCUMENTS_PER_DAY, QUOTA_GUARDIANS_PER_DAY, QUOTA_RANK_PER_DAY, QUOTA_TOKENS_PER_DAY,
+    PRUNED_PER_BLOCK_MAX, QUOTA_DOCUMENTS_PER_DAY, QUOTA_GUARDIANS_PER_DAY, QUOTA_NEXT_PER_DAY,
+    QUOTA_RANK_PER_DAY, QUOTA_TOKENS_PER_DAY,
 };
 use allod_primitives::operation::Lane;
 use allod_primitives::record::{QUOTA_USE_VERSION, QuotaUse};
 
-use super::storage::QUOTAS;
-use crate::frame::{BlockEnv, Overlay, StateRead, TransactionError};
+use super::storage::{QUOTA_DAYS, QUOTAS};
+use crate::frame::{BlockEnv, Context, Overlay, StateRead, TransactionError};
 
 /// What a quota is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,7 @@ impl Purpose {
     pub(crate) const fn per_day(self) -> u16 {
         match self {
             Self::Lane(Lane::Rank(_)) => QUOTA_RANK_PER_DAY,
+            Self::Lane(Lane::Next(_)) => QUOTA_NEXT_PER_DAY,
             Self::Lane(Lane::Guardians) => QUOTA_GUARDIANS_PER_DAY,
             Self::Lane(Lane::Documents) => QUOTA_DOCUMENTS_PER_DAY,
             Self::Tokens => QUOTA_TOKENS_PER_DAY,
@@ -33,6 +35,7 @@ impl Purpose {
     fn counter(self, used: &mut QuotaUse) -> Option<&mut u16> {
         match self {
             Self::Lane(Lane::Rank(index)) => used.ranks.get_mut(usize::from(index)),
+            Self::Lane(Lane::Next(index)) => used.next.get_mut(usize::from(index)),
             Self::Lane(Lane::Guardians) => Some(&mut used.guardians),
             Self::Lane(Lane::Documents) => Some(&mut used.documents),
             Self::Tokens => Some(&mut used.tokens),
@@ -60,7 +63,40 @@ pub(crate) fn charge(state: &mut Overlay<'_>, block: &BlockEnv, did: &DidId, pur
     if let Some(count) = purpose.counter(&mut used) {
         *count = count.saturating_add(1);
     }
+    let before = QUOTAS.get(state, did).map(|before| before.day);
+    if before != Some(used.day) {
+        if let Some(day) = before {
+            QUOTA_DAYS.remove(state, &(day.to_be_bytes(), *did));
+        }
+        QUOTA_DAYS.put(state, &(used.day.to_be_bytes(), *did), &());
+    }
     QUOTAS.put(state, did, &used);
+}
+
+/// Forgets what was used on days gone by, at most [`PRUNED_PER_BLOCK_MAX`] identities a block.
+pub(super) fn prune(context: &mut Context<'_>) {
+    let today = context.block.time.day();
+    let mut suffix = Vec::new();
+    for _ in 0..PRUNED_PER_BLOCK_MAX {
+        let Some(next) = QUOTA_DAYS.next_suffix(&context.state, &suffix) else {
+            return;
+        };
+        suffix = next;
+        let Some((day, did)) = split_day(&suffix) else {
+            return;
+        };
+        if u32::from_be_bytes(day) >= today {
+            return;
+        }
+        QUOTA_DAYS.remove(&mut context.state, &(day, did));
+        QUOTAS.remove(&mut context.state, &did);
+    }
+}
+
+/// Reads a key of [`QUOTA_DAYS`] after its prefix.
+pub(super) fn split_day(suffix: &[u8]) -> Option<([u8; 4], DidId)> {
+    let (day, did) = suffix.split_first_chunk::<4>()?;
+    Some((*day, DidId(did.try_into().ok()?)))
 }
 
 fn today(state: &(impl StateRead + ?Sized), block: &BlockEnv, did: &DidId) -> QuotaUse {

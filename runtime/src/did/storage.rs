@@ -2,10 +2,11 @@
 //!
 //! Source: spec/did.md §1.
 
+use allod_primitives::control;
 use allod_primitives::document::{Fragment, MethodKey, RetiredMethod};
 use allod_primitives::keys::{self, Hasher};
 use allod_primitives::record::{DidRecord, QuotaUse};
-use allod_primitives::{DidId, H256, blake2_256, decode_strict};
+use allod_primitives::{DidId, H256, TimeMs, blake2_256, decode_strict};
 use parity_scale_codec::Encode;
 
 use super::types::{RETIRED_KEY_VERSION, RetiredKey};
@@ -19,7 +20,26 @@ pub const RETIRED_KEYS: Map<(DidId, H256), RetiredKey> =
 /// What identities have used of their quotas.
 pub const QUOTAS: Map<DidId, QuotaUse> = Map::new("Did", "Quotas", Hasher::Identity);
 
-/// Returns the record of `did`.
+/// Identities in the order of the time of their next effect (milliseconds, big-endian).
+pub const DUE: Map<([u8; 8], DidId), ()> = Map::new("Did", "Due", Hasher::Identity);
+/// Quotas in the order of their day (big-endian), so that they can be forgotten.
+pub const QUOTA_DAYS: Map<([u8; 4], DidId), ()> = Map::new("Did", "QuotaDays", Hasher::Identity);
+
+/// Returns the record of `did` as it is at `now`, whether or not that is written down yet.
+pub fn effective_record(
+    state: &(impl StateRead + ?Sized),
+    did: &DidId,
+    now: TimeMs,
+) -> Option<DidRecord> {
+    let record = record(state, did)?;
+    if record.pending.iter().any(|it| it.effective_at <= now) {
+        return Some(control::effective(&record, now).record);
+    }
+    Some(record)
+}
+
+/// Returns the record of `did` as it is written down; what time has brought about since then is
+/// in [`effective_record`].
 pub fn record(state: &(impl StateRead + ?Sized), did: &DidId) -> Option<DidRecord> {
     RECORDS.get(state, did)
 }
@@ -71,15 +91,26 @@ pub fn key_hash(key: &MethodKey) -> H256 {
     blake2_256(&key.encode())
 }
 
-/// Returns whether `did` has retired a method with this fragment.
-pub(crate) fn is_retired_fragment(
-    state: &(impl StateRead + ?Sized),
-    did: &DidId,
-    fragment: &Fragment,
-) -> bool {
-    state
-        .get(&keys::did_retired(did, fragment.as_str()))
-        .is_some()
+/// Stores `record` and, if it waits for something, when to look at it again.
+pub(crate) fn put_record(state: &mut Overlay<'_>, did: &DidId, record: &DidRecord) {
+    let due = |record: &DidRecord| record.pending.iter().map(|it| it.effective_at).min();
+    let before = RECORDS.get(state, did).as_ref().and_then(due);
+    let after = due(record);
+    if before != after {
+        if let Some(at) = before {
+            DUE.remove(state, &(at.0.to_be_bytes(), *did));
+        }
+        if let Some(at) = after {
+            DUE.put(state, &(at.0.to_be_bytes(), *did), &());
+        }
+    }
+    RECORDS.put(state, did, record);
+}
+
+/// Reads a key of [`DUE`] after its prefix.
+pub(crate) fn split_due(suffix: &[u8]) -> Option<(TimeMs, DidId)> {
+    let (at, did) = suffix.split_first_chunk::<8>()?;
+    Some((TimeMs(u64::from_be_bytes(*at)), DidId(did.try_into().ok()?)))
 }
 
 /// Lists `method` as retired, by fragment and by key.
@@ -112,5 +143,15 @@ pub fn storage_metadata() -> Vec<StorageEntry> {
             "Fragments of retired methods, by identity and blake2-256 of the key.",
         ),
         StorageEntry::map(&QUOTAS, "What identities have used of a day's quotas."),
+        StorageEntry::keyed::<([u8; 8], DidId), ()>(
+            DUE.item,
+            vec![Hasher::Identity, Hasher::Identity],
+            "Identities by the time of their next effect (milliseconds, big-endian).",
+        ),
+        StorageEntry::keyed::<([u8; 4], DidId), ()>(
+            QUOTA_DAYS.item,
+            vec![Hasher::Identity, Hasher::Identity],
+            "Quotas by their day (big-endian).",
+        ),
     ]
 }

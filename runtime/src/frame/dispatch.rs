@@ -148,6 +148,9 @@ pub enum TransactionError {
     /// The identity is not the hash of the inception.
     #[error("identifier is not the hash of the inception")]
     IdMismatch,
+    /// The identity named as controller is none, or may not do this.
+    #[error("identity named as controller is none")]
+    NotController,
     /// A structural rule of the operation is broken.
     #[error("operation breaks a structural rule")]
     Malformed,
@@ -194,6 +197,7 @@ impl TransactionError {
             Self::IdMismatch => 14,
             Self::Malformed => 15,
             Self::NotSupported => 16,
+            Self::NotController => 17,
             _ => 0,
         }
     }

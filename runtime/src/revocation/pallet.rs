@@ -1,18 +1,17 @@
 //! How the executive runs the pallet's calls.
 
 use allod_primitives::H256;
+use allod_primitives::control::is_rank_authorized;
 use allod_primitives::limits::{TOKEN_LEEWAY_S, TOKEN_LIFETIME_S_MAX};
 use allod_primitives::operation::operation_preimage;
-use allod_primitives::policy::{Capabilities, Rank};
+use allod_primitives::policy::Capabilities;
 use allod_primitives::token::{
     REVOCATION_ENTRY_VERSION, RevocationEntry, SignedTokenOperation, TOKEN_OPERATION_VERSION,
 };
 
 use super::storage::{self, TAGS};
 use super::{Call, Error, Event};
-use crate::did::authorize::{
-    self, Paid, check_authority, check_binding, check_signers, expect_bare,
-};
+use crate::did::authorize::{self, Paid, check_binding, check_proofs, check_signers, expect_bare};
 use crate::did::check::{Env, active_record};
 use crate::did::pallet::{
     PRIORITY_REVOCATION, charge_batch, check_batch, expect_signed, item_count,
@@ -115,7 +114,7 @@ fn check(
     paid.check(&operation.payer)?;
     check_signers(&signed.signatures)?;
     check_lifetime(operation.exp, env.block.time.seconds())?;
-    let record = active_record(env.state, &operation.did)?;
+    let record = active_record(env, &operation.did)?;
     let tag = operation.tag();
     if TAGS.contains(env.state, &tag) {
         return Err(TransactionError::AlreadyExists);
@@ -123,15 +122,15 @@ fn check(
     if paid == Paid::Own {
         quota::check(env.state, env.block, &operation.did, Purpose::Tokens)?;
     }
-    let may = |_: u8, rank: &Rank| rank.capabilities.contains(Capabilities::TOKENS_AND_GRANTS);
+    if signed.signatures.iter().any(|it| it.leaf.is_some()) {
+        return Err(TransactionError::Malformed);
+    }
+    let needed = Capabilities::TOKENS_AND_GRANTS;
+    if !is_rank_authorized(&record.policy, needed, &signed.signatures) {
+        return Err(TransactionError::BadProof);
+    }
     let preimage = operation_preimage(&env.block.chain, &operation.hash());
-    check_authority(
-        &record.policy,
-        may,
-        &preimage,
-        &signed.signatures,
-        env.oracle,
-    )?;
+    check_proofs(&preimage, &signed.signatures, env.oracle)?;
     Ok(tag)
 }
 

@@ -20,7 +20,7 @@ impl Identity {
                     None => Ok(()),
                 }
             }
-            Body::Deactivate { .. } => {
+            Body::Deactivate => {
                 let document = std::mem::take(&mut self.document);
                 for active in document.methods.into_vec() {
                     self.retired.push(ended(active, now, RetireReason::Routine));

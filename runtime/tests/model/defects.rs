@@ -118,6 +118,7 @@ impl World {
     fn spoil_body(&mut self, model: &Ledger, operation: &mut Operation) {
         let guardians = GuardianSet {
             root: H256::ZERO,
+            count: 3,
             threshold: 1,
             delay_ms: 1,
         };

@@ -101,7 +101,7 @@ impl Ledger {
         let identity = self.identities.get(&operation.did).ok_or("NotFound")?;
         must(identity.ended.is_none(), "Deactivated")?;
         let lane = match operation.body {
-            Body::Rotate(_) | Body::Deactivate { .. } => Lane::Rank(0),
+            Body::Rotate(_) | Body::Deactivate => Lane::Rank(0),
             _ => Lane::Documents,
         };
         must(operation.lane == lane, "WrongLane")?;
@@ -300,7 +300,7 @@ fn refuse_body(body: &Body) -> Result<(), Name> {
             must(patch.check().is_ok(), "Malformed")
         }
         Body::Rotate(change) => refuse_control_change(change),
-        Body::SetNotBefore { .. } | Body::Deactivate { reveal: None } => Ok(()),
+        Body::SetNotBefore { .. } | Body::Deactivate => Ok(()),
         _ => Err("NotSupported"),
     }
 }
@@ -317,6 +317,7 @@ fn refuse_control_change(change: &ControlChange) -> Result<(), Name> {
             refuse_policy(&ControlPolicy {
                 ranks: vec![rank.clone()].try_into().expect("one fits"),
                 guardians: None,
+                delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
             })?;
         }
     }

@@ -142,9 +142,11 @@ impl Identity {
             policy: ControlPolicy {
                 ranks: vec![self.rank.clone()].try_into().expect("one fits"),
                 guardians: None,
+                delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
             },
             document: self.document.clone(),
             retired_count: self.retired.len() as u32,
+            method_allowance: allod_primitives::limits::METHOD_ALLOWANCE,
             lanes: Lanes {
                 ranks: [0, 1, 2, 3].map(|index| lane(Lane::Rank(index))),
                 guardians: lane(Lane::Guardians),

@@ -167,6 +167,7 @@ impl World {
             policy: ControlPolicy {
                 ranks: vec![self.rank()].try_into().expect("one fits"),
                 guardians: None,
+                delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
             },
             document: InitialDocument {
                 methods: methods.try_into().expect("four fit"),
@@ -244,7 +245,9 @@ impl World {
             lane_prev: head.last,
             payer: Payer::Any,
             valid_until: TimeMs(model.now + self.rng.gen_range(0..3_600_000)),
-            body: Body::Deactivate { reveal: None },
+            controller: None,
+            reveal: None,
+            body: Body::Deactivate,
         }
     }
 
@@ -262,7 +265,7 @@ impl World {
         operation.body = match dice {
             0..60 => Body::UpdateDocument(self.patch(model, &did)),
             60..72 => self.cut_off(model, &did),
-            72..74 if self.chance(6) => Body::Deactivate { reveal: None },
+            72..74 if self.chance(6) => Body::Deactivate,
             _ => Body::Rotate(self.control_change(model, &did)),
         };
         operation
@@ -392,6 +395,7 @@ pub(crate) fn key_signature(key: &SigningKey, preimage: &[u8]) -> KeySignature {
     KeySignature {
         key: ControlKey::Ed25519(public(key)),
         proof: SignatureProof::Ed25519(sign(key, preimage)),
+        leaf: None,
     }
 }
 

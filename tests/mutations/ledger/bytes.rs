@@ -143,11 +143,7 @@ fn submissions(world: &World) -> Vec<Vec<u8>> {
     vec![
         submit(&world.alive[0], Lane::Documents, logout()),
         submit(&world.alive[1], Lane::Rank(0), rotate),
-        submit(
-            &world.alive[5],
-            Lane::Rank(0),
-            Body::Deactivate { reveal: None },
-        ),
+        submit(&world.alive[5], Lane::Rank(0), Body::Deactivate),
     ]
 }
 

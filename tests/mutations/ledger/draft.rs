@@ -73,6 +73,7 @@ pub(crate) const TAMPERINGS: &[Tamper] = &[
             list.push(KeySignature {
                 key: ControlKey::P256([2; 33]),
                 proof: SignatureProof::P256([1; 64]),
+                leaf: None,
             });
         },
     ),

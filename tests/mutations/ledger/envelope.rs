@@ -215,8 +215,7 @@ fn bare_call(world: &World, rng: &mut ChaCha8Rng) -> RuntimeCall {
     let control = &author.control[0];
     match rng.gen_range(0..3) {
         0 => {
-            let operation =
-                world.operation(author, Lane::Rank(0), Body::Deactivate { reveal: None });
+            let operation = world.operation(author, Lane::Rank(0), Body::Deactivate);
             let operation = sign_operation(operation, &[control]);
             RuntimeCall::Did(did::Call::submit { operation })
         }

@@ -82,6 +82,7 @@ const BAD_BODIES: &[BadBody] = &[
     ("guardians", E::NotSupported, |it| {
         it.policy.guardians = Some(GuardianSet {
             root: H256::ZERO,
+            count: 3,
             threshold: 1,
             delay_ms: 1,
         });
@@ -89,6 +90,7 @@ const BAD_BODIES: &[BadBody] = &[
     ("guardians without threshold", E::Malformed, |it| {
         it.policy.guardians = Some(GuardianSet {
             root: H256::ZERO,
+            count: 3,
             threshold: 0,
             delay_ms: 1,
         });
@@ -156,7 +158,7 @@ const BAD_OPERATIONS: &[BadOperation] = &[
         it.keys = vec![key("stranger", rng.r#gen()), key("stranger", rng.r#gen())];
     }),
     ("not an inception", E::Malformed, |_, it, _| {
-        it.operation.body = Body::Deactivate { reveal: None };
+        it.operation.body = Body::Deactivate;
     }),
     (
         "an identity that is there",

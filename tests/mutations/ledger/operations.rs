@@ -28,7 +28,7 @@ fn valid(world: &World, rng: &mut ChaCha8Rng) -> Draft {
         0 => (Lane::Documents, Body::UpdateDocument(patch(document(n)))),
         1 => (Lane::Documents, logout()),
         2 => (Lane::Rank(0), rotation(&[&fresh[0], &fresh[1]], 2)),
-        _ => (Lane::Rank(0), Body::Deactivate { reveal: None }),
+        _ => (Lane::Rank(0), Body::Deactivate),
     };
     Draft {
         operation: world.operation(&author, lane, body),
@@ -171,6 +171,7 @@ const DEFECTS: &[Defect] = &[
     ("guardians", E::NotSupported, |world, it, _| {
         let guardians = GuardianSet {
             root: H256::ZERO,
+            count: 3,
             threshold: 1,
             delay_ms: 1,
         };

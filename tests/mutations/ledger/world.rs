@@ -194,6 +194,8 @@ impl World {
             lane_prev: head.last,
             payer: Payer::Any,
             valid_until: self.now().plus_ms(3_600_000),
+            controller: None,
+            reveal: None,
             body,
         }
     }
@@ -317,7 +319,7 @@ impl World {
             let change = rotation(&keys, keys.len().min(2) as u32);
             candidates.push(self.submit(author, change, Lane::Rank(0), &author.old));
         }
-        let end = Body::Deactivate { reveal: None };
+        let end = Body::Deactivate;
         candidates.push(self.submit(&self.dead, end, Lane::Rank(0), &self.dead.old));
         self.block(candidates);
     }

@@ -269,9 +269,11 @@ fn operation(n: u64) -> SignedOperation {
         lane_prev: H256::ZERO,
         payer: Payer::Any,
         valid_until: TimeMs(1_800_000_000_000),
+        controller: None,
+        reveal: None,
         body: match n % 2 {
             0 => Body::Incept(inception),
-            _ => Body::Deactivate { reveal: None },
+            _ => Body::Deactivate,
         },
     };
     sign_operation(operation, &[&control])
@@ -345,6 +347,7 @@ fn record() -> DidRecord {
         policy: inception.policy,
         document: Document::default(),
         retired_count: 0,
+        method_allowance: allod_primitives::limits::METHOD_ALLOWANCE,
         lanes: Lanes::default(),
         not_before: TimeMs(0),
         grant_epoch: 0,

@@ -163,7 +163,7 @@ fn refusals_carry_their_names() {
     elsewhere.did.0[0] ^= 1;
     let failed = ledger.batch(&[person.signed(&elsewhere)]).unwrap();
     assert_eq!(failed, [(0, Error::IdMismatch)]);
-    let end = allod_primitives::operation::Body::Deactivate { reveal: None };
+    let end = allod_primitives::operation::Body::Deactivate;
     let end = person.control(&ledger, end);
     let after = person.documents(&ledger, adding(&[method("a", 50)]));
     let failed = ledger

@@ -14,7 +14,7 @@ fn an_identity_ends_with_its_methods_retired() {
     let mut person = Person::new(1);
     ledger.create(&mut person);
     ledger.wait(10);
-    let end = person.control(&ledger, Body::Deactivate { reveal: None });
+    let end = person.control(&ledger, Body::Deactivate);
     assert_eq!(person.submit(&mut ledger, &end), Ok(()));
     let record = ledger.record(&person.did);
     let at = ledger.block.time;
@@ -35,10 +35,10 @@ fn nothing_is_accepted_afterwards() {
     let mut person = Person::new(1);
     ledger.create(&mut person);
     let inception = person.signed(&Person::new(1).inception_operation(START));
-    let end = person.control(&ledger, Body::Deactivate { reveal: None });
+    let end = person.control(&ledger, Body::Deactivate);
     person.submit(&mut ledger, &end).unwrap();
     let rotate = person.control(&ledger, rotation(Some(rank(&[&person.key], 1))));
-    let again = person.control(&ledger, Body::Deactivate { reveal: None });
+    let again = person.control(&ledger, Body::Deactivate);
     let update = person.documents(&ledger, adding(&[method("a", 50)]));
     for operation in [rotate, again, update] {
         let result = ledger.submit(&person.signed(&operation));

@@ -240,6 +240,7 @@ pub(crate) fn signatures(
         .map(|key| KeySignature {
             key: ControlKey::Ed25519(public(key)),
             proof: SignatureProof::Ed25519(sign(key, &preimage)),
+            leaf: None,
         })
         .collect();
     list.sort_by(|a, b| a.key.cmp(&b.key));
@@ -342,6 +343,7 @@ impl Person {
         let policy = ControlPolicy {
             ranks: vec![rank(&[&key(seed)], 1)].try_into().unwrap(),
             guardians: None,
+            delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
         };
         Self::with_policy(seed, policy)
     }
@@ -391,6 +393,8 @@ impl Person {
             lane_prev,
             payer: Payer::Any,
             valid_until: now.plus_ms(3_600_000),
+            controller: None,
+            reveal: None,
             body,
         }
     }

@@ -55,6 +55,7 @@ fn single(rank: Rank) -> ControlPolicy {
     ControlPolicy {
         ranks: vec![rank].try_into().unwrap(),
         guardians: None,
+        delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
     }
 }
 
@@ -164,6 +165,7 @@ fn broken_policies_are_malformed() {
     let empty = ControlPolicy {
         ranks: vec![].try_into().unwrap(),
         guardians: None,
+        delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
     };
     assert_eq!(refused_policy(empty), E::Malformed);
 }
@@ -198,6 +200,7 @@ fn policies_of_later_versions_are_not_supported() {
     let mut guarded = single(rank(&[&key(1)], 1));
     guarded.guardians = Some(GuardianSet {
         root: H256([1; 32]),
+        count: 3,
         threshold: 1,
         delay_ms: 1,
     });
@@ -207,6 +210,7 @@ fn policies_of_later_versions_are_not_supported() {
             .try_into()
             .unwrap(),
         guardians: None,
+        delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
     };
     assert_eq!(refused_policy(two), E::NotSupported);
     let mut other = rank(&[&key(1)], 1);

@@ -107,7 +107,7 @@ fn a_signed_extrinsic_is_no_submission() {
 fn unknown_and_deactivated_identities_are_refused() {
     assert_eq!(refused_if(|op| op.did.0[0] ^= 1), E::NotFound);
     let (mut ledger, mut person) = ledger_with_person();
-    let end = person.control(&ledger, Body::Deactivate { reveal: None });
+    let end = person.control(&ledger, Body::Deactivate);
     person.submit(&mut ledger, &end).unwrap();
     let operation = person.documents(&ledger, adding(&[method("phone", 50)]));
     assert_eq!(
@@ -129,7 +129,7 @@ fn a_lane_takes_only_what_fits_it() {
             refused(&mut ledger, &person.signed(&operation)),
             E::WrongLane
         );
-        let operation = person.operation(START, lane, Body::Deactivate { reveal: None });
+        let operation = person.operation(START, lane, Body::Deactivate);
         assert_eq!(
             refused(&mut ledger, &person.signed(&operation)),
             E::WrongLane
@@ -286,6 +286,7 @@ fn weights_must_reach_the_threshold() {
     let policy = ControlPolicy {
         ranks: vec![shared].try_into().unwrap(),
         guardians: None,
+        delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
     };
     let mut ledger = Ledger::new();
     let mut person = Person::with_policy(1, policy);
@@ -370,6 +371,7 @@ fn zip_215_tolerates_what_registration_refuses() {
     let list = vec![KeySignature {
         key: ControlKey::Ed25519(PublicKey(point)),
         proof: SignatureProof::Ed25519(Signature(signature)),
+        leaf: None,
     }];
     let signed = SignedOperation {
         operation,

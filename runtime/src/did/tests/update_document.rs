@@ -214,7 +214,7 @@ fn a_life_holds_so_many_methods_and_still_can_end() {
     }
     let last = update(&mut ledger, &mut person, adding(&[method("last", 50)]));
     assert_eq!(last, Err(Error::TooManyMethods));
-    let end = allod_primitives::operation::Body::Deactivate { reveal: None };
+    let end = allod_primitives::operation::Body::Deactivate;
     let end = person.control(&ledger, end);
     assert_eq!(person.submit(&mut ledger, &end), Ok(()));
     assert_eq!(

@@ -217,6 +217,7 @@ impl Chain {
             policy: ControlPolicy {
                 ranks: one(rank),
                 guardians: None,
+                delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
             },
             document: InitialDocument {
                 methods: BoundedVec::new(),
@@ -236,12 +237,15 @@ impl Chain {
             lane_prev: H256::ZERO,
             payer: Payer::Any,
             valid_until: self.next_time().plus_ms(DAY_MS),
+            controller: None,
+            reveal: None,
             body: Body::Incept(inception),
         };
         let preimage = operation_preimage(&self.id(), &operation.hash());
         let signature = KeySignature {
             key: control,
             proof: SignatureProof::Ed25519(sign(&key, &preimage)),
+            leaf: None,
         };
         SignedOperation {
             operation,

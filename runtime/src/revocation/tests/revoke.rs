@@ -106,6 +106,7 @@ fn only_the_issuers_keys_revoke() {
     let mut policy = ControlPolicy {
         ranks: vec![rank(&[&key(5)], 1)].try_into().unwrap(),
         guardians: None,
+        delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
     };
     policy.ranks.as_mut_slice()[0].capabilities = Capabilities::DOCUMENT;
     let mut powerless = Person::with_policy(5, policy);
@@ -125,6 +126,7 @@ fn the_form_of_signatures_is_checked() {
     let other = KeySignature {
         key: ControlKey::Secp256k1([2; 33]),
         proof: SignatureProof::Secp256k1([0; 64]),
+        leaf: None,
     };
     signed.signatures = vec![other].try_into().unwrap();
     assert_eq!(revoke(&mut ledger, &signed), Err(E::NotSupported));
@@ -133,7 +135,7 @@ fn the_form_of_signatures_is_checked() {
 #[test]
 fn the_deactivated_revoke_nothing() {
     let (mut ledger, mut person) = ledger_with_person();
-    let end = person.control(&ledger, Body::Deactivate { reveal: None });
+    let end = person.control(&ledger, Body::Deactivate);
     person.submit(&mut ledger, &end).unwrap();
     let operation = operation(&ledger, &person, "a");
     let result = revoke(&mut ledger, &signed(&operation, &[&person.key]));

@@ -86,7 +86,7 @@ pub(crate) async fn deactivate(
         ));
     }
     let (opened, network, resolved) = begin(session, alias).await?;
-    let body = Body::Deactivate { reveal: None };
+    let body = Body::Deactivate;
     finish(
         session,
         &opened,

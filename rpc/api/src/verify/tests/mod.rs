@@ -106,12 +106,14 @@ impl Person {
             policy: ControlPolicy {
                 ranks: BoundedVec::new(),
                 guardians: None,
+                delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
             },
             document: Document {
                 methods: BoundedVec::try_from(vec![active]).unwrap(),
                 ..Document::default()
             },
             retired_count: 0,
+            method_allowance: allod_primitives::limits::METHOD_ALLOWANCE,
             lanes: Lanes::default(),
             not_before: TimeMs(0),
             grant_epoch: 3,

@@ -39,6 +39,10 @@ impl SignatureOracle for Verified {
     fn verify(&self, _: &PublicKey, _: &[u8], _: &Signature) -> bool {
         true
     }
+
+    fn verify_operation(&self, _: &ControlKey, _: &ChainId, _: &H256, _: &SignatureProof) -> bool {
+        true
+    }
 }
 
 fn main() {

@@ -65,6 +65,12 @@ macro_rules! outer_calls {
                     $(Self::$pallet(call) => call.items(),)*
                 }
             }
+
+            fn signature_units(&self) -> u32 {
+                match self {
+                    $(Self::$pallet(call) => call.signature_units(),)*
+                }
+            }
         }
     };
 }

@@ -75,7 +75,6 @@ pub(crate) const ERRORS: &[(&str, &[&str])] = &[
             "ValidTooLong",
             "WrongPayer",
             "Malformed",
-            "NotSupported",
             "BadProof",
         ],
     ),

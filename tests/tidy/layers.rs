@@ -59,7 +59,7 @@ const COMPANION_ARROWS: [&str; 1] = ["allod-identity-client"];
 const PURE: [&str; 2] = ["allod-primitives", "allod-runtime"];
 
 /// What pure crates may import from others: codec, type information, cryptography, error derives.
-const PURE_IMPORTS: [&str; 16] = [
+const PURE_IMPORTS: [&str; 17] = [
     "bitflags",
     "blake2",
     "bs58",
@@ -71,6 +71,7 @@ const PURE_IMPORTS: [&str; 16] = [
     "k256",
     "p256",
     "parity-scale-codec",
+    "primeorder",
     "scale-info",
     "sha2",
     "subtle",

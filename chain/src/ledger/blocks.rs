@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use allod_consensus::{InvalidBlock, ProposedBlock, ValidationContext};
 use allod_primitives::header::extrinsics_root;
+use allod_primitives::limits::BLOCK_SIGNATURE_UNITS_MAX;
 use allod_primitives::tree::value_hash;
 use allod_primitives::{Block, H256, Header, Height, TimeMs, decode_strict};
 use allod_runtime::executive::{self, BlockError, Executed};
@@ -152,7 +153,9 @@ impl Ledger {
         let state = chain.store.state();
         let view = executive::View::new(&state, &parent, block.header.digest.time);
         let checks = block.extrinsics.iter();
+        // No more than a valid block has: what an invalid one has beyond that is for nobody to check.
         let checks = checks.flat_map(|body| view.signature_checks(body));
+        let checks = checks.take(BLOCK_SIGNATURE_UNITS_MAX as usize);
         chain.signatures.prepare(&checks.collect::<Vec<_>>());
         let executed =
             executive::execute_block(&state, &parent, &block.extrinsics, &chain.signatures);

@@ -2,7 +2,9 @@
 
 use allod_primitives::extrinsic::RawExtrinsic;
 use allod_primitives::keys;
-use allod_primitives::{PublicKey, Signature};
+use allod_primitives::operation::SignatureProof;
+use allod_primitives::policy::ControlKey;
+use allod_primitives::{ChainId, H256, PublicKey, Signature};
 use allod_runtime::executive::{self, View};
 use allod_runtime::frame::SignatureOracle;
 use allod_runtime::{RuntimeCall, did, grant, revocation};
@@ -14,6 +16,16 @@ use crate::signatures::Signatures;
 impl SignatureOracle for Signatures {
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
         Signatures::verify(self, key, message, signature)
+    }
+
+    fn verify_operation(
+        &self,
+        key: &ControlKey,
+        chain: &ChainId,
+        hash: &H256,
+        proof: &SignatureProof,
+    ) -> bool {
+        Signatures::verify_operation(self, key, chain, hash, proof)
     }
 }
 

@@ -3,8 +3,9 @@
 //!
 //! The memory is keyed by (key, message, signature), never by transaction: the same operation in
 //! another wrapping is the same signature, and a transaction that says something else is not.
-//! Everything here judges by ZIP-215, single and batch alike, so a verdict does not depend on the
-//! company in which a signature was checked.
+//! Ed25519 is judged by ZIP-215, single and batch alike, so a verdict does not depend on the company
+//! in which a signature was checked. Signatures of other types have no batches: they are checked
+//! when somebody asks, which is after cheaper rules have been kept, and remembered likewise.
 
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
@@ -12,8 +13,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use allod_primitives::{H256, PublicKey, Signature, domain_hash};
+use allod_primitives::operation::{SignatureProof, operation_preimage};
+use allod_primitives::policy::ControlKey;
+use allod_primitives::{ChainId, H256, PublicKey, Signature, domain_hash};
 use ed25519_zebra::{VerificationKeyBytes, batch};
+use parity_scale_codec::Encode;
 use parking_lot::Mutex;
 use rand_core_010::{TryCryptoRng, TryRng};
 
@@ -39,7 +43,8 @@ const BAD_PART_FACTOR: usize = 3;
 pub struct Counts {
     /// In a batch that passed.
     pub batched: AtomicU64,
-    /// One by one, because a batch failed or nobody had checked it before.
+    /// One by one, because a batch failed, nobody had checked it before, or its type has no
+    /// batches.
     pub single: AtomicU64,
     /// In a batch that did not pass and was halved; each of them as often as that happened.
     pub failed: AtomicU64,
@@ -126,6 +131,31 @@ impl Signatures {
         good
     }
 
+    /// Returns whether `proof` by `key` over the operation of `hash` is good, from memory if it was
+    /// checked before. Ed25519 signatures share their memory with [`Self::verify`].
+    pub fn verify_operation(
+        &self,
+        key: &ControlKey,
+        chain: &ChainId,
+        hash: &H256,
+        proof: &SignatureProof,
+    ) -> bool {
+        if let (ControlKey::Ed25519(key), SignatureProof::Ed25519(proof)) = (key, proof) {
+            return self.verify(key, &operation_preimage(chain, hash), proof);
+        }
+        let id = identify_operation(key, chain, hash, proof);
+        if self.known.lock().set.contains(&id) {
+            self.counts.remembered.fetch_add(1, Ordering::Relaxed);
+            return true;
+        }
+        self.counts.single.fetch_add(1, Ordering::Relaxed);
+        let good = key.verify_operation(chain, hash, proof).is_ok();
+        if good {
+            self.known.lock().insert(id);
+        }
+        good
+    }
+
     /// Checks `part` at once; if a bad one is in it, halves it as long as `spare` lasts.
     fn prepare_batch(&self, part: &[(H256, &Check)], spare: &mut usize) {
         if let [(id, (key, message, signature))] = part {
@@ -170,6 +200,19 @@ fn id((key, message, signature): &Check) -> H256 {
 
 fn identify(key: &PublicKey, message: &[u8], signature: &Signature) -> H256 {
     domain_hash("allod/node/checked", &[&key.0, &signature.0, message])
+}
+
+fn identify_operation(
+    key: &ControlKey,
+    chain: &ChainId,
+    hash: &H256,
+    proof: &SignatureProof,
+) -> H256 {
+    let signature = (key, proof).encode();
+    domain_hash(
+        "allod/node/checked-operation",
+        &[&chain.preimage(), &hash.0, &signature],
+    )
 }
 
 /// The node's randomness as the batch verifier wants it.

@@ -1,16 +1,27 @@
 //! Keys, signatures and the rules by which they count.
 //!
 //! Consensus objects (extrinsics, operations, vouchers, grants, votes) are verified by ZIP-215,
-//! single and batch alike: that rule alone gives the same verdict in both. Keys enter the ledger
-//! only through [`PublicKey::check_registrable`], which refuses what ZIP-215 tolerates: small
-//! order and non-canonical encodings. JWS are judged by [`verify_jws_ed25519`], strict RFC 8032.
+//! single and batch alike: that rule alone gives the same verdict in both. Operations may also be
+//! signed by ECDSA keys ([`Curve`]) and passkeys ([`Assertion`]). Keys enter the ledger only
+//! through their `check_registrable`, which refuses what verification tolerates. JWS are judged by
+//! [`verify_jws_ed25519`], strict RFC 8032, and [`Curve::verify_jws`].
 //! The rules and their edge cases are in spec/signatures.md.
+
+mod control;
+mod ecdsa;
+mod webauthn;
+mod x25519;
 
 use std::fmt;
 
 use ed25519_dalek::VerifyingKey;
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
+
+pub use control::{UNITS_ED25519, UNITS_P256, UNITS_SECP256K1};
+pub use ecdsa::{Curve, EcdsaKey, EcdsaSignature};
+pub use webauthn::{Assertion, AssertionError, check_origin};
+pub use x25519::check_x25519;
 
 /// An Ed25519 public key: 32 bytes, any bytes until checked.
 #[derive(
@@ -45,6 +56,8 @@ pub struct PublicKey(pub [u8; 32]);
 pub struct Signature(pub [u8; 64]);
 
 /// Why a key may not be registered.
+///
+/// Source: spec/signatures.md §2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -54,9 +67,15 @@ pub enum KeyError {
     /// The point has another, shorter encoding.
     #[error("key is not encoded canonically")]
     NotCanonical,
-    /// The point's order divides 8: anyone can sign for it.
+    /// The point's order divides 8: anyone can sign for it, or agree on a secret with it.
     #[error("key has small order")]
     SmallOrder,
+    /// The first byte of an ECDSA key is neither 2 nor 3.
+    #[error("key is not a compressed point")]
+    NotCompressed,
+    /// The origin of a passkey has no scheme, or bytes that no origin has.
+    #[error("origin of the passkey is not one")]
+    Origin,
 }
 
 /// A signature that does not verify under the rule asked for.

@@ -6,7 +6,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
 use crate::codec::{BoundedVec, Text, is_strictly_ascending};
-use crate::crypto::{KeyError, PublicKey};
+use crate::crypto::{Curve, KeyError, PublicKey, check_x25519};
 use crate::did::Did;
 use crate::limits::{
     ALSO_KNOWN_AS_MAX, CONTROLLERS_MAX, FRAGMENT_BYTES_MAX, METHODS_MAX, SERVICE_ENDPOINTS_MAX,
@@ -242,12 +242,9 @@ pub enum DocumentError {
     /// A relationship the key's type cannot serve.
     #[error("an X25519 key is for keyAgreement only, every other key for anything else")]
     KeyPurpose,
-    /// An Ed25519 key that may not be registered.
+    /// A key that may not be registered.
     #[error("method key: {0}")]
     Key(#[from] KeyError),
-    /// An elliptic-curve key whose first byte is neither 2 nor 3.
-    #[error("method key is not a compressed point")]
-    NotCompressed,
     /// Two methods with one key.
     #[error("two methods have the same key")]
     DuplicateKey,
@@ -290,6 +287,23 @@ pub fn check_uri(uri: &Uri) -> Result<(), DocumentError> {
     }
 }
 
+impl MethodKey {
+    /// Checks that this key may enter the ledger, by the rule of its type.
+    ///
+    /// # Errors
+    /// [`KeyError`] names the first rule broken.
+    ///
+    /// Source: spec/signatures.md §2.
+    pub fn check_registrable(&self) -> Result<(), KeyError> {
+        match self {
+            Self::Ed25519(key) => key.check_registrable(),
+            Self::P256(key) => Curve::P256.check_registrable(key),
+            Self::Secp256k1(key) => Curve::Secp256k1.check_registrable(key),
+            Self::X25519(key) => check_x25519(key),
+        }
+    }
+}
+
 impl Method {
     /// Checks one method by itself.
     ///
@@ -307,13 +321,9 @@ impl Method {
             _ if self.relationships.contains(Relationships::KEY_AGREEMENT) => {
                 return Err(DocumentError::KeyPurpose);
             }
-            MethodKey::Ed25519(key) => key.check_registrable()?,
-            MethodKey::P256([first, ..]) | MethodKey::Secp256k1([first, ..]) => {
-                if *first != 2 && *first != 3 {
-                    return Err(DocumentError::NotCompressed);
-                }
-            }
+            _ => {}
         }
+        self.key.check_registrable()?;
         Ok(())
     }
 }

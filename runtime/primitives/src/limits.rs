@@ -10,6 +10,8 @@ pub const EXTRINSIC_BYTES_MAX: usize = 512 * 1024;
 pub const BLOCK_EXTRINSICS_MAX: usize = 8192;
 /// Attempted items in one block, counting each operation of a batch.
 pub const BLOCK_ITEMS_MAX: u32 = 8192;
+/// Units of signatures in one block; see [`ControlKey::units`](crate::policy::ControlKey::units).
+pub const BLOCK_SIGNATURE_UNITS_MAX: u32 = 20_480;
 /// Items in one registrar batch.
 pub const BATCH_ITEMS_MAX: u32 = 512;
 /// Digest items of a header.

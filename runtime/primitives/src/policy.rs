@@ -224,7 +224,7 @@ pub enum PolicyError {
         /// Index of the rank.
         rank: u8,
     },
-    /// An Ed25519 key that may not be registered.
+    /// A key that may not be registered.
     #[error("key of rank {rank}: {error}")]
     Key {
         /// Index of the rank.
@@ -395,10 +395,10 @@ impl Rank {
             return Err(PolicyError::UnknownCapability { rank });
         }
         for weighted in &self.keys {
-            if let ControlKey::Ed25519(key) = &weighted.key {
-                key.check_registrable()
-                    .map_err(|error| PolicyError::Key { rank, error })?;
-            }
+            weighted
+                .key
+                .check_registrable()
+                .map_err(|error| PolicyError::Key { rank, error })?;
         }
         Ok(())
     }

@@ -77,6 +77,10 @@ impl PalletCall for Call {
     fn items(&self) -> u32 {
         1
     }
+
+    fn signature_units(&self) -> u32 {
+        0
+    }
 }
 
 /// Trustees' calls go before all others: they are few, and may be what repairs the network.

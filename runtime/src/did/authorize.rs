@@ -6,7 +6,7 @@ use allod_primitives::codec::is_strictly_ascending;
 use allod_primitives::limits::OPERATION_VALIDITY_MS_MAX;
 use allod_primitives::operation::{KeySignature, Payer, SignatureProof};
 use allod_primitives::policy::ControlKey;
-use allod_primitives::{ChainId, PublicKey, TimeMs};
+use allod_primitives::{ChainId, H256, PublicKey, TimeMs};
 
 use crate::frame::{BlockEnv, Origin, SignatureCheck, SignatureOracle, TransactionError};
 
@@ -78,14 +78,10 @@ pub(crate) fn check_signers(signatures: &[KeySignature]) -> Result<(), Transacti
     if !ascending || !signatures.iter().all(matching) {
         return Err(TransactionError::Malformed);
     }
-    let ed25519 = |signature: &KeySignature| matches!(signature.key, ControlKey::Ed25519(_));
-    if !signatures.iter().all(ed25519) {
-        return Err(TransactionError::NotSupported);
-    }
     Ok(())
 }
 
-/// Checks that each signature over `preimage` verifies. Who may sign is
+/// Checks that each signature over the operation of `hash` verifies. Who may sign is
 /// `allod_primitives::control`'s to say.
 ///
 /// # Errors
@@ -93,16 +89,12 @@ pub(crate) fn check_signers(signatures: &[KeySignature]) -> Result<(), Transacti
 ///
 /// Source: spec/did.md §2, check 13.
 pub(crate) fn check_proofs(
-    preimage: &[u8],
+    chain: &ChainId,
+    hash: &H256,
     signatures: &[KeySignature],
     oracle: &dyn SignatureOracle,
 ) -> Result<(), TransactionError> {
-    let verifies = |signature: &KeySignature| match (&signature.key, &signature.proof) {
-        (ControlKey::Ed25519(key), SignatureProof::Ed25519(proof)) => {
-            oracle.verify(key, preimage, proof)
-        }
-        _ => false,
-    };
+    let verifies = |it: &KeySignature| oracle.verify_operation(&it.key, chain, hash, &it.proof);
     if signatures.iter().all(verifies) {
         Ok(())
     } else {
@@ -122,4 +114,12 @@ pub(crate) fn signature_checks(
         _ => None,
     };
     signatures.iter().filter_map(ed25519)
+}
+
+/// Returns the units that `signatures` cost.
+///
+/// Source: spec/signatures.md §6.
+pub(crate) fn signature_units(signatures: &[KeySignature]) -> u32 {
+    let units = signatures.iter().map(|it| it.key.units());
+    units.fold(0, u32::saturating_add)
 }

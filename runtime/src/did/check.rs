@@ -5,7 +5,7 @@ use allod_primitives::document::{DocumentPatch, InitialDocument};
 use allod_primitives::limits::{OPERATION_BYTES_MAX, RANKS_MAX};
 use allod_primitives::operation::{
     Admission, Body, INCEPTION_VERSION, Inception, Lane, OPERATION_VERSION, Operation,
-    ProposedChange, SignedOperation, operation_preimage,
+    ProposedChange, SignedOperation,
 };
 use allod_primitives::policy::{Capabilities, ControlPolicy, PolicyChange, Rank, RankChange};
 use allod_primitives::record::{DidRecord, LaneHead};
@@ -94,8 +94,7 @@ fn check_signatures(
     if !is_authorized(policy, &signed.operation, &signed.signatures) {
         return Err(TransactionError::BadProof);
     }
-    let preimage = operation_preimage(&env.block.chain, &hash);
-    check_proofs(&preimage, &signed.signatures, env.oracle)
+    check_proofs(&env.block.chain, &hash, &signed.signatures, env.oracle)
 }
 
 /// Checks an inception. `admission`: why a bare one should be let in; a batch needs none.

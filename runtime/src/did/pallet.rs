@@ -1,5 +1,6 @@
 //! How the executive runs the pallet's calls.
 
+use allod_primitives::crypto::UNITS_ED25519;
 use allod_primitives::operation::{
     Admission, Body, Lane, SignedOperation, operation_preimage, voucher_preimage,
 };
@@ -116,6 +117,21 @@ impl PalletCall for Call {
         match self {
             Self::submit { .. } | Self::incept { .. } => 1,
             Self::batch { items } => item_count(items.len()).max(1),
+        }
+    }
+
+    fn signature_units(&self) -> u32 {
+        let units = |it: &SignedOperation| authorize::signature_units(&it.signatures);
+        match self {
+            Self::submit { operation } => units(operation),
+            Self::incept {
+                operation,
+                admission,
+            } => match admission {
+                Admission::Voucher(_) => units(operation).saturating_add(UNITS_ED25519),
+                Admission::Work { .. } => units(operation),
+            },
+            Self::batch { items } => items.iter().map(units).fold(0, u32::saturating_add),
         }
     }
 }

@@ -6,7 +6,7 @@ use allod_primitives::extrinsic::RawExtrinsic;
 use allod_primitives::header::{
     LEDGER_DIGEST_VERSION, LedgerDigest, changes_root, extrinsic_hash, next_changes_accumulator,
 };
-use allod_primitives::limits::{BLOCK_BYTES_MAX, BLOCK_ITEMS_MAX};
+use allod_primitives::limits::{BLOCK_BYTES_MAX, BLOCK_ITEMS_MAX, BLOCK_SIGNATURE_UNITS_MAX};
 use allod_primitives::merkle::{self, Domain};
 use allod_primitives::{H256, Header, Height, TimeMs, keys};
 use parity_scale_codec::{CompactLen, Encode};
@@ -81,6 +81,11 @@ impl<'a> BlockExecution<'a> {
         self.context.items
     }
 
+    /// Returns how many units of signatures the block has so far.
+    pub(super) fn signature_units(&self) -> u32 {
+        self.context.signature_units
+    }
+
     /// Applies the time's inherent; returns its bytes.
     pub(super) fn apply_time(&mut self) -> Result<Vec<u8>, BlockError> {
         let now = self.context.block.time.0;
@@ -107,7 +112,12 @@ impl<'a> BlockExecution<'a> {
             return Err(TransactionError::ExhaustsResources);
         }
         let context = &mut self.context;
-        let checked = check(&context.state, &context.block, body, context.oracle)?;
+        let units_left = limits
+            .signature_units
+            .min(BLOCK_SIGNATURE_UNITS_MAX)
+            .saturating_sub(context.signature_units);
+        let (state, block) = (&context.state, &context.block);
+        let checked = check(state, block, body, units_left, context.oracle)?;
         if !checked.validity.requires.is_empty() {
             return Err(TransactionError::Future);
         }
@@ -117,6 +127,7 @@ impl<'a> BlockExecution<'a> {
         }
         self.count(body, items);
         let context = &mut self.context;
+        context.signature_units = context.signature_units.saturating_add(checked.units);
         let (call, origin) = (checked.call, checked.origin);
         if let Origin::Signed(account) = origin {
             system::storage::bump_nonce(&mut context.state, &account);

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use allod_primitives::crypto::UNITS_ED25519;
 use allod_primitives::extrinsic::{Era, RawExtrinsic, SignedPart, SigningContext};
-use allod_primitives::limits::BLOCK_HASH_COUNT;
+use allod_primitives::limits::{BLOCK_HASH_COUNT, BLOCK_SIGNATURE_UNITS_MAX};
 use allod_primitives::{H256, Header, Height, PublicKey, TimeMs, decode_strict};
 use parity_scale_codec::Encode;
 use scale_info::TypeDef;
@@ -31,6 +32,8 @@ pub struct ValidTransaction {
     pub priority: u64,
     /// Items it attempts.
     pub items: u32,
+    /// Units of its signatures.
+    pub signature_units: u32,
     /// Blocks after which it must be judged again; an era's rest.
     pub longevity: u64,
 }
@@ -40,6 +43,7 @@ pub(super) struct Checked {
     pub(super) call: RuntimeCall,
     pub(super) origin: Origin,
     pub(super) validity: Validity,
+    pub(super) units: u32,
     pub(super) longevity: u64,
 }
 
@@ -76,18 +80,21 @@ impl<'a> View<'a> {
         body: &[u8],
         oracle: &dyn SignatureOracle,
     ) -> Result<ValidTransaction, TransactionError> {
-        let checked = check(self.state, &self.block, body, oracle)?;
+        let most = BLOCK_SIGNATURE_UNITS_MAX;
+        let checked = check(self.state, &self.block, body, most, oracle)?;
         Ok(ValidTransaction {
             provides: checked.validity.provides,
             requires: checked.validity.requires,
             priority: checked.validity.priority,
             items: checked.call.items(),
+            signature_units: checked.units,
             longevity: checked.longevity,
         })
     }
 
-    /// Returns the Ed25519 checks the extrinsic needs; none if it does not decode, or if it is
-    /// signed and its sender's own signature, role or nonce refuses it.
+    /// Returns the Ed25519 checks the extrinsic needs; none if it does not decode, has
+    /// more than a block may have, or is signed and its sender's own signature, role or nonce
+    /// refuses it.
     ///
     /// The sender is checked here and first: else a stranger's half megabyte of rubbish, called a
     /// batch, would buy thousands of checks.
@@ -95,6 +102,9 @@ impl<'a> View<'a> {
         let Ok((raw, call)) = decode(body) else {
             return Vec::new();
         };
+        if signature_units(&raw, &call) > BLOCK_SIGNATURE_UNITS_MAX {
+            return Vec::new();
+        }
         let Some(part) = &raw.signed else {
             return call.signature_checks();
         };
@@ -129,13 +139,20 @@ pub(super) fn block_env(state: &dyn StateRead, parent: &Header, time: TimeMs) ->
 }
 
 /// Judges an extrinsic: cheap checks first, its signature, then what the call asks for.
+///
+/// `units_left`: units of signatures that it may have; none is verified of one that has more.
 pub(super) fn check(
     state: &dyn StateRead,
     block: &BlockEnv,
     body: &[u8],
+    units_left: u32,
     oracle: &dyn SignatureOracle,
 ) -> Result<Checked, TransactionError> {
     let (raw, call) = decode(body)?;
+    let units = signature_units(&raw, &call);
+    if units > units_left {
+        return Err(TransactionError::ExhaustsResources);
+    }
     let (origin, nonce, longevity) = match &raw.signed {
         None => (Origin::Bare, None, u64::MAX),
         Some(part) => {
@@ -159,8 +176,21 @@ pub(super) fn check(
         call,
         origin,
         validity,
+        units,
         longevity,
     })
+}
+
+/// Returns the units of all signatures in an extrinsic, its sender's included.
+///
+/// Source: spec/signatures.md §6.
+fn signature_units(raw: &RawExtrinsic, call: &RuntimeCall) -> u32 {
+    let sender = if raw.signed.is_some() {
+        UNITS_ED25519
+    } else {
+        0
+    };
+    call.signature_units().saturating_add(sender)
 }
 
 /// Checks role and nonce; returns the nonce that is the account's turn.

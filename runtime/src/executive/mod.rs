@@ -69,7 +69,7 @@ mod types;
 mod tests;
 
 use allod_primitives::header::extrinsic_hash;
-use allod_primitives::limits::{BLOCK_EXTRINSICS_MAX, BLOCK_ITEMS_MAX};
+use allod_primitives::limits::{BLOCK_EXTRINSICS_MAX, BLOCK_ITEMS_MAX, BLOCK_SIGNATURE_UNITS_MAX};
 use allod_primitives::{H256, Header, Height, PublicKey, TimeMs};
 
 pub use check::{ValidTransaction, View, decode_call, known_call};
@@ -114,6 +114,7 @@ pub fn build_block(
     for body in candidates {
         if extrinsics.len() >= limits.extrinsics.min(BLOCK_EXTRINSICS_MAX)
             || block.items() >= limits.items.min(BLOCK_ITEMS_MAX)
+            || block.signature_units() >= limits.signature_units.min(BLOCK_SIGNATURE_UNITS_MAX)
         {
             break;
         }

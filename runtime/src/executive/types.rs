@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use allod_primitives::header::LedgerDigest;
-use allod_primitives::limits::{BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX, BLOCK_ITEMS_MAX};
+use allod_primitives::limits::{
+    BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX, BLOCK_ITEMS_MAX, BLOCK_SIGNATURE_UNITS_MAX,
+};
 use allod_primitives::{H256, Height, ValidatorSet};
 
 use crate::RuntimeEvent;
@@ -62,6 +64,8 @@ pub struct BuildLimits {
     pub items: u32,
     /// Extrinsics, the time's included.
     pub extrinsics: usize,
+    /// Units of signatures; see [`crate::frame::PalletCall::signature_units`].
+    pub signature_units: u32,
 }
 
 impl Default for BuildLimits {
@@ -70,6 +74,7 @@ impl Default for BuildLimits {
             bytes: BLOCK_BYTES_MAX,
             items: BLOCK_ITEMS_MAX,
             extrinsics: BLOCK_EXTRINSICS_MAX,
+            signature_units: BLOCK_SIGNATURE_UNITS_MAX,
         }
     }
 }

@@ -11,7 +11,8 @@ use super::context::{BlockEnv, Context, SignatureOracle};
 use super::dispatch::{DispatchResult, Origin, TransactionError};
 use super::state::StateRead;
 
-/// One Ed25519 check: key, message, signature.
+/// One Ed25519 check: key, message, signature. Signatures of other types have no batches, so they
+/// are checked when they are asked for: after lane, quota and signers have been.
 pub type SignatureCheck = (PublicKey, Vec<u8>, Signature);
 
 /// Where a valid extrinsic stands among others.
@@ -57,4 +58,9 @@ pub trait PalletCall {
 
     /// Returns how many items it attempts, at least 1.
     fn items(&self) -> u32;
+
+    /// Returns the units of all signatures in it, without its sender's.
+    ///
+    /// Source: spec/signatures.md §6.
+    fn signature_units(&self) -> u32;
 }

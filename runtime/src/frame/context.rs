@@ -2,16 +2,28 @@
 
 use std::fmt;
 
+use allod_primitives::operation::SignatureProof;
+use allod_primitives::policy::ControlKey;
 use allod_primitives::{ChainId, H256, Height, PublicKey, Signature, TimeMs};
 
 use super::state::Overlay;
 use crate::RuntimeEvent;
 
-/// Decides whether a signature verifies by ZIP-215. The node answers from its batch-verified
-/// cache; [`Direct`] computes. Both must agree: that is what ZIP-215 is for.
+/// Decides whether a signature verifies. The node answers from its cache of what it has verified;
+/// [`Direct`] computes. Both must agree: that is what ZIP-215 and the fixed rules of
+/// spec/signatures.md are for.
 pub trait SignatureOracle {
-    /// Returns whether `signature` by `key` over `message` verifies.
+    /// Returns whether the Ed25519 `signature` by `key` over `message` verifies, by ZIP-215.
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool;
+
+    /// Returns whether `proof` by a control key of any type verifies over the operation of `hash`.
+    fn verify_operation(
+        &self,
+        key: &ControlKey,
+        chain: &ChainId,
+        hash: &H256,
+        proof: &SignatureProof,
+    ) -> bool;
 }
 
 /// Verifies each signature by itself.
@@ -21,6 +33,16 @@ pub struct Direct;
 impl SignatureOracle for Direct {
     fn verify(&self, key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
         key.verify(message, signature).is_ok()
+    }
+
+    fn verify_operation(
+        &self,
+        key: &ControlKey,
+        chain: &ChainId,
+        hash: &H256,
+        proof: &SignatureProof,
+    ) -> bool {
+        key.verify_operation(chain, hash, proof).is_ok()
     }
 }
 
@@ -51,6 +73,8 @@ pub struct Context<'a> {
     pub events: Vec<RuntimeEvent>,
     /// Items (extrinsics and operations in batches) attempted in this block.
     pub items: u32,
+    /// Units of signatures in this block so far.
+    pub signature_units: u32,
 }
 
 impl<'a> Context<'a> {
@@ -62,6 +86,7 @@ impl<'a> Context<'a> {
             oracle,
             events: Vec::new(),
             items: 0,
+            signature_units: 0,
         }
     }
 

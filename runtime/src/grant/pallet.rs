@@ -1,6 +1,7 @@
 //! How the executive runs the pallet's calls.
 
 use allod_primitives::PublicKey;
+use allod_primitives::crypto::UNITS_ED25519;
 use allod_primitives::grant::{
     GRANT_ENTRY_VERSION, GRANT_MESSAGE_VERSION, GrantAction, GrantEntry, GrantStatus,
     SignedGrantMessage,
@@ -83,6 +84,14 @@ impl PalletCall for Call {
             Self::revoke { .. } => 1,
             Self::anchor { items } => item_count(items.len()).max(1),
         }
+    }
+
+    fn signature_units(&self) -> u32 {
+        let messages = match self {
+            Self::revoke { .. } => 1,
+            Self::anchor { items } => item_count(items.len()),
+        };
+        UNITS_ED25519.saturating_mul(messages)
     }
 }
 

@@ -96,6 +96,14 @@ impl PalletCall for Call {
             Self::batch { items } => item_count(items.len()).max(1),
         }
     }
+
+    fn signature_units(&self) -> u32 {
+        let units = |it: &SignedTokenOperation| authorize::signature_units(&it.signatures);
+        match self {
+            Self::revoke { operation } => units(operation),
+            Self::batch { items } => items.iter().map(units).fold(0, u32::saturating_add),
+        }
+    }
 }
 
 /// Checks a revocation and returns the tag it sets.
@@ -129,8 +137,8 @@ fn check(
     if !is_rank_authorized(&record.policy, needed, &signed.signatures) {
         return Err(TransactionError::BadProof);
     }
-    let preimage = operation_preimage(&env.block.chain, &operation.hash());
-    check_proofs(&preimage, &signed.signatures, env.oracle)?;
+    let hash = operation.hash();
+    check_proofs(&env.block.chain, &hash, &signed.signatures, env.oracle)?;
     Ok(tag)
 }
 

@@ -50,4 +50,8 @@ impl PalletCall for Call {
     fn items(&self) -> u32 {
         1
     }
+
+    fn signature_units(&self) -> u32 {
+        0
+    }
 }

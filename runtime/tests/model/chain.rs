@@ -6,6 +6,8 @@ use std::fmt::Debug;
 
 use allod_primitives::extrinsic::{Era, RawExtrinsic, SignedPart, SigningContext};
 use allod_primitives::header::extrinsic_hash;
+use allod_primitives::operation::{SignatureProof, operation_preimage};
+use allod_primitives::policy::ControlKey;
 use allod_primitives::{
     BoundedVec, ChainId, ForkId, H256, Header, PublicKey, Signature, Text, TimeMs,
 };
@@ -67,6 +69,21 @@ impl SignatureOracle for Remembering {
         *known
             .entry(check)
             .or_insert_with(|| Direct.verify(key, message, signature))
+    }
+
+    fn verify_operation(
+        &self,
+        key: &ControlKey,
+        chain: &ChainId,
+        hash: &H256,
+        proof: &SignatureProof,
+    ) -> bool {
+        match (key, proof) {
+            (ControlKey::Ed25519(key), SignatureProof::Ed25519(proof)) => {
+                self.verify(key, &operation_preimage(chain, hash), proof)
+            }
+            _ => Direct.verify_operation(key, chain, hash, proof),
+        }
     }
 }
 

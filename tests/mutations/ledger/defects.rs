@@ -81,12 +81,16 @@ pub(crate) const BAD_RANKS: &[BadRank] = &[
             add(it, ControlKey::Ed25519(OFF_CURVE));
         },
     ),
-    ("a P-256 key", TransactionError::NotSupported, |it| {
-        add(it, ControlKey::P256([2; 33]))
-    }),
-    ("a secp256k1 key", TransactionError::NotSupported, |it| {
-        add(it, ControlKey::Secp256k1([3; 33]));
-    }),
+    (
+        "a P-256 key not on the curve",
+        TransactionError::Malformed,
+        |it| add(it, ControlKey::P256([3; 33])),
+    ),
+    (
+        "a secp256k1 key not compressed",
+        TransactionError::Malformed,
+        |it| add(it, ControlKey::Secp256k1([4; 33])),
+    ),
     ("a commitment", TransactionError::NotSupported, |it| {
         it.next = Some(H256([1; 32]))
     }),

@@ -67,8 +67,8 @@ pub(crate) const TAMPERINGS: &[Tamper] = &[
         },
     ),
     (
-        "a key type of tomorrow",
-        TransactionError::NotSupported,
+        "a stranger's key of another type",
+        TransactionError::BadProof,
         |list| {
             list.push(KeySignature {
                 key: ControlKey::P256([2; 33]),

@@ -9,9 +9,8 @@ use allod_primitives::grant::{
 use allod_primitives::log::LogHead;
 use allod_primitives::merkle::{Domain, ListProof, prove, root};
 use allod_primitives::operation::{
-    Body, KeySignature, Lane, Operation, Payer, SignatureProof, SignedOperation, operation_preimage,
+    Body, KeySignature, Lane, Operation, Payer, SignedOperation, operation_preimage,
 };
-use allod_primitives::policy::ControlKey;
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, Lanes, Status};
 use allod_primitives::token::{RevocationEntry, SignedTokenOperation, TokenId, TokenOperation};
 use allod_primitives::{
@@ -131,12 +130,7 @@ fn run_signed<T: Decode + Encode>(
 }
 
 fn verify_all<const MAX: u32>(preimage: &[u8], signatures: &BoundedVec<KeySignature, MAX>) -> bool {
-    let verifies = |it: &KeySignature| match (&it.key, &it.proof) {
-        (ControlKey::Ed25519(key), SignatureProof::Ed25519(proof)) => {
-            key.verify(preimage, proof).is_ok()
-        }
-        _ => false,
-    };
+    let verifies = |it: &KeySignature| it.key.verify(preimage, &H256::ZERO, &it.proof).is_ok();
     !signatures.is_empty() && signatures.iter().all(verifies)
 }
 

@@ -1,13 +1,12 @@
 //! Compact JWS: taken apart strictly, before anything in it is believed.
 
-use allod_primitives::crypto::verify_jws_ed25519;
+use allod_primitives::crypto::{Curve, verify_jws_ed25519};
 use allod_primitives::did::DidId;
 use allod_primitives::document::MethodKey;
 use allod_primitives::token::TokenId;
 use allod_primitives::{Did, H256, Signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::ecdsa::signature::Verifier as _;
 use serde_json::{Map, Value};
 
 use super::json;
@@ -25,6 +24,8 @@ enum Algorithm {
     Ed25519,
     /// `ES256`.
     Es256,
+    /// `ES256K`.
+    Es256k,
 }
 
 /// A JWS taken apart; nothing about it is verified yet.
@@ -103,6 +104,7 @@ impl<'a> ParsedJws<'a> {
         let algorithm = match text(&header, "alg")?.as_deref() {
             Some("EdDSA" | "Ed25519") => Algorithm::Ed25519,
             Some("ES256") => Algorithm::Es256,
+            Some("ES256K") => Algorithm::Es256k,
             _ => return Err(ReasonCode::AlgorithmNotAllowed),
         };
         if FORBIDDEN_PARAMETERS
@@ -151,24 +153,22 @@ impl<'a> ParsedJws<'a> {
 
     /// Verifies the signature under `key`.
     ///
-    /// Cost: one signature check; a P-256 one costs several times an Ed25519 one.
+    /// Cost: one signature check; a P-256 one costs about four times an Ed25519 one.
     pub(crate) fn verify(&self, key: &MethodKey) -> Result<(), ReasonCode> {
         let message = self.signing_input.as_bytes();
-        match (self.algorithm, key) {
+        let verified = match (self.algorithm, key) {
             (Algorithm::Ed25519, MethodKey::Ed25519(key)) => {
                 verify_jws_ed25519(key, message, &self.signature)
-                    .map_err(|_| ReasonCode::SignatureInvalid)
             }
             (Algorithm::Es256, MethodKey::P256(key)) => {
-                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(key)
-                    .map_err(|_| ReasonCode::SignatureInvalid)?;
-                let signature = p256::ecdsa::Signature::from_slice(&self.signature.0)
-                    .map_err(|_| ReasonCode::SignatureInvalid)?;
-                key.verify(message, &signature)
-                    .map_err(|_| ReasonCode::SignatureInvalid)
+                Curve::P256.verify_jws(key, message, &self.signature.0)
             }
-            _ => Err(ReasonCode::KeyTypeMismatch),
-        }
+            (Algorithm::Es256k, MethodKey::Secp256k1(key)) => {
+                Curve::Secp256k1.verify_jws(key, message, &self.signature.0)
+            }
+            _ => return Err(ReasonCode::KeyTypeMismatch),
+        };
+        verified.map_err(|_| ReasonCode::SignatureInvalid)
     }
 }
 

@@ -44,7 +44,7 @@ reasons! {
     Malformed = "malformed", "the token is not a compact JWS with unambiguous JSON",
         "make the token with the SDK";
     AlgorithmNotAllowed = "algorithm_not_allowed",
-        "the algorithm is none of EdDSA, Ed25519 and ES256",
+        "the algorithm is none of EdDSA, Ed25519, ES256 and ES256K",
         "sign with one of them";
     CriticalHeader = "critical_header",
         "the header demands an extension or carries a key of its own",

@@ -5,6 +5,7 @@ mod deactivate;
 pub(crate) mod harness;
 mod incept;
 mod invariants;
+mod key_types;
 mod rotate;
 mod set_not_before;
 mod submit;

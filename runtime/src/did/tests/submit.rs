@@ -275,7 +275,7 @@ fn signers_are_sorted_unique_and_of_their_type() {
     wrong_type.proof = SignatureProof::P256([0; 64]);
     assert_eq!(refuse(vec![wrong_type.clone()]), E::Malformed);
     wrong_type.key = ControlKey::P256([2; 33]);
-    assert_eq!(refuse(vec![wrong_type]), E::NotSupported);
+    assert_eq!(refuse(vec![wrong_type]), E::BadProof);
 }
 
 #[test]

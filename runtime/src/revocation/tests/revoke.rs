@@ -129,7 +129,7 @@ fn the_form_of_signatures_is_checked() {
         leaf: None,
     };
     signed.signatures = vec![other].try_into().unwrap();
-    assert_eq!(revoke(&mut ledger, &signed), Err(E::NotSupported));
+    assert_eq!(revoke(&mut ledger, &signed), Err(E::BadProof));
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn a_rotation_replaces_the_key_and_the_method_and_keeps_the_capabilities() {
     assert_eq!((operation.lane, operation.lane_seq), (Lane::Rank(0), 1));
     assert_eq!(operation.lane_prev, created.hash());
     check(&sign_operation(operation.clone(), &[&key(1)]).unwrap());
-    let Body::Rotate(change) = operation.body else {
+    let Body::Rotate { change, document } = operation.body else {
         panic!("not a rotation");
     };
     let rank = change.ranks[0].rank.as_ref().unwrap();
@@ -134,7 +134,7 @@ fn a_rotation_replaces_the_key_and_the_method_and_keeps_the_capabilities() {
         1
     );
     assert_eq!(rank.capabilities, Capabilities::ALL);
-    let document = change.document.unwrap();
+    let document = document.unwrap();
     assert_eq!(document.retire[0].fragment.as_str(), "key-1");
     assert_eq!(document.add[0].fragment.as_str(), "key-2");
 }
@@ -159,7 +159,6 @@ fn one_signs_ahead_and_lanes_do_not_mix() {
     assert_eq!(author.lanes().documents.last, second.hash());
     let cancel = Body::Cancel {
         pending: H256([1; 32]),
-        reveal: None,
     };
     assert_eq!(author.next(2, cancel.clone()).unwrap().lane, Lane::Rank(2));
     assert!(matches!(
@@ -180,6 +179,7 @@ fn document_changes_are_sorted_checked_and_never_empty() {
             retirement("key-2", RetireReason::Routine).unwrap(),
             retirement("key-1", RetireReason::Routine).unwrap(),
         ],
+        declare: Vec::new(),
         add: vec![login_method("key-3", &key(3).public()).unwrap()],
         services: Some(vec![service("store"), service("inbox")]),
         also_known_as: Some(vec!["acct:alice@example.org".into()]),

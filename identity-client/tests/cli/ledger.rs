@@ -1,22 +1,26 @@
 //! A ledger in memory that speaks the contract, just enough of it to drive the command line.
 //!
-//! It applies operations without asking who signed them: that is the runtime's business and tested
-//! there. Its verdicts are those of the contract's own access function. It can be told to fail the
-//! next call of a method.
+//! What operations do is said by `allod_primitives::control`, verdicts by the contract's own access
+//! function. It verifies no signature and counts no quota: that is the runtime's business and
+//! tested there. It can be told to fail the next call of a method, and its clock can be advanced.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use allod_primitives::document::{ActiveMethod, Document, DocumentPatch, RetiredMethod};
+use allod_primitives::control::{
+    Applied, Refusal, Setting, UsedMethods, advance, apply, effective, is_authorized,
+};
+use allod_primitives::document::{ActiveMethod, Document, Fragment, MethodKey, RetiredMethod};
 use allod_primitives::extrinsic::RawExtrinsic;
+use allod_primitives::governance::ControlParameters;
 use allod_primitives::grant::{
     Actions, Assignee, GRANT_ENTRY_VERSION, GrantAction, GrantEntry, GrantStatus,
     SignedGrantMessage,
 };
 use allod_primitives::log::LogHead;
-use allod_primitives::operation::{Admission, Body, ControlChange, Inception, SignedOperation};
-use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes, Status};
+use allod_primitives::operation::{Admission, Body, Inception, SignedOperation};
+use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, Lanes, Status};
 use allod_primitives::token::{REVOCATION_ENTRY_VERSION, RevocationEntry, SignedTokenOperation};
 use allod_primitives::{
     BoundedVec, ChainId, Did, DidId, ForkId, H256, Height, NetworkId, TimeMs, decode_strict, keys,
@@ -75,6 +79,8 @@ pub(crate) struct State {
     /// What else is in the state, by storage key.
     items: BTreeMap<Vec<u8>, Vec<u8>>,
     height: u64,
+    /// How far its clock is ahead of the system's.
+    pub(crate) ahead_ms: u64,
 }
 
 /// The ledger and the server in front of it, which ends with it.
@@ -104,6 +110,7 @@ impl Ledger {
             work_bits: Some(4),
             items: BTreeMap::new(),
             height: 10,
+            ahead_ms: 0,
         }));
         let server = Server::builder().build("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", server.local_addr().unwrap());
@@ -162,6 +169,10 @@ impl Ledger {
 }
 
 impl State {
+    fn now(&self) -> TimeMs {
+        now().plus_ms(self.ahead_ms)
+    }
+
     fn answer(&mut self, method: &'static str, params: &Value) -> Result<Value, ErrorObjectOwned> {
         self.requests.push((method, params.clone()));
         let fault = match self.faults.front() {
@@ -199,7 +210,7 @@ impl State {
             "name": "Test", "network": NetworkId::from_genesis(&GENESIS).to_string(),
             "genesis": GENESIS.to_string(), "forkId": 0, "genesisHash": GENESIS.to_string(),
             "specVersion": 1, "transactionVersion": 1, "height": self.height,
-            "blockHash": H256([1; 32]).to_string(), "time": now().0, "nodeTime": now().0,
+            "blockHash": H256([1; 32]).to_string(), "time": self.now().0, "nodeTime": self.now().0,
             "admission": { "vouchers": self.vouchers, "workBits": self.work_bits },
             "limits": allod_rpc_api::context::ContextLimits::default(),
         })
@@ -210,20 +221,20 @@ impl State {
         let did: Did = request.did.parse().unwrap();
         let record = self.records.get(&did.id());
         let record = record.ok_or_else(|| error(ErrorCode::DidNotFound))?;
-        let document = DidDocument::new(&did, &record.document, now());
+        let record = &effective(record, self.now()).record;
+        let document = DidDocument::new(&did, &record.document, self.now());
         Ok(json!(ResolveResponse {
             did_document: record.is_active().then_some(document),
             did_document_metadata: DocumentMetadata::new(record),
             retired: Vec::new(),
             retired_count: record.retired_count,
-            method_allowance: allod_primitives::limits::METHOD_ALLOWANCE,
             not_before: record.not_before.0,
             grant_epoch: record.grant_epoch,
             frozen_until: None,
             record: HexBytes(record.encode()),
             height: self.height,
             block_hash: HexHash(H256([1; 32])),
-            time: now().0,
+            time: self.now().0,
         }))
     }
 
@@ -294,7 +305,7 @@ impl State {
         let entry = RevocationEntry {
             version: REVOCATION_ENTRY_VERSION,
             exp: signed.operation.exp,
-            revoked_at: now(),
+            revoked_at: self.now(),
         };
         let key = keys::revocation(&signed.operation.tag());
         match self.items.insert(key, entry.encode()) {
@@ -318,7 +329,7 @@ impl State {
             GrantAction::Revoke => {
                 let entry = self.items.get(&key).ok_or(ErrorCode::GrantNotFound)?;
                 GrantEntry {
-                    status: GrantStatus::Revoked { at: now() },
+                    status: GrantStatus::Revoked { at: self.now() },
                     ..decode_strict(entry).unwrap()
                 }
             }
@@ -332,43 +343,95 @@ impl State {
         let operation = signed.operation.clone();
         if let Body::Incept(inception) = &operation.body {
             assert_eq!(inception.did_id(), operation.did);
-            self.records.insert(operation.did, born(inception));
+            self.records
+                .insert(operation.did, born(inception, self.now()));
         }
         let record = self
             .records
-            .get_mut(&operation.did)
+            .get(&operation.did)
             .ok_or(ErrorCode::DidNotFound)?;
-        let lane = record.lanes.get_mut(operation.lane).unwrap();
-        if operation.lane_seq != lane.next_seq {
+        let mut record = effective(record, self.now()).record;
+        if !record.is_active() {
+            return Err(ErrorCode::DidDeactivated);
+        }
+        let head = record.lanes.get(operation.lane).unwrap();
+        if operation.lane_seq != head.next_seq {
             return Err(ErrorCode::DidSequenceStale);
         }
-        assert_eq!(operation.lane_prev, lane.last);
-        *lane = LaneHead {
-            next_seq: operation.lane_seq + 1,
-            last: operation.hash(),
-        };
-        match operation.body {
-            Body::Rotate(ControlChange {
-                ranks, document, ..
-            }) => {
-                let rank = ranks[0].rank.clone().unwrap();
-                record.policy.ranks = vec![rank].try_into().unwrap();
-                patch(record, &mut self.items, &operation.did, &document.unwrap());
-            }
-            Body::UpdateDocument(it) => patch(record, &mut self.items, &operation.did, &it),
-            Body::SetNotBefore { not_before, .. } => record.not_before = not_before,
-            Body::Deactivate => {
-                let at = now();
-                record.status = Status::Deactivated { at };
-            }
-            _ => {}
+        assert_eq!(operation.lane_prev, head.last);
+        if !is_authorized(&record.policy, &operation, &signed.signatures) {
+            return Err(ErrorCode::DidNotAuthorized);
         }
-        Ok(())
+        let hash = operation.hash();
+        advance(&mut record, operation.lane, hash);
+        let setting = Setting {
+            now: self.now(),
+            parameters: ControlParameters::default(),
+            used: &Used(self, operation.did),
+        };
+        let applied = match &operation.body {
+            Body::Incept(_) => Ok((record.clone(), Vec::new())),
+            _ => apply(&record, &operation, hash, setting).map(
+                |Applied {
+                     record, retired, ..
+                 }| (record, retired),
+            ),
+        };
+        // What fails in dispatch has used its place in the lane all the same.
+        let (record, retired, done) = match applied {
+            Ok((record, retired)) => (record, retired, Ok(())),
+            Err(refusal) => (record, Vec::new(), Err(code(refusal))),
+        };
+        self.records.insert(operation.did, record);
+        for method in retired {
+            let key = keys::did_retired(&operation.did, method.method.fragment.as_str());
+            self.items.insert(key, method.encode());
+        }
+        done
     }
 }
 
-fn born(inception: &Inception) -> DidRecord {
-    let since = now();
+/// What the state says was used before.
+struct Used<'a>(&'a State, DidId);
+
+impl UsedMethods for Used<'_> {
+    fn retired(&self, fragment: &Fragment) -> Option<RetiredMethod> {
+        let key = keys::did_retired(&self.1, fragment.as_str());
+        let value = self.0.items.get(&key)?;
+        Some(decode_strict(value).unwrap())
+    }
+
+    fn is_key_retired(&self, key: &MethodKey) -> bool {
+        let prefix = keys::map("Did", "Retired", keys::Hasher::Identity, &self.1);
+        let items = self.0.items.iter();
+        let mut retired = items.filter(|(at, _)| at.starts_with(&prefix));
+        retired.any(|(_, value)| {
+            let method: RetiredMethod = decode_strict(value).unwrap();
+            method.method.key == *key
+        })
+    }
+}
+
+fn code(refusal: Refusal) -> ErrorCode {
+    match refusal {
+        Refusal::MustWait => ErrorCode::DidMustWait,
+        Refusal::RevealRequired => ErrorCode::DidRevealMissing,
+        Refusal::NoCapability => ErrorCode::DidCapabilityMissing,
+        Refusal::KeyInTwoRanks => ErrorCode::DidKeyInTwoRanks,
+        Refusal::SlotTaken | Refusal::HigherPending => ErrorCode::DidPendingConflict,
+        Refusal::CoolingDown => ErrorCode::DidCoolingDown,
+        Refusal::NoSuchPending => ErrorCode::DidPendingNotFound,
+        Refusal::NoSuchMethod => ErrorCode::DidMethodNotFound,
+        Refusal::FragmentUsed => ErrorCode::DidFragmentUsed,
+        Refusal::KeyUsed => ErrorCode::DidKeyUsed,
+        Refusal::TooManyMethods => ErrorCode::DidTooManyMethods,
+        Refusal::NotMonotone | Refusal::InFuture => ErrorCode::DidNotBeforeInvalid,
+        Refusal::TooLarge => ErrorCode::DidRecordTooLarge,
+        _ => ErrorCode::DidChangeNotAllowed,
+    }
+}
+
+fn born(inception: &Inception, since: TimeMs) -> DidRecord {
     let methods = inception.document.methods.iter().cloned();
     let methods: Vec<_> = methods
         .map(|method| ActiveMethod { method, since })
@@ -396,54 +459,14 @@ fn born(inception: &Inception) -> DidRecord {
     }
 }
 
-fn patch(
-    record: &mut DidRecord,
-    items: &mut BTreeMap<Vec<u8>, Vec<u8>>,
-    did: &DidId,
-    patch: &DocumentPatch,
-) {
-    let document = &mut record.document;
-    for retired in &patch.retire {
-        let mut methods = document.methods.iter();
-        let found = methods.find(|it| it.method.fragment == retired.fragment);
-        let found = found.unwrap().clone();
-        let entry = RetiredMethod {
-            version: 1,
-            method: found.method,
-            since: found.since,
-            until: now(),
-            reason: retired.reason,
-        };
-        let key = keys::did_retired(did, retired.fragment.as_str());
-        items.insert(key, entry.encode());
-        document
-            .methods
-            .retain(|it| it.method.fragment != retired.fragment);
-        record.retired_count += 1;
-    }
-    for method in &patch.add {
-        let (method, since) = (method.clone(), now());
-        document
-            .methods
-            .push(ActiveMethod { method, since })
-            .unwrap();
-    }
-    if let Some(services) = &patch.services {
-        document.services = services.clone();
-    }
-    if let Some(names) = &patch.also_known_as {
-        document.also_known_as = names.clone();
-    }
-}
-
 impl State {
     fn login(&self, request: &VerifyLoginRequest) -> Decision {
-        let expected = LoginExpectations::new(&request.audience, &request.nonce, now());
+        let expected = LoginExpectations::new(&request.audience, &request.nonce, self.now());
         verify_login(self, &request.jws, &expected)
     }
 
     fn jws(&self, request: &VerifyJwsRequest) -> Decision {
-        let expected = JwsExpectations::new(&request.audience, now());
+        let expected = JwsExpectations::new(&request.audience, self.now());
         verify_jws(self, &request.jws, &expected)
     }
 
@@ -462,7 +485,7 @@ impl State {
             purpose: None,
             media_type: None,
             grants: &grants,
-            now: now(),
+            now: self.now(),
             max_staleness_ms: 1000,
         };
         evaluate_access(self, &request)
@@ -484,7 +507,7 @@ impl LedgerView for State {
     }
 
     fn head(&self) -> (Height, TimeMs) {
-        (Height(self.height), now())
+        (Height(self.height), self.now())
     }
 }
 

@@ -36,6 +36,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "allod-identity-client",
         &["allod-primitives", "allod-rpc-api"],
     ),
+    // Beside them: the rules of control a second time, which must not lean on the first.
+    ("allod-control-model", &[]),
     // 4: the binaries that have a crate of their own.
     (
         "allod-devnet",

@@ -143,11 +143,13 @@ fn every_folder_is_named_like_its_crate() {
         let folder = folder
             .strip_prefix(&root)
             .expect("members lie below the root");
-        let folder = folder.to_string_lossy().replace('/', "-");
         // A nested folder may drop the outer word: runtime/primitives holds allod-primitives.
         let inner = folder
-            .rsplit_once('-')
-            .map_or(folder.as_str(), |(_, inner)| inner);
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let folder = folder.to_string_lossy().replace('/', "-");
         let name = package.name.as_str();
         if name != format!("allod-{folder}") && name != format!("allod-{inner}") {
             findings.push(format!("{folder} holds a crate named {name}"));

@@ -71,6 +71,7 @@ pub(crate) fn genesis_config(validators: u32) -> GenesisConfig {
         address: Text::new(format!("/ip4/127.0.0.1/tcp/{}", 40_000 + 2 * index)).unwrap(),
     };
     GenesisConfig {
+        spec_version: 1,
         time: START,
         origin: None,
         fork_id: ForkId(0),
@@ -82,6 +83,7 @@ pub(crate) fn genesis_config(validators: u32) -> GenesisConfig {
         admission_vouchers: true,
         admission_work_bits: None,
         parameters: Parameters::default(),
+        rules: Vec::new(),
     }
 }
 

@@ -8,9 +8,11 @@ use std::time::Duration;
 use allod_chain::config::{ConsensusSection, KeysConfig, NodeConfig, RpcSection};
 use allod_chain::keyfile;
 use allod_chain::spec::{
-    AdmissionSpec, ChainSpec, ChainType, ParametersSpec, RegistrarSpec, ValidatorSpec,
+    AdmissionSpec, ChainSpec, ChainType, ParametersSpec, RegistrarSpec, RuleSpec, ValidatorSpec,
 };
 use allod_identity_client::keys::{KeyFile, Protection, SecretKey};
+use allod_primitives::governance::ActionKind;
+use allod_primitives::limits::AMENDMENT_DELAY_MS_MIN;
 use allod_primitives::{H256, NetworkId};
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
 use anyhow::{Context, bail};
@@ -35,6 +37,8 @@ const REGISTRAR_ITEMS_PER_DAY: u32 = 100_000_000;
 const WORK_BITS: u8 = 12;
 /// One validator may change every second, so that governance can be tried.
 const VALIDATOR_CHANGE_PERIOD_MS: u64 = 1000;
+/// Milliseconds that an approved change of the parameters waits.
+const PARAMETERS_DELAY_MS: u64 = 10_000;
 
 /// What a network is, as `devnet.json` and `up --json` have it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -284,6 +288,7 @@ fn chain_spec(manifest: &Manifest) -> anyhow::Result<ChainSpec> {
         version: 1,
         name: "Allod devnet".into(),
         chain_type: ChainType::Development,
+        spec_version: 1,
         time: GENESIS_TIME_MS,
         origin: None,
         fork_id: 0,
@@ -303,7 +308,23 @@ fn chain_spec(manifest: &Manifest) -> anyhow::Result<ChainSpec> {
             validator_change_period_ms: VALIDATOR_CHANGE_PERIOD_MS,
             ..ParametersSpec::default()
         },
+        rules: rules(),
     })
+}
+
+/// Amendments wait as short as they may; parameters for a few seconds, to be watched and vetoed.
+fn rules() -> Vec<RuleSpec> {
+    let delays = [
+        (ActionKind::SetTrustees, AMENDMENT_DELAY_MS_MIN),
+        (ActionKind::SetRule, AMENDMENT_DELAY_MS_MIN),
+        (ActionKind::SetParameters, PARAMETERS_DELAY_MS),
+    ];
+    let rules = delays.iter().map(|(kind, delay_ms)| RuleSpec {
+        kind: kind.name().into(),
+        votes: None,
+        delay_ms: *delay_ms,
+    });
+    rules.collect()
 }
 
 fn chain_entry(spec: &ChainSpec) -> anyhow::Result<ChainEntry> {

@@ -252,6 +252,18 @@ fn authority_code(error: authority::Error) -> ErrorCode {
         E::InvalidSet => ErrorCode::SetTooSmall,
         E::TooManyChanges => ErrorCode::TooManyChanges,
         E::InvalidUpgrade => ErrorCode::UpgradeInvalid,
+        E::WrongProposal => ErrorCode::WrongProposal,
+        E::NotProposer => ErrorCode::NotProposer,
+        E::NotScheduled => ErrorCode::NotScheduled,
+        E::InvalidTrustees => ErrorCode::TrusteesInvalid,
+        E::Unsatisfiable => ErrorCode::PolicyUnsatisfiable,
+        E::InvalidDelay => ErrorCode::DelayOutOfBounds,
+        E::InvalidParameters => ErrorCode::ParametersInvalid,
+        E::TooMuchPower => ErrorCode::TooMuchPower,
+        E::TooFewValidators => ErrorCode::SetTooSmall,
+        E::UnknownIdentity => ErrorCode::IdentityUnknown,
+        E::InvalidFreeze => ErrorCode::FreezeInvalid,
+        E::NotFrozen => ErrorCode::NotFrozen,
     }
 }
 

@@ -65,14 +65,19 @@ pub trait NodeView: Send + Sync + 'static {
     /// Returns how the network takes in identities, as of the newest block.
     fn admission(&self) -> AdmissionPolicy;
 
-    /// Returns the version of the runtime that executed the block `at`.
+    /// Returns the version of the runtime that transactions on top of the block `at` are judged
+    /// by: the one that executes the next block.
     ///
     /// # Errors
     /// [`StateUnavailable`] if that block is unknown.
     fn runtime_version(&self, at: &H256) -> Result<RuntimeVersion, StateUnavailable>;
 
-    /// Returns the runtime's metadata (`meta`, version byte, …) in this metadata version.
-    fn metadata(&self, version: u32) -> Option<Vec<u8>>;
+    /// Returns the metadata (`meta`, version byte, …) of [`Self::runtime_version`] in this
+    /// metadata version, if there is such a one.
+    ///
+    /// # Errors
+    /// As [`Self::runtime_version`].
+    fn metadata(&self, at: &H256, format: u32) -> Result<Option<Vec<u8>>, StateUnavailable>;
 
     /// Judges an extrinsic's body by the state after the block `at`, and by nothing newer: clients
     /// repeat the question until inclusion, and the pool's answer would come too early.

@@ -142,6 +142,7 @@ fn config() -> GenesisConfig {
         address: Text::default(),
     };
     GenesisConfig {
+        spec_version: 1,
         time: START,
         origin: None,
         fork_id: ForkId(0),
@@ -153,6 +154,7 @@ fn config() -> GenesisConfig {
         admission_vouchers: true,
         admission_work_bits: None,
         parameters: Parameters::default(),
+        rules: Vec::new(),
     }
 }
 

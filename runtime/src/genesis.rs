@@ -8,20 +8,24 @@ use allod_primitives::limits::WORK_BITS_MAX;
 use allod_primitives::{BoundedVec, ForkId, H256, Height, PublicKey, TimeMs, ValidatorSet};
 use parity_scale_codec::{Decode, Encode};
 
+use crate::authority::rules::check_satisfiable;
 use crate::authority::storage as authority;
 use crate::authority::types::{
-    AdmissionPolicy, OBSERVER_COUNT_MAX, Observer, Origin, Parameters, PeerAddress, PeerId,
-    Registrar, STORED_VERSION, SetEntry, StoredValidator, Trustees, ValidatorInfo,
+    ActionKind, AdmissionPolicy, OBSERVER_COUNT_MAX, Observer, Origin, Parameters, PeerAddress,
+    PeerId, Registrar, Rule, STORED_VERSION, SetEntry, StoredRule, StoredValidator, Trustees,
+    ValidatorInfo,
 };
 use crate::frame::Overlay;
 use crate::system::storage::{LAST_RUNTIME_UPGRADE, NUMBER};
 use crate::system::types::LastRuntimeUpgradeInfo;
 use crate::timestamp::storage::NOW;
-use crate::version::{SPEC_NAME, SPEC_VERSION};
+use crate::version::SPEC_NAME;
 
 /// What a chain starts from.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct GenesisConfig {
+    /// Version of the state machine that the chain starts with.
+    pub spec_version: u32,
     /// Time of the genesis header.
     pub time: TimeMs,
     /// Hash of the network's first genesis, if this one restarts a network; `None` if it is it.
@@ -44,6 +48,8 @@ pub struct GenesisConfig {
     pub admission_work_bits: Option<u8>,
     /// Numbers that trustees may change later.
     pub parameters: Parameters,
+    /// What kinds of action take, where it is not [`Rule::default_of`].
+    pub rules: Vec<(ActionKind, Rule)>,
 }
 
 /// Why nothing can start from a configuration.
@@ -88,6 +94,15 @@ pub enum GenesisError {
     /// Numbers out of their bounds.
     #[error("parameters lie outside their bounds")]
     Parameters,
+    /// A version of the state machine that this program does not know.
+    #[error("version {spec_version} of the state machine is not known")]
+    Version {
+        /// The version found.
+        spec_version: u32,
+    },
+    /// A kind twice, votes that the trustees cannot reach, or a delay out of its bounds.
+    #[error("rules are contradictory or cannot be satisfied")]
+    Rules,
     /// A fork without origin, or an origin without fork.
     #[error("origin and fork number contradict each other")]
     Fork,
@@ -110,7 +125,7 @@ pub(crate) fn write(state: &mut Overlay<'_>, config: &GenesisConfig) -> Result<(
     NUMBER.put(state, &0);
     NOW.put(state, &config.time.0);
     let last = LastRuntimeUpgradeInfo {
-        spec_version: SPEC_VERSION,
+        spec_version: config.spec_version,
         spec_name: SPEC_NAME.into(),
     };
     LAST_RUNTIME_UPGRADE.put(state, &last);
@@ -125,6 +140,7 @@ pub(crate) fn write(state: &mut Overlay<'_>, config: &GenesisConfig) -> Result<(
     }
     authority::PARAMETERS.put(state, &config.parameters);
     write_trustees(state, config)?;
+    write_rules(state, config)?;
     write_registrars(state, config)?;
     write_peers(state, config)?;
     if let Some(bits) = config.admission_work_bits.filter(|b| *b > WORK_BITS_MAX) {
@@ -166,6 +182,20 @@ fn write_trustees(state: &mut Overlay<'_>, config: &GenesisConfig) -> Result<(),
     };
     authority::TRUSTEES.put(state, &trustees);
     Ok(())
+}
+
+fn write_rules(state: &mut Overlay<'_>, config: &GenesisConfig) -> Result<(), GenesisError> {
+    for (kind, rule) in &config.rules {
+        if authority::RULES.contains(state, kind) || !rule.is_delay_valid(*kind) {
+            return Err(GenesisError::Rules);
+        }
+        let stored = StoredRule {
+            version: STORED_VERSION,
+            rule: *rule,
+        };
+        authority::RULES.put(state, kind, &stored);
+    }
+    check_satisfiable(state).map_err(|_| GenesisError::Rules)
 }
 
 fn write_registrars(state: &mut Overlay<'_>, config: &GenesisConfig) -> Result<(), GenesisError> {

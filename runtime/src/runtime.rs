@@ -7,6 +7,7 @@
 use parity_scale_codec::{Decode, Encode};
 use scale_info::{TypeInfo, meta_type};
 
+use crate::frame::wire::RuntimeVersion;
 use crate::frame::{
     BlockEnv, Context, DispatchResult, Origin, Pallet, PalletCall, SignatureCheck, SignatureOracle,
     StateRead, TransactionError, Validity,
@@ -151,8 +152,8 @@ pub(crate) fn on_initialize(context: &mut Context<'_>) {
     grant::on_initialize(context);
 }
 
-/// Describes every pallet.
-pub fn pallets() -> Vec<Pallet> {
+/// Describes every pallet. `version`: of the state machine, a constant of `System`.
+pub fn pallets(version: &RuntimeVersion) -> Vec<Pallet> {
     vec![
         Pallet {
             index: 0,
@@ -161,7 +162,7 @@ pub fn pallets() -> Vec<Pallet> {
             calls: None,
             events: Some(meta_type::<system::Event>()),
             errors: None,
-            constants: system::storage::constants(),
+            constants: system::storage::constants(version),
             docs: "Accounts' nonces, block numbers and hashes, events.",
         },
         Pallet {

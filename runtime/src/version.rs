@@ -1,13 +1,70 @@
-//! Which version of the state machine this is.
+//! Which versions of the state machine there are.
 
+use std::fmt;
+
+use crate::frame::Context;
 use crate::frame::wire::RuntimeVersion;
 
 /// Name of the state machine.
 pub const SPEC_NAME: &str = "allod";
-/// Version of the state transition and of the metadata: any change of either raises it.
+/// Newest version of the state transition and of the metadata: any change of either raises it.
 pub const SPEC_VERSION: u32 = 1;
-/// Version of the extrinsic format: signed into every extrinsic.
+/// Newest version of the extrinsic format: signed into every extrinsic.
 pub const TRANSACTION_VERSION: u32 = 1;
+
+/// One version of the state machine, as a program knows it.
+///
+/// What versions do differently asks the state which one runs:
+/// [`crate::authority::present_version`].
+#[derive(Clone, Copy)]
+pub struct Version {
+    /// Number of the state transition and of the metadata.
+    pub spec_version: u32,
+    /// Number of the extrinsic format.
+    pub transaction_version: u32,
+    /// Makes the metadata in version 14, 15 or 16, without length prefix.
+    pub metadata: fn(&RuntimeVersion, u32) -> Option<Vec<u8>>,
+    /// Turns the state of the version before into this one's, at the beginning of the block that
+    /// activates it. Bounded by what one block can do, and cannot fail.
+    pub migrate: fn(&mut Context<'_>),
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Version")
+            .field("spec_version", &self.spec_version)
+            .field("transaction_version", &self.transaction_version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Version {
+    /// Returns versions and APIs, as Substrate's clients ask for them.
+    pub fn describe(&self) -> RuntimeVersion {
+        RuntimeVersion {
+            spec_name: SPEC_NAME.into(),
+            impl_name: SPEC_NAME.into(),
+            authoring_version: 1,
+            spec_version: self.spec_version,
+            impl_version: 1,
+            apis: APIS
+                .iter()
+                .map(|(id, _, version)| (*id, *version))
+                .collect(),
+            transaction_version: self.transaction_version,
+            system_version: 1,
+        }
+    }
+}
+
+/// The versions there are, ascending. A program keeps every version since the oldest snapshot it
+/// supports.
+pub const VERSIONS: &[Version] = &[Version {
+    spec_version: 1,
+    transaction_version: 1,
+    metadata: crate::frame::metadata::encode,
+    migrate: |_| {},
+}];
 
 /// Runtime APIs answered by `state_call`: blake2b-64 of the name, name, version.
 pub const APIS: [([u8; 8], &str, u32); 5] = [
@@ -34,19 +91,8 @@ pub const APIS: [([u8; 8], &str, u32); 5] = [
     ),
 ];
 
-/// Returns the runtime's versions and APIs, as Substrate's clients ask for them.
+/// Returns the newest version and its APIs, as Substrate's clients ask for them.
 pub fn runtime_version() -> RuntimeVersion {
-    RuntimeVersion {
-        spec_name: SPEC_NAME.into(),
-        impl_name: SPEC_NAME.into(),
-        authoring_version: 1,
-        spec_version: SPEC_VERSION,
-        impl_version: 1,
-        apis: APIS
-            .iter()
-            .map(|(id, _, version)| (*id, *version))
-            .collect(),
-        transaction_version: TRANSACTION_VERSION,
-        system_version: 1,
-    }
+    let newest = VERSIONS.last().expect("there is a first version");
+    newest.describe()
 }

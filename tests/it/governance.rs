@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use allod_identity_client::rpc::chain_id;
+use allod_primitives::governance::proposal_hash;
 use allod_primitives::{BoundedVec, PublicKey, Text, TimeMs};
 use allod_runtime::RuntimeCall;
 use allod_runtime::authority::types::{Action, ValidatorInfo};
@@ -76,8 +78,11 @@ async fn trustees_replace_a_validator_while_the_network_runs() {
     };
     let actions: BoundedVec<Action, 8> = vec![action].try_into().unwrap();
     let expires = TimeMs(client.context().await.unwrap().time + 3_600_000);
+    let trustee = key(net.text("/keys/trustees/0/account").unwrap());
+    let chain = chain_id(&client.context().await.unwrap());
+    let hash = proposal_hash(&chain, 0, &trustee, &actions, expires);
+    let vote = RuntimeCall::Authority(authority::Call::vote { proposal: 0, hash });
     let propose = RuntimeCall::Authority(authority::Call::propose { actions, expires });
-    let vote = RuntimeCall::Authority(authority::Call::vote { proposal: 0 });
     for (trustee, call) in [("/keys/trustees/0", propose), ("/keys/trustees/1", vote)] {
         let mut account = Account::new(&client, net.secret(trustee).unwrap())
             .await

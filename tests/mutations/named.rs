@@ -366,7 +366,10 @@ fn an_inception_without_admission_is_refused() {
 #[test]
 fn an_account_without_a_role_is_refused() {
     let world = World::new();
-    let call = RuntimeCall::Authority(authority::Call::vote { proposal: 0 });
+    let call = RuntimeCall::Authority(authority::Call::vote {
+        proposal: 0,
+        hash: H256::ZERO,
+    });
     let body = world.signed(&key("nobody", 7), &call);
     assert_refused(world, &body, E::NoRole);
 }

@@ -80,6 +80,7 @@ fn config(nodes: usize) -> GenesisConfig {
         address: text(&format!("/ip4/127.0.0.1/tcp/{}", 40_000 + 2 * n)),
     };
     GenesisConfig {
+        spec_version: 1,
         time: START,
         origin: None,
         fork_id: ForkId(0),
@@ -91,6 +92,7 @@ fn config(nodes: usize) -> GenesisConfig {
         admission_vouchers: true,
         admission_work_bits: None,
         parameters: Parameters::default(),
+        rules: Vec::new(),
     }
 }
 

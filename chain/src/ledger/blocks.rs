@@ -32,7 +32,8 @@ impl Ledger {
         let built = {
             let state = chain.store.state();
             let now = self.now();
-            executive::build_block(&state, &parent, now, candidates, &limits, &chain.signatures)
+            let executive = chain.executive();
+            executive.build_block(&state, &parent, now, candidates, &limits, &chain.signatures)
         };
         chain.store.healthy()?;
         let built = built.map_err(halt_of)?;
@@ -151,14 +152,15 @@ impl Ledger {
         let chain = &self.parts.chain;
         let parent = self.parent();
         let state = chain.store.state();
-        let view = executive::View::new(&state, &parent, block.header.digest.time);
+        let executive = chain.executive();
+        let view = executive.view(&state, &parent, block.header.digest.time);
         let checks = block.extrinsics.iter();
         // No more than a valid block has: what an invalid one has beyond that is for nobody to check.
         let checks = checks.flat_map(|body| view.signature_checks(body));
         let checks = checks.take(BLOCK_SIGNATURE_UNITS_MAX as usize);
         chain.signatures.prepare(&checks.collect::<Vec<_>>());
         let executed =
-            executive::execute_block(&state, &parent, &block.extrinsics, &chain.signatures);
+            executive.execute_block(&state, &parent, &block.extrinsics, &chain.signatures);
         drop(state);
         if let Err(error) = chain.store.healthy() {
             self.halt(error.into());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use allod_primitives::tree::value_hash;
 use allod_primitives::{ChainId, H256, Height};
-use allod_runtime::executive::UpgradeRequired;
+use allod_runtime::executive::{Executive, UpgradeRequired};
 use allod_runtime::tree::{ApplyError, Tree, VersionedTree};
 use parking_lot::RwLock;
 
@@ -84,6 +84,7 @@ pub struct Chain {
     pub(super) tree: RwLock<VersionedTree>,
     pub(super) signatures: Signatures,
     pub(super) clock: Arc<dyn Clock>,
+    executive: Executive,
     genesis_hash: H256,
     id: ChainId,
 }
@@ -128,13 +129,14 @@ impl Chain {
             });
         }
         let tree = RwLock::new(VersionedTree::new(tip.height(), tree));
-        allod_runtime::executive::check_version(&store.state(), tip.height().next())?;
+        genesis.executive.due(&store.state(), tip.height().next())?;
         store.healthy()?;
         Ok(Self {
             store,
             tree,
             signatures: Signatures::new(entropy),
             clock,
+            executive: genesis.executive,
             genesis_hash: genesis.hash,
             id: genesis.chain,
         })
@@ -153,6 +155,11 @@ impl Chain {
     /// Returns the clock.
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// Returns what executes the chain's blocks.
+    pub fn executive(&self) -> Executive {
+        self.executive
     }
 
     /// Returns what signed messages are bound to.

@@ -2,7 +2,7 @@
 
 use allod_consensus::BlockLoad;
 use allod_primitives::{Block, Certificate, H256, Height, ValidatorSet, decode_strict};
-use allod_runtime::executive::{self, Executed};
+use allod_runtime::executive::Executed;
 use allod_runtime::frame::wire::Phase;
 use allod_runtime::tree::Preview;
 use allod_runtime::{RuntimeEvent, did};
@@ -71,7 +71,7 @@ impl Ledger {
             executed: &executed,
             certificate,
         });
-        executive::check_version(&chain.store.state(), height.next())?;
+        chain.executive().due(&chain.store.state(), height.next())?;
         Ok(match included.is_empty() {
             true => BlockLoad::Empty,
             false => BlockLoad::Useful,

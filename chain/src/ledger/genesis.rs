@@ -2,7 +2,7 @@
 
 use allod_primitives::tree::value_hash;
 use allod_primitives::{ChainId, H256, Header};
-use allod_runtime::executive;
+use allod_runtime::executive::{self, Executive};
 use allod_runtime::genesis::{GenesisConfig, GenesisError};
 use allod_runtime::tree::Tree;
 
@@ -17,15 +17,25 @@ pub struct Genesis {
     pub hash: H256,
     /// What every signed message of the chain is bound to.
     pub chain: ChainId,
+    /// Executes the chain's blocks, by the versions of the state machine that this program knows.
+    pub executive: Executive,
 }
 
 impl Genesis {
-    /// Executes `config`.
+    /// Executes `config` by the versions of the state machine there are.
     ///
     /// # Errors
     /// [`GenesisError`] if nothing can start from it.
     pub fn new(config: &GenesisConfig) -> Result<Self, GenesisError> {
-        let executed = executive::genesis(config)?;
+        Self::with(Executive::default(), config)
+    }
+
+    /// Executes `config`, and says what executes the blocks after it.
+    ///
+    /// # Errors
+    /// [`GenesisError`] if nothing can start from it.
+    pub fn with(executive: Executive, config: &GenesisConfig) -> Result<Self, GenesisError> {
+        let executed = executive.genesis(config)?;
         let values = executed.changes.iter();
         let values = values.filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
         let values: std::collections::BTreeMap<_, _> = values.collect();
@@ -47,6 +57,7 @@ impl Genesis {
                 genesis: config.origin.unwrap_or(hash),
                 fork_id: config.fork_id,
             },
+            executive,
         })
     }
 

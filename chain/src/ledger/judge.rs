@@ -5,7 +5,7 @@ use allod_primitives::keys;
 use allod_primitives::operation::SignatureProof;
 use allod_primitives::policy::ControlKey;
 use allod_primitives::{ChainId, H256, PublicKey, Signature};
-use allod_runtime::executive::{self, View};
+use allod_runtime::executive;
 use allod_runtime::frame::SignatureOracle;
 use allod_runtime::{RuntimeCall, did, grant, revocation};
 
@@ -36,7 +36,7 @@ impl Judge for Chain {
         // The tip as the same view sees it; a commit may happen meanwhile.
         let header = self.store.reader().header(height).ok().flatten();
         let parent = header.unwrap_or_else(|| self.store.tip().header);
-        let view = View::new(&state, &parent, self.clock.now());
+        let view = self.executive().view(&state, &parent, self.clock.now());
         let checks = batch.iter().flat_map(|body| view.signature_checks(body));
         self.signatures.prepare(&checks.collect::<Vec<_>>());
         let verdicts = batch.iter().map(|body| {

@@ -11,7 +11,7 @@ use allod_primitives::tree::value_hash;
 use allod_primitives::{BoundedVec, ForkId, H256, Header, PublicKey, Text, TimeMs};
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
 use allod_runtime::authority::types::{
-    ControlParameters, Parameters, STORED_VERSION, ValidatorInfo,
+    ActionKind, ControlParameters, Parameters, Rule, STORED_VERSION, ValidatorInfo,
 };
 use allod_runtime::executive::{self, Executed};
 use allod_runtime::genesis::{GenesisConfig, GenesisError};
@@ -34,6 +34,9 @@ pub struct ChainSpec {
     pub name: String,
     /// `Live`, `Local` or `Development`, as Substrate's clients show it.
     pub chain_type: ChainType,
+    /// Version of the state machine that the chain starts with. Default 1.
+    #[serde(default = "first_version")]
+    pub spec_version: u32,
     /// Time of the genesis block, ms since 1970.
     pub time: u64,
     /// Hash of the network's first genesis, if this one restarts it from disaster.
@@ -58,6 +61,26 @@ pub struct ChainSpec {
     /// Numbers that trustees may change later.
     #[serde(default)]
     pub parameters: ParametersSpec,
+    /// What kinds of action take, where it is not the default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleSpec>,
+}
+
+const fn first_version() -> u32 {
+    1
+}
+
+/// What a kind of action takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RuleSpec {
+    /// The kind, such as `setTrustees`.
+    pub kind: String,
+    /// Votes that approve; absent: as many as the trustees' threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub votes: Option<u32>,
+    /// Milliseconds from approval until it takes effect.
+    pub delay_ms: u64,
 }
 
 /// What kind of chain it is.
@@ -202,6 +225,12 @@ pub enum SpecError {
         /// The version found.
         version: u8,
     },
+    /// No kind of action.
+    #[error("there is no kind of action `{kind}`")]
+    Kind {
+        /// The name found.
+        kind: String,
+    },
     /// A peer identity or address longer than allowed.
     #[error("peer {index} of {list} has an identity or address that is too long")]
     Peer {
@@ -267,7 +296,7 @@ impl ChainSpec {
     /// Returns what the state machine starts from.
     ///
     /// # Errors
-    /// [`SpecError::Peer`].
+    /// [`SpecError::Peer`] or [`SpecError::Kind`].
     pub fn genesis(&self) -> Result<GenesisConfig, SpecError> {
         let key = |hash: &HexHash| PublicKey(hash.0.0);
         let peers = |list, index, id: &HexBytes, address: &String| {
@@ -287,7 +316,15 @@ impl ChainSpec {
         });
         let observers = self.observers.iter().enumerate();
         let observers = observers.map(|(i, o)| peers("observers", i, &o.peer_id, &o.address));
+        let rules = self.rules.iter().map(|it| {
+            let kind = ActionKind::from_name(&it.kind).ok_or_else(|| SpecError::Kind {
+                kind: it.kind.clone(),
+            })?;
+            let (votes, delay_ms) = (it.votes, it.delay_ms);
+            Ok((kind, Rule { votes, delay_ms }))
+        });
         Ok(GenesisConfig {
+            spec_version: self.spec_version,
             time: TimeMs(self.time),
             origin: self.origin.map(|hash| H256(hash.0.0)),
             fork_id: ForkId(self.fork_id),
@@ -311,6 +348,7 @@ impl ChainSpec {
                 },
                 ..Parameters::default()
             },
+            rules: rules.collect::<Result<_, SpecError>>()?,
         })
     }
 }

@@ -9,6 +9,7 @@ fn spec() -> ChainSpec {
         version: 1,
         name: "test".into(),
         chain_type: ChainType::Development,
+        spec_version: 1,
         time: 1_790_000_000_000,
         origin: None,
         fork_id: 0,
@@ -30,6 +31,11 @@ fn spec() -> ChainSpec {
             work_bits: None,
         },
         parameters: ParametersSpec::default(),
+        rules: vec![RuleSpec {
+            kind: "setTrustees".into(),
+            votes: Some(2),
+            delay_ms: 3_600_000,
+        }],
     }
 }
 

@@ -21,9 +21,10 @@ use allod_rpc::view::{
 };
 use allod_rpc_api::context::AdmissionPolicy;
 use allod_runtime::authority::PeerRole;
-use allod_runtime::executive::{self, View};
+use allod_runtime::executive;
 use allod_runtime::frame::wire::RuntimeVersion;
-use allod_runtime::{RuntimeCall, authority, did, system, version};
+use allod_runtime::version::Version;
+use allod_runtime::{RuntimeCall, authority, did, system};
 use parity_scale_codec::Encode;
 use tokio::sync::{broadcast, mpsc};
 
@@ -69,6 +70,23 @@ impl ChainView {
     fn height(&self, at: &H256) -> Result<Height, StateUnavailable> {
         let found = self.chain().store().reader().height_of(at);
         found.ok().flatten().ok_or(StateUnavailable)
+    }
+
+    /// Returns the version of the state machine that a transaction on top of the block `at` is
+    /// judged by: that of the next block, or if this program lacks it and so is about to halt,
+    /// the version that executed the block.
+    fn version_after(&self, at: &H256) -> Result<&'static Version, StateUnavailable> {
+        let header = NodeView::header(self, at).ok_or(StateUnavailable)?;
+        let executive = self.chain().executive();
+        let next = header.number.next();
+        let reader = self.chain().store().reader();
+        let spec_version = match reader.header(next).ok().flatten() {
+            Some(next) => next.digest.spec_version,
+            None => authority::required_version(&self.state_at(at)?, next),
+        };
+        let known = executive.version(spec_version);
+        let known = known.or_else(|| executive.version(header.digest.spec_version));
+        known.ok_or(StateUnavailable)
     }
 
     fn state_at(&self, at: &H256) -> Result<StateAt<'_>, StateUnavailable> {
@@ -229,11 +247,12 @@ impl NodeView for ChainView {
     }
 
     fn runtime_version(&self, at: &H256) -> Result<RuntimeVersion, StateUnavailable> {
-        self.height(at).map(|_| version::runtime_version())
+        self.version_after(at).map(Version::describe)
     }
 
-    fn metadata(&self, version: u32) -> Option<Vec<u8>> {
-        executive::metadata(version)
+    fn metadata(&self, at: &H256, format: u32) -> Result<Option<Vec<u8>>, StateUnavailable> {
+        let version = self.version_after(at)?;
+        Ok((version.metadata)(&version.describe(), format))
     }
 
     fn validate_transaction(
@@ -243,7 +262,7 @@ impl NodeView for ChainView {
     ) -> Result<ValidTransaction, ValidityError> {
         let header = NodeView::header(self, at).ok_or(StateUnavailable)?;
         let state = self.state_at(at)?;
-        let view = View::new(&state, &header, self.now());
+        let view = self.chain().executive().view(&state, &header, self.now());
         let valid = view
             .validate(extrinsic, self.node.chain().signatures())
             .map_err(|error| fault::transaction(&error, extrinsic))?;

@@ -429,6 +429,36 @@ codes! {
     PolicyUnsatisfiable = 8015, "authority.policy_unsatisfiable",
         "nobody could amend the rules any more",
         "keep a satisfiable threshold";
+    WrongProposal = 8016, "authority.wrong_proposal",
+        "the vote names another content than the proposal has",
+        "read the proposal again before you vote";
+    NotProposer = 8017, "authority.not_proposer",
+        "only its proposer can withdraw a proposal",
+        "let it expire, or do not vote for it";
+    NotScheduled = 8018, "authority.not_scheduled",
+        "the proposal does not wait to take effect",
+        "veto only what is approved and waits";
+    TrusteesInvalid = 8019, "authority.trustees_invalid",
+        "trustees are missing, listed twice or not in ascending order",
+        "list each account once, ascending";
+    DelayOutOfBounds = 8020, "authority.delay_out_of_bounds",
+        "the delay lies outside its bounds",
+        "at most 30 days; at least 1 hour for trustees and rules";
+    ParametersInvalid = 8021, "authority.parameters_invalid",
+        "the parameters lie outside their bounds",
+        "see spec/governance.md and spec/limits.md";
+    TooMuchPower = 8022, "authority.too_much_power",
+        "more of the validators' power would change than may in one period",
+        "use a smaller power, or wait for the next period";
+    IdentityUnknown = 8023, "authority.identity_unknown",
+        "no active identity has this name",
+        "check the identity; a deactivated one cannot log in anyway";
+    FreezeInvalid = 8024, "authority.freeze_invalid",
+        "a freeze needs a reason and an end within 31 days",
+        "give both";
+    NotFrozen = 8025, "authority.not_frozen",
+        "the identity is not frozen",
+        "nothing is to be done";
 }
 
 impl ErrorCode {

@@ -22,18 +22,21 @@ pub(super) fn call(view: &dyn NodeView, name: &str, data: &[u8], at: &H256) -> A
     match name {
         "Core_version" => Ok(view.runtime_version(at).map_err(unavailable)?.encode()),
         "Metadata_metadata" => {
-            let metadata = view.metadata(METADATA_LEGACY);
+            let metadata = view.metadata(at, METADATA_LEGACY).map_err(unavailable)?;
             let metadata = metadata.ok_or_else(|| failed(ErrorCode::Internal))?;
             Ok(metadata.encode())
         }
         "Metadata_metadata_versions" => {
-            let offered = METADATA_VERSIONS.into_iter();
-            let offered = offered.filter(|version| view.metadata(*version).is_some());
-            Ok(offered.collect::<Vec<u32>>().encode())
+            let mut offered = Vec::new();
+            for version in METADATA_VERSIONS {
+                let metadata = view.metadata(at, version).map_err(unavailable)?;
+                offered.extend(metadata.map(|_| version));
+            }
+            Ok(offered.encode())
         }
         "Metadata_metadata_at_version" => {
             let version: u32 = decoded(data)?;
-            Ok(view.metadata(version).encode())
+            Ok(view.metadata(at, version).map_err(unavailable)?.encode())
         }
         "AccountNonceApi_account_nonce" => {
             let account: PublicKey = decoded(data)?;

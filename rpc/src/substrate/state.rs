@@ -51,8 +51,9 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         Answer::Ok(form::version(&version))
     })?;
     module.register_method("state_getMetadata", |params, view, _| {
-        block_or_head(&**view, Arguments::new(&params).block()?)?;
-        let metadata = view.metadata(runtime_call::METADATA_LEGACY);
+        let at = block_or_head(&**view, Arguments::new(&params).block()?)?;
+        let metadata = view.metadata(&at, runtime_call::METADATA_LEGACY);
+        let metadata = metadata.map_err(unavailable)?;
         metadata
             .map(HexBytes)
             .ok_or_else(|| failed(ErrorCode::Internal))

@@ -230,6 +230,7 @@ fn config() -> GenesisConfig {
         address: Text::new("/ip4/127.0.0.1/tcp/3001").unwrap(),
     };
     GenesisConfig {
+        spec_version: 1,
         time: START,
         origin: None,
         fork_id: ForkId(0),
@@ -241,6 +242,7 @@ fn config() -> GenesisConfig {
         admission_vouchers: true,
         admission_work_bits: Some(4),
         parameters: Parameters::default(),
+        rules: Vec::new(),
     }
 }
 
@@ -395,8 +397,9 @@ impl NodeView for Node {
         Ok(executive::runtime_version())
     }
 
-    fn metadata(&self, version: u32) -> Option<Vec<u8>> {
-        matches!(version, 14 | 15).then(|| [b"meta", [version as u8].as_slice()].concat())
+    fn metadata(&self, at: &H256, format: u32) -> Result<Option<Vec<u8>>, StateUnavailable> {
+        self.header(at).ok_or(StateUnavailable)?;
+        Ok(matches!(format, 14 | 15).then(|| [b"meta", [format as u8].as_slice()].concat()))
     }
 
     fn validate_transaction(

@@ -48,6 +48,18 @@ pub const CONTROL_DELAY_MS_MIN_CEILING: u64 = 7 * 86_400_000;
 pub const CONTROL_DELAY_MS_MAX_FLOOR: u64 = 7 * 86_400_000;
 /// Milliseconds above which trustees cannot set the longest delay of a change of control.
 pub const CONTROL_DELAY_MS_MAX_CEILING: u64 = 90 * 86_400_000;
+/// Approved proposals carried out in one block.
+pub const SCHEDULED_PER_BLOCK_MAX: u32 = 8;
+/// Milliseconds an approved proposal may have to wait.
+pub const RULE_DELAY_MS_MAX: u64 = 30 * 86_400_000;
+/// Milliseconds that a change of the trustees or of a rule waits at least.
+pub const AMENDMENT_DELAY_MS_MIN: u64 = 3_600_000;
+/// Members of a validator set that removals leave at least.
+pub const VALIDATORS_KEPT_MIN: usize = 4;
+/// Milliseconds an identity may be frozen by one decision.
+pub const FREEZE_MS_MAX: u64 = 31 * 86_400_000;
+/// Bytes of the reason of a freeze.
+pub const FREEZE_REASON_BYTES_MAX: u32 = 128;
 /// Bytes of a peer's libp2p identity.
 pub const PEER_ID_BYTES_MAX: u32 = 64;
 /// Bytes of a peer's address (a multiaddr as text).

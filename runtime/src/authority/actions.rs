@@ -1,27 +1,37 @@
 //! Carrying out what trustees decided.
 
 use allod_primitives::certificate::Validator;
-use allod_primitives::limits::{VALIDATOR_POWER_MAX, VALIDATORS_MAX, WORK_BITS_MAX};
-use allod_primitives::{Height, PublicKey, TimeMs};
+use allod_primitives::limits::{FREEZE_MS_MAX, VALIDATOR_POWER_MAX, WORK_BITS_MAX};
+use allod_primitives::record::Freeze;
+use allod_primitives::{DidId, H256, Height, PublicKey};
 
 use super::error::Error;
 use super::event::Event;
-use super::sets::{set_entries, set_next};
+use super::sets::set_entries;
 use super::storage::{
-    ADMISSION, OBSERVERS, RECENT_CHANGES, REGISTRARS, UPGRADE, VALIDATORS, parameters,
+    ADMISSION, OBSERVERS, PARAMETERS, REGISTRARS, UPGRADE, VALIDATORS, parameters,
 };
+use super::turnover::count_change;
 use super::types::{
-    Action, AdmissionPolicy, OBSERVER_COUNT_MAX, Observer, PeerAddress, PeerId, Registrar,
-    STORED_VERSION, ScheduledUpgrade, StoredValidator, ValidatorInfo,
+    Action, AdmissionPolicy, OBSERVER_COUNT_MAX, Observer, Parameters, PeerAddress, PeerId,
+    Registrar, STORED_VERSION, ScheduledUpgrade, StoredValidator, ValidatorInfo,
 };
+use super::upgrade::present_version;
+use super::{rules, sets};
+use crate::did::freeze::{FreezeRefused, set_freeze};
 use crate::frame::{Context, StateRead};
-use crate::version::SPEC_VERSION;
 
 /// Blocks that a scheduled version must at least be ahead.
 const UPGRADE_NOTICE_BLOCKS: u64 = 2;
 
 /// Carries out one action. The caller rolls back if it fails.
-pub(super) fn execute(context: &mut Context<'_>, action: &Action) -> Result<(), Error> {
+///
+/// `cause`: hash of the proposal that decided it.
+pub(super) fn execute(
+    context: &mut Context<'_>,
+    action: &Action,
+    cause: H256,
+) -> Result<(), Error> {
     match action {
         Action::ReplaceValidator { remove, add } => {
             replace_validator(context, remove.as_ref(), add.as_ref())
@@ -40,6 +50,18 @@ pub(super) fn execute(context: &mut Context<'_>, action: &Action) -> Result<(), 
         } => schedule_upgrade(context, *spec_version, *height),
         Action::AdmitObserver { peer_id, address } => admit_observer(context, peer_id, address),
         Action::RemoveObserver { peer_id } => remove_observer(context, peer_id),
+        Action::SetTrustees {
+            accounts,
+            threshold,
+        } => rules::set_trustees(context, accounts, *threshold),
+        Action::SetRule { kind, rule } => rules::set_rule(context, *kind, *rule),
+        Action::SetParameters { parameters } => set_parameters(context, *parameters),
+        Action::FreezeIdentity { did, reason, until } => {
+            let reason = reason.clone();
+            let until = *until;
+            freeze(context, *did, Freeze { reason, until }, cause)
+        }
+        Action::UnfreezeIdentity { did } => unfreeze(context, *did, cause),
     }
 }
 
@@ -66,7 +88,6 @@ fn replace_validator(
         return Err(Error::Empty);
     }
     let (current, next) = set_entries(&context.state).ok_or(Error::InvalidSet)?;
-    count_change(context, next.set.validators().len())?;
     let mut validators = next.set.validators().to_vec();
     if let Some(key) = remove {
         let index = next.set.position(key).ok_or(Error::NotMember)?;
@@ -94,31 +115,12 @@ fn replace_validator(
         };
         VALIDATORS.put(&mut context.state, &info.public_key, &stored);
     }
-    let entry = set_next(&mut context.state, context.block.height, validators)?;
+    count_change(context, &next.set, &validators)?;
+    let entry = sets::set_next(&mut context.state, context.block.height, validators)?;
     context.deposit(Event::ValidatorsChanged {
         set_id: entry.id,
         since: entry.since,
     });
-    Ok(())
-}
-
-/// Counts one change of a set of `members`, of which f = (n-1)/3, at least 1, may change in one
-/// period: honest members of the old set stay more than two thirds of the new one.
-fn count_change(context: &mut Context<'_>, members: usize) -> Result<(), Error> {
-    let limit = (members.min(VALIDATORS_MAX).saturating_sub(1) / 3).max(1);
-    let period = parameters(&context.state).validator_change_period_ms;
-    let now = context.block.time;
-    let mut recent = RECENT_CHANGES.get(&context.state).unwrap_or_default();
-    recent.version = STORED_VERSION;
-    recent
-        .times
-        .retain(|time: &TimeMs| time.plus_ms(period) > now);
-    if recent.times.len() >= limit {
-        return Err(Error::TooManyChanges);
-    }
-    let pushed = recent.times.push(now);
-    pushed.map_err(|_| Error::TooManyChanges)?;
-    RECENT_CHANGES.put(&mut context.state, &recent);
     Ok(())
 }
 
@@ -189,13 +191,14 @@ fn schedule_upgrade(
     spec_version: u32,
     height: Height,
 ) -> Result<(), Error> {
-    if spec_version == SPEC_VERSION {
+    let present = present_version(&context.state);
+    if spec_version == present {
         UPGRADE.kill(&mut context.state);
         context.deposit(Event::UpgradeCancelled);
         return Ok(());
     }
     let earliest = Height(context.block.height.0.saturating_add(UPGRADE_NOTICE_BLOCKS));
-    if spec_version < SPEC_VERSION || height < earliest {
+    if spec_version < present || height < earliest {
         return Err(Error::InvalidUpgrade);
     }
     let slot = ScheduledUpgrade {
@@ -244,4 +247,38 @@ fn remove_observer(context: &mut Context<'_>, peer_id: &PeerId) -> Result<(), Er
         peer_id: peer_id.clone(),
     });
     Ok(())
+}
+
+fn set_parameters(context: &mut Context<'_>, new: Parameters) -> Result<(), Error> {
+    if !new.may_follow(&parameters(&context.state)) {
+        return Err(Error::InvalidParameters);
+    }
+    PARAMETERS.put(&mut context.state, &new);
+    context.deposit(Event::ParametersSet { parameters: new });
+    Ok(())
+}
+
+fn freeze(context: &mut Context<'_>, did: DidId, freeze: Freeze, cause: H256) -> Result<(), Error> {
+    let (now, until) = (context.block.time, freeze.until);
+    if freeze.reason.as_str().is_empty() || until <= now || until > now.plus_ms(FREEZE_MS_MAX) {
+        return Err(Error::InvalidFreeze);
+    }
+    set_freeze(context, did, Some(freeze), cause)?;
+    context.deposit(Event::IdentityFrozen { did, until });
+    Ok(())
+}
+
+fn unfreeze(context: &mut Context<'_>, did: DidId, cause: H256) -> Result<(), Error> {
+    set_freeze(context, did, None, cause)?;
+    context.deposit(Event::IdentityUnfrozen { did });
+    Ok(())
+}
+
+impl From<FreezeRefused> for Error {
+    fn from(refused: FreezeRefused) -> Self {
+        match refused {
+            FreezeRefused::Unknown => Self::UnknownIdentity,
+            FreezeRefused::NotFrozen => Self::NotFrozen,
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::frame::{
 /// [`TransactionError::NotAdmitted`] if the network does not accept this kind or the work is too
 /// little; otherwise as [`check_voucher`].
 ///
-/// Source: spec/governance.md §4.
+/// Source: spec/governance.md §5.
 pub fn check_admission(
     state: &(impl StateRead + ?Sized),
     block: &BlockEnv,
@@ -40,7 +40,7 @@ pub fn check_admission(
 /// [`TransactionError`] names the first rule broken: `NotAdmitted`, `Expired`, `ValidTooLong`,
 /// `OverBudget`, `BadProof`.
 ///
-/// Source: spec/governance.md §4.
+/// Source: spec/governance.md §5.
 pub fn check_voucher(
     state: &(impl StateRead + ?Sized),
     block: &BlockEnv,

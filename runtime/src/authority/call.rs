@@ -5,7 +5,7 @@
     reason = "call names are variant names in the metadata, and clients know them in snake case"
 )]
 
-use allod_primitives::TimeMs;
+use allod_primitives::{H256, TimeMs};
 use parity_scale_codec::{Decode, Encode};
 use scale_info::TypeInfo;
 
@@ -29,9 +29,25 @@ pub enum Call {
         /// Void in blocks of a later time.
         expires: TimeMs,
     },
-    /// Votes for a proposal; the last vote needed carries it out. Signed by a trustee.
+    /// Votes for an open proposal; the last vote needed carries it out, or schedules it. Signed
+    /// by a trustee.
     #[codec(index = 2)]
     vote {
+        /// Its number.
+        proposal: u32,
+        /// Its hash, by which the voter says what it read.
+        hash: H256,
+    },
+    /// Closes an open proposal. Signed by its proposer.
+    #[codec(index = 3)]
+    withdraw {
+        /// Its number.
+        proposal: u32,
+    },
+    /// Votes against an approved proposal that waits; enough of them cancel it. Signed by a
+    /// trustee.
+    #[codec(index = 4)]
+    veto {
         /// Its number.
         proposal: u32,
     },
@@ -65,7 +81,11 @@ impl PalletCall for Call {
             Self::propose { actions, expires } => {
                 governance::propose(context, account, actions, *expires)?;
             }
-            Self::vote { proposal } => governance::vote(context, account, *proposal)?,
+            Self::vote { proposal, hash } => {
+                governance::vote(context, account, *proposal, *hash)?;
+            }
+            Self::withdraw { proposal } => governance::withdraw(context, account, *proposal)?,
+            Self::veto { proposal } => governance::veto(context, account, *proposal)?,
         }
         Ok(())
     }

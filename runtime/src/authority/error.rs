@@ -56,6 +56,42 @@ pub enum Error {
     /// A version that is not newer, or a height that is not far enough ahead.
     #[codec(index = 15)]
     InvalidUpgrade,
+    /// The vote names another content than the proposal has.
+    #[codec(index = 16)]
+    WrongProposal,
+    /// Only its proposer can withdraw a proposal.
+    #[codec(index = 17)]
+    NotProposer,
+    /// The proposal does not wait to take effect.
+    #[codec(index = 18)]
+    NotScheduled,
+    /// No trustees, or not in strictly ascending order.
+    #[codec(index = 19)]
+    InvalidTrustees,
+    /// A number of votes that the trustees could not reach, or zero.
+    #[codec(index = 20)]
+    Unsatisfiable,
+    /// A delay out of its bounds.
+    #[codec(index = 21)]
+    InvalidDelay,
+    /// Parameters out of their bounds.
+    #[codec(index = 22)]
+    InvalidParameters,
+    /// More of the validators' power would change than may in one period.
+    #[codec(index = 23)]
+    TooMuchPower,
+    /// Fewer validators would be left than tolerate a fault.
+    #[codec(index = 24)]
+    TooFewValidators,
+    /// No active identity of this name.
+    #[codec(index = 25)]
+    UnknownIdentity,
+    /// A freeze without reason, that has ended, or that would last too long.
+    #[codec(index = 26)]
+    InvalidFreeze,
+    /// The identity is not frozen.
+    #[codec(index = 27)]
+    NotFrozen,
 }
 
 impl From<Error> for DispatchError {

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 
 use allod_primitives::PublicKey;
 
+use super::governance::{open_proposals, schedule};
+use super::rules::check_satisfiable;
 use super::sets::set_entries;
-use super::storage::{OPEN_PROPOSALS, PROPOSALS, REGISTRARS, TRUSTEES, VALIDATORS};
+use super::storage::{PARAMETERS, PROPOSALS, REGISTRARS, TRUSTEES, VALIDATORS, rule};
+use super::types::{ActionKind, Trustees};
 use crate::frame::StateRead;
 
 /// What does not hold.
@@ -15,6 +18,12 @@ pub enum InvariantViolation {
     /// Nobody can decide anything.
     #[error("trustees are missing, unsorted, or cannot reach their threshold")]
     Trustees,
+    /// A kind of action that the trustees cannot decide, or that waits too long or too short.
+    #[error("a rule asks for votes or a delay out of their bounds")]
+    Rules,
+    /// Out of their bounds.
+    #[error("parameters lie outside their bounds")]
+    Parameters,
     /// No set.
     #[error("a validator set is missing")]
     Sets,
@@ -24,9 +33,12 @@ pub enum InvariantViolation {
     /// Somebody in a set without entry, or with an entry and in no set.
     #[error("validators' entries are not the members of both sets")]
     Validators,
-    /// A proposal that is not listed as open, or a listed one that is not there.
-    #[error("open proposals and their list differ")]
+    /// A proposal that is not listed as open or waiting, or a listed one that is not there.
+    #[error("proposals and their lists differ")]
     Proposals,
+    /// A vote or veto by somebody who is no trustee.
+    #[error("somebody voted who is no trustee")]
+    Votes,
     /// A registrar without budget: its role should have ended.
     #[error("a registrar has no budget")]
     Registrars,
@@ -47,22 +59,58 @@ pub fn check(state: &(impl StateRead + ?Sized)) -> Result<(), InvariantViolation
     if !sorted || trustees.threshold == 0 || trustees.threshold as usize > trustees.accounts.len() {
         return Err(InvariantViolation::Trustees);
     }
-    check_sets(state)?;
-    let open = OPEN_PROPOSALS.get(state).unwrap_or_default();
-    let all_there = open.open.iter().all(|(number, expires)| {
-        PROPOSALS
-            .get(state, number)
-            .is_some_and(|p| p.expires == *expires)
-    });
-    if !all_there || PROPOSALS.values(state).len() != open.open.len() {
-        return Err(InvariantViolation::Proposals);
+    if check_satisfiable(state).is_err()
+        || !ActionKind::ALL
+            .iter()
+            .all(|kind| rule(state, *kind).is_delay_valid(*kind))
+    {
+        return Err(InvariantViolation::Rules);
     }
+    let parameters = PARAMETERS.get(state);
+    if !parameters.is_some_and(|parameters| parameters.are_valid_at_genesis()) {
+        return Err(InvariantViolation::Parameters);
+    }
+    check_sets(state)?;
+    check_proposals(state, &trustees)?;
     let registrars = REGISTRARS.values(state);
     if registrars
         .iter()
         .any(|registrar| registrar.items_per_day == 0)
     {
         return Err(InvariantViolation::Registrars);
+    }
+    Ok(())
+}
+
+fn check_proposals(
+    state: &(impl StateRead + ?Sized),
+    trustees: &Trustees,
+) -> Result<(), InvariantViolation> {
+    let (open, waiting) = (open_proposals(state).open, schedule(state).due);
+    let all_open = open.iter().all(|(number, expires)| {
+        let proposal = PROPOSALS.get(state, number);
+        proposal.is_some_and(|it| it.expires == *expires && it.due.is_none())
+    });
+    let all_waiting = waiting.iter().all(|(due, number)| {
+        let proposal = PROPOSALS.get(state, number);
+        proposal.is_some_and(|it| it.due == Some(*due))
+    });
+    let proposals = PROPOSALS.values(state);
+    let count = open.len().saturating_add(waiting.len());
+    let sorted = waiting.is_sorted_by(|a, b| a < b);
+    if !all_open || !all_waiting || !sorted || proposals.len() != count {
+        return Err(InvariantViolation::Proposals);
+    }
+    // Who approved what waits may have left since.
+    let voters = proposals.iter().flat_map(|it| {
+        let votes = it.votes.iter().filter(|_| it.due.is_none());
+        votes.chain(it.vetoes.iter())
+    });
+    if voters
+        .into_iter()
+        .any(|account| !trustees.accounts.contains(account))
+    {
+        return Err(InvariantViolation::Votes);
     }
     Ok(())
 }

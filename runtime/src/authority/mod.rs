@@ -1,8 +1,8 @@
 //! Who may do what: trustees, validators, registrars, observers, and how trustees change it.
 //!
 //! Trustees only vote. A change of validators executed in block h takes effect for block h+2, so
-//! that the header of h already names the set of h+1. It is *not* a way to control identities:
-//! no action reaches into a DID. See spec/governance.md.
+//! that the header of h already names the set of h+1. It is *not* a way to control identities: no
+//! action changes who controls one; a freeze stops its logins for a time. See spec/governance.md.
 
 mod actions;
 pub mod admission;
@@ -12,8 +12,10 @@ pub mod event;
 mod governance;
 pub mod invariants;
 pub mod registrar;
+pub mod rules;
 pub mod sets;
 pub mod storage;
+mod turnover;
 pub mod types;
 pub mod upgrade;
 
@@ -21,24 +23,28 @@ pub use admission::{check_admission, check_voucher, consume_admission};
 pub use call::Call;
 pub use error::Error;
 pub use event::Event;
+pub use governance::{open_proposals, proposal, schedule};
 pub use registrar::{OverBudget, charge, check_budget, is_registrar, registrar, remaining_budget};
+pub use rules::{Requirement, requirement};
 pub use sets::{Peer, PeerRole, peers, validator_sets};
 pub use storage::{
-    admission_policy, chain_id, control_parameters, has_role, is_trustee, parameters,
+    admission_policy, chain_id, control_parameters, has_role, is_trustee, parameters, rule,
 };
 pub use types::{
-    Action, AdmissionPolicy, ControlParameters, Observer, Parameters, PeerAddress, PeerId,
-    Proposal, Registrar, ScheduledUpgrade, Trustees, ValidatorInfo,
+    Action, ActionKind, AdmissionPolicy, ControlParameters, Observer, Parameters, PeerAddress,
+    PeerId, Proposal, Registrar, Rule, ScheduledUpgrade, Trustees, ValidatorInfo,
 };
-pub use upgrade::{UpgradeRequired, scheduled_upgrade};
+pub use upgrade::{UpgradeRequired, present_version, required_version, scheduled_upgrade};
 
 use crate::frame::Context;
 
 /// Index of the pallet in calls, events and errors.
 pub const PALLET_INDEX: u8 = 2;
 
-/// Begins a block: the set that was next certifies from now on; expired proposals go.
+/// Begins a block: the set that was next certifies from now on; expired proposals go, and
+/// approved ones that are due are carried out.
 pub(crate) fn on_initialize(context: &mut Context<'_>) {
     sets::rotate(&mut context.state);
     governance::prune_expired(context);
+    governance::execute_due(context);
 }

@@ -4,8 +4,9 @@ use allod_primitives::keys::Hasher;
 use allod_primitives::{ChainId, H256, PublicKey};
 
 use super::types::{
-    AdmissionPolicy, ControlParameters, Observer, OpenProposals, Origin, Parameters, PeerId,
-    Proposal, RecentChanges, Registrar, ScheduledUpgrade, SetEntry, StoredValidator, Trustees,
+    ActionKind, AdmissionPolicy, ControlParameters, Observer, OpenProposals, Origin, Parameters,
+    PeerId, Proposal, RecentChanges, Registrar, Rule, Schedule, ScheduledUpgrade, SetEntry,
+    StoredRule, StoredValidator, Trustees,
 };
 use crate::frame::{Map, StateRead, StorageEntry, Value};
 
@@ -17,6 +18,8 @@ pub const ORIGIN: Value<Origin> = Value::new(PALLET, "Origin");
 pub const PARAMETERS: Value<Parameters> = Value::new(PALLET, "Parameters");
 /// Who decides.
 pub const TRUSTEES: Value<Trustees> = Value::new(PALLET, "Trustees");
+/// What kinds of action take; a kind without entry has [`Rule::default_of`].
+pub const RULES: Map<ActionKind, StoredRule> = Map::new(PALLET, "Rules", Hasher::Twox64Concat);
 /// Budgets by account.
 pub const REGISTRARS: Map<PublicKey, Registrar> =
     Map::new(PALLET, "Registrars", Hasher::Blake2_128Concat);
@@ -34,10 +37,12 @@ pub const OBSERVERS: Map<PeerId, Observer> =
     Map::new(PALLET, "Observers", Hasher::Blake2_128Concat);
 /// Changes that count against the limit.
 pub const RECENT_CHANGES: Value<RecentChanges> = Value::new(PALLET, "RecentChanges");
-/// Proposals by number.
+/// Proposals, open or approved, by number.
 pub const PROPOSALS: Map<u32, Proposal> = Map::new(PALLET, "Proposals", Hasher::Twox64Concat);
 /// Numbers of open proposals.
 pub const OPEN_PROPOSALS: Value<OpenProposals> = Value::new(PALLET, "OpenProposals");
+/// Approved proposals that wait.
+pub const SCHEDULE: Value<Schedule> = Value::new(PALLET, "Schedule");
 /// The scheduled version.
 pub const UPGRADE: Value<ScheduledUpgrade> = Value::new(PALLET, "Upgrade");
 
@@ -75,6 +80,12 @@ pub fn admission_policy(state: &(impl StateRead + ?Sized)) -> AdmissionPolicy {
     })
 }
 
+/// Returns what a kind of action takes.
+pub fn rule(state: &(impl StateRead + ?Sized), kind: ActionKind) -> Rule {
+    let stored = RULES.get(state, &kind);
+    stored.map_or(Rule::default_of(kind), |stored| stored.rule)
+}
+
 /// Returns whether `account` votes on proposals.
 pub fn is_trustee(state: &(impl StateRead + ?Sized), account: &PublicKey) -> bool {
     TRUSTEES
@@ -96,6 +107,7 @@ pub fn storage_metadata() -> Vec<StorageEntry> {
             "Numbers that trustees may change within bounds.",
         ),
         StorageEntry::value(&TRUSTEES, "Accounts that decide, and how many it takes."),
+        StorageEntry::map(&RULES, "Votes and delay of kinds of action."),
         StorageEntry::map(&REGISTRARS, "Budgets and their use, by account."),
         StorageEntry::value(&ADMISSION, "How new identities are admitted."),
         StorageEntry::value(&CURRENT_SET, "Validators that certify the next block."),
@@ -112,10 +124,14 @@ pub fn storage_metadata() -> Vec<StorageEntry> {
             &RECENT_CHANGES,
             "Validator changes that count against the limit.",
         ),
-        StorageEntry::map(&PROPOSALS, "Open proposals by number."),
+        StorageEntry::map(&PROPOSALS, "Open and approved proposals by number."),
         StorageEntry::value(
             &OPEN_PROPOSALS,
             "Numbers of open proposals and their expiry.",
+        ),
+        StorageEntry::value(
+            &SCHEDULE,
+            "Numbers of approved proposals and when they take effect.",
         ),
         StorageEntry::value(
             &UPGRADE,

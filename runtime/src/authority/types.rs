@@ -1,89 +1,17 @@
 //! The pallet's types. Every stored one begins with a version byte, today [`STORED_VERSION`].
 
-use allod_primitives::limits::{
-    OBSERVERS_MAX, PEER_ADDRESS_BYTES_MAX, PEER_ID_BYTES_MAX, PROPOSAL_ACTIONS_MAX, PROPOSALS_MAX,
-    TRUSTEES_MAX, VALIDATORS_MAX,
-};
-use allod_primitives::{BoundedVec, H256, Height, PublicKey, Text, TimeMs, ValidatorSet};
+use allod_primitives::limits::{OBSERVERS_MAX, PROPOSALS_MAX, TRUSTEES_MAX, VALIDATORS_MAX};
+use allod_primitives::{BoundedVec, H256, Height, PublicKey, TimeMs, ValidatorSet};
 use parity_scale_codec::{Decode, Encode};
 use scale_info::TypeInfo;
 
-pub use allod_primitives::governance::{ControlParameters, Parameters};
+pub use allod_primitives::governance::{
+    Action, ActionKind, Actions, ControlParameters, FreezeReason, Parameters, PeerAddress, PeerId,
+    Rule, TrusteeAccounts, ValidatorInfo, proposal_hash,
+};
 
 /// Version byte of the pallet's stored types.
 pub const STORED_VERSION: u8 = 1;
-
-/// A peer's libp2p identity, as bytes.
-pub type PeerId = BoundedVec<u8, PEER_ID_BYTES_MAX>;
-/// A peer's multiaddr, as text.
-pub type PeerAddress = Text<PEER_ADDRESS_BYTES_MAX>;
-
-/// A validator and where to reach it.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub struct ValidatorInfo {
-    /// Ed25519 key of its votes.
-    pub public_key: PublicKey,
-    /// Voting power, 1 to 2^32.
-    pub power: u64,
-    /// Its libp2p identity.
-    pub peer_id: PeerId,
-    /// Where it listens.
-    pub address: PeerAddress,
-}
-
-/// What trustees can decide.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
-pub enum Action {
-    /// Removes a validator, adds one, or both at once.
-    #[codec(index = 0)]
-    ReplaceValidator {
-        /// Key of the one that goes.
-        remove: Option<PublicKey>,
-        /// The one that comes.
-        add: Option<ValidatorInfo>,
-    },
-    /// Makes an account a registrar, or changes its budget.
-    #[codec(index = 1)]
-    SetRegistrar {
-        /// The account.
-        account: PublicKey,
-        /// Items it may pay for on one day; 0 ends its role.
-        items_per_day: u32,
-    },
-    /// Changes how new identities are admitted.
-    #[codec(index = 2)]
-    SetAdmission {
-        /// Whether registrars' vouchers admit.
-        vouchers: bool,
-        /// Bits of work that admit, if any do.
-        work_bits: Option<u8>,
-    },
-    /// Schedules another version of the state machine, or (the present version) unschedules it.
-    #[codec(index = 3)]
-    ScheduleUpgrade {
-        /// The version.
-        spec_version: u32,
-        /// First block it executes.
-        height: Height,
-    },
-    /// Admits a peer that does not vote.
-    #[codec(index = 4)]
-    AdmitObserver {
-        /// Its libp2p identity.
-        peer_id: PeerId,
-        /// Where it listens.
-        address: PeerAddress,
-    },
-    /// Shuts a peer out.
-    #[codec(index = 5)]
-    RemoveObserver {
-        /// Its libp2p identity.
-        peer_id: PeerId,
-    },
-}
-
-/// The list of actions of one proposal.
-pub type Actions = BoundedVec<Action, PROPOSAL_ACTIONS_MAX>;
 
 /// Accounts that decide, and how many of them it takes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
@@ -91,9 +19,18 @@ pub struct Trustees {
     /// [`STORED_VERSION`].
     pub version: u8,
     /// Strictly ascending.
-    pub accounts: BoundedVec<PublicKey, TRUSTEES_MAX>,
-    /// Votes that execute a proposal.
+    pub accounts: TrusteeAccounts,
+    /// Votes that approve a proposal, where no rule says otherwise.
     pub threshold: u32,
+}
+
+/// The rule of one kind of action, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct StoredRule {
+    /// [`STORED_VERSION`].
+    pub version: u8,
+    /// The rule.
+    pub rule: Rule,
 }
 
 /// What a registrar may spend and has spent.
@@ -142,16 +79,31 @@ pub struct Observer {
     pub address: PeerAddress,
 }
 
-/// Times of the validator changes that still count against the limit, oldest first.
+/// A change of validators that still counts against the limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct ValidatorChange {
+    /// When it was decided.
+    pub time: TimeMs,
+    /// Members of the set before it.
+    pub members: u32,
+    /// Power of the set before it.
+    pub power: u64,
+    /// Power it removed.
+    pub removed: u64,
+    /// Power it added.
+    pub added: u64,
+}
+
+/// The changes of validators that still count against the limits, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub struct RecentChanges {
     /// [`STORED_VERSION`].
     pub version: u8,
     /// One per validator changed.
-    pub times: BoundedVec<TimeMs, { VALIDATORS_MAX as u32 }>,
+    pub changes: BoundedVec<ValidatorChange, { VALIDATORS_MAX as u32 }>,
 }
 
-/// A proposal that can still be voted for.
+/// A proposal that is open, or approved and waiting.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
 pub struct Proposal {
     /// [`STORED_VERSION`].
@@ -160,10 +112,16 @@ pub struct Proposal {
     pub proposer: PublicKey,
     /// What it does, in this order, all or nothing.
     pub actions: Actions,
-    /// Void in blocks of a later time.
+    /// Void in blocks of a later time, unless it is approved before.
     pub expires: TimeMs,
+    /// What votes name.
+    pub hash: H256,
     /// Trustees in favour, in order of their votes.
     pub votes: BoundedVec<PublicKey, TRUSTEES_MAX>,
+    /// When it takes effect; `None` while it is open.
+    pub due: Option<TimeMs>,
+    /// Trustees against it since it was approved, in order of their vetoes.
+    pub vetoes: BoundedVec<PublicKey, TRUSTEES_MAX>,
 }
 
 /// Numbers of the proposals that can still be voted for, with their expiry.
@@ -175,6 +133,15 @@ pub struct OpenProposals {
     pub next: u32,
     /// Open ones, ascending by number.
     pub open: BoundedVec<(u32, TimeMs), PROPOSALS_MAX>,
+}
+
+/// Numbers of the approved proposals that wait, with the time they take effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct Schedule {
+    /// [`STORED_VERSION`].
+    pub version: u8,
+    /// Ascending by time, then number.
+    pub due: BoundedVec<(TimeMs, u32), PROPOSALS_MAX>,
 }
 
 /// How new identities are admitted besides a registrar's batch.

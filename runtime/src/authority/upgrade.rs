@@ -23,31 +23,17 @@ pub fn scheduled_upgrade(state: &(impl StateRead + ?Sized)) -> Option<ScheduledU
     UPGRADE.get(state)
 }
 
+/// Returns the version of the state machine that wrote `state`, or writes it now.
+pub fn present_version(state: &(impl StateRead + ?Sized)) -> u32 {
+    LAST_RUNTIME_UPGRADE
+        .get(state)
+        .map_or(SPEC_VERSION, |last| last.spec_version)
+}
+
 /// Returns the version that must execute block `height` on top of `state`.
 pub fn required_version(state: &(impl StateRead + ?Sized), height: Height) -> u32 {
     match scheduled_upgrade(state) {
         Some(slot) if height >= slot.height => slot.spec_version,
-        _ => LAST_RUNTIME_UPGRADE
-            .get(state)
-            .map_or(SPEC_VERSION, |last| last.spec_version),
-    }
-}
-
-/// Checks that this binary may execute block `height` on top of `state`.
-///
-/// # Errors
-/// [`UpgradeRequired`] names the version it lacks.
-///
-/// Source: spec/governance.md §5.
-pub fn check_version(
-    state: &(impl StateRead + ?Sized),
-    height: Height,
-) -> Result<(), UpgradeRequired> {
-    match required_version(state, height) {
-        SPEC_VERSION => Ok(()),
-        spec_version => Err(UpgradeRequired {
-            spec_version,
-            height,
-        }),
+        _ => present_version(state),
     }
 }

@@ -12,6 +12,7 @@ pub mod call;
 pub(crate) mod check;
 pub mod error;
 pub mod event;
+pub(crate) mod freeze;
 pub mod invariants;
 pub(crate) mod pallet;
 pub(crate) mod quota;

@@ -11,12 +11,12 @@ use allod_primitives::merkle::{self, Domain};
 use allod_primitives::{H256, Header, Height, TimeMs, keys};
 use parity_scale_codec::{CompactLen, Encode};
 
-use super::check::{block_env, check};
+use super::check::{SignedVersions, block_env, check};
 use super::error::BlockError;
 use super::types::{BuildLimits, Executed, ExtrinsicResult};
+use super::versions::Executive;
 use crate::authority::sets::set_entries;
 use crate::authority::types::SetEntry;
-use crate::authority::upgrade::check_version;
 use crate::frame::wire::{DispatchClass, DispatchEventInfo, EventRecord, Phase};
 use crate::frame::{
     Context, DispatchResult, Origin, Overlay, PalletCall, SignatureOracle, StateRead,
@@ -26,7 +26,7 @@ use crate::genesis::{self, GenesisConfig, GenesisError};
 use crate::runtime::{IDENTITY_ITEMS, on_initialize};
 use crate::system::{self, Event};
 use crate::timestamp;
-use crate::version::SPEC_VERSION;
+use crate::version::Version;
 use crate::{RuntimeCall, RuntimeEvent};
 
 /// Bytes of a block kept for its header and its extrinsics' count.
@@ -37,6 +37,7 @@ pub(super) struct BlockExecution<'a> {
     context: Context<'a>,
     parent: &'a Header,
     sets: (SetEntry, SetEntry),
+    version: &'static Version,
     bytes: usize,
     events: Vec<EventRecord<RuntimeEvent, H256>>,
     results: Vec<ExtrinsicResult>,
@@ -45,13 +46,14 @@ pub(super) struct BlockExecution<'a> {
 impl<'a> BlockExecution<'a> {
     /// Checks version, height and time, and does what precedes the extrinsics.
     pub(super) fn start(
+        executive: Executive,
         state: &'a dyn StateRead,
         parent: &'a Header,
         time: TimeMs,
         oracle: &'a dyn SignatureOracle,
     ) -> Result<Self, BlockError> {
         let height = parent.number.next();
-        check_version(state, height)?;
+        let version = executive.due(state, height)?;
         let number = u32::try_from(height.0).map_err(|_| BlockError::TooHigh)?;
         if time <= parent.digest.time {
             return Err(BlockError::TimeNotIncreasing {
@@ -62,12 +64,14 @@ impl<'a> BlockExecution<'a> {
         let sets = set_entries(state).ok_or(BlockError::NoGenesis)?;
         let env = block_env(state, parent, time);
         let mut context = Context::new(Overlay::new(state), env, oracle);
+        executive.activate(&mut context, version);
         system::storage::begin_block(&mut context.state, number, &env.parent_hash);
         on_initialize(&mut context);
         let mut block = Self {
             context,
             parent,
             sets,
+            version,
             bytes: HEADER_BYTES_RESERVED,
             events: Vec::new(),
             results: Vec::new(),
@@ -116,8 +120,12 @@ impl<'a> BlockExecution<'a> {
             .signature_units
             .min(BLOCK_SIGNATURE_UNITS_MAX)
             .saturating_sub(context.signature_units);
-        let (state, block) = (&context.state, &context.block);
-        let checked = check(state, block, body, units_left, context.oracle)?;
+        let versions = SignedVersions {
+            spec: self.version.spec_version,
+            transaction: self.version.transaction_version,
+        };
+        let (state, env) = (&context.state, &context.block);
+        let checked = check(state, env, versions, body, units_left, context.oracle)?;
         if !checked.validity.requires.is_empty() {
             return Err(TransactionError::Future);
         }
@@ -182,6 +190,7 @@ impl<'a> BlockExecution<'a> {
     pub(super) fn finalize(self) -> Executed {
         let (validator_set, next_validator_set) = (&self.sets.0, &self.sets.1);
         let parts = DigestParts {
+            spec_version: self.version.spec_version,
             time: self.context.block.time,
             validator_set: validator_set.set.hash(),
             next_validator_set: next_validator_set.set.hash(),
@@ -203,6 +212,7 @@ impl<'a> BlockExecution<'a> {
 
 /// What the digest says that the changes do not.
 struct DigestParts {
+    spec_version: u32,
     time: TimeMs,
     validator_set: H256,
     next_validator_set: H256,
@@ -224,7 +234,7 @@ impl Executed {
         let (root, count) = identity_changes_root(&changes);
         let digest = LedgerDigest {
             version: LEDGER_DIGEST_VERSION,
-            spec_version: SPEC_VERSION,
+            spec_version: parts.spec_version,
             time: parts.time,
             validator_set: parts.validator_set,
             next_validator_set: parts.next_validator_set,
@@ -267,12 +277,20 @@ fn wire_bytes(body: &[u8]) -> usize {
 }
 
 /// Makes the first state.
-pub(super) fn genesis(config: &GenesisConfig) -> Result<Executed, GenesisError> {
+pub(super) fn genesis(
+    executive: Executive,
+    config: &GenesisConfig,
+) -> Result<Executed, GenesisError> {
+    let spec_version = config.spec_version;
+    if executive.version(spec_version).is_none() {
+        return Err(GenesisError::Version { spec_version });
+    }
     let empty = BTreeMap::<Vec<u8>, Vec<u8>>::new();
     let mut state = Overlay::new(&empty);
     genesis::write(&mut state, config)?;
     let (current, next) = set_entries(&state).ok_or(GenesisError::Trustees)?;
     let parts = DigestParts {
+        spec_version: config.spec_version,
         time: config.time,
         validator_set: current.set.hash(),
         next_validator_set: next.set.hash(),

@@ -10,6 +10,7 @@ use allod_primitives::{H256, Header, Height, PublicKey, TimeMs, decode_strict};
 use parity_scale_codec::Encode;
 use scale_info::TypeDef;
 
+use super::versions::Executive;
 use crate::RuntimeCall;
 use crate::authority;
 use crate::frame::{
@@ -19,7 +20,7 @@ use crate::frame::{
 use crate::runtime::pallets;
 use crate::system;
 use crate::timestamp;
-use crate::version::{SPEC_VERSION, TRANSACTION_VERSION};
+use crate::version::runtime_version;
 
 /// An extrinsic that may be in a block, now or after those it waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,10 +48,18 @@ pub(super) struct Checked {
     pub(super) longevity: u64,
 }
 
+/// Versions that every signed extrinsic names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SignedVersions {
+    pub(super) spec: u32,
+    pub(super) transaction: u32,
+}
+
 /// What extrinsics of the next block are judged against: its parent and the parent's state.
 pub struct View<'a> {
     state: &'a dyn StateRead,
     block: BlockEnv,
+    versions: SignedVersions,
 }
 
 impl std::fmt::Debug for View<'_> {
@@ -65,9 +74,18 @@ impl<'a> View<'a> {
     /// Looks at the block after `parent`, whose state is `state`, at `time`, which is raised to
     /// one past the parent's time if it is not later.
     pub fn new(state: &'a dyn StateRead, parent: &Header, time: TimeMs) -> Self {
+        Executive::default().view(state, parent, time)
+    }
+
+    pub(super) fn with(
+        state: &'a dyn StateRead,
+        block: BlockEnv,
+        versions: SignedVersions,
+    ) -> Self {
         Self {
             state,
-            block: block_env(state, parent, time),
+            block,
+            versions,
         }
     }
 
@@ -81,7 +99,8 @@ impl<'a> View<'a> {
         oracle: &dyn SignatureOracle,
     ) -> Result<ValidTransaction, TransactionError> {
         let most = BLOCK_SIGNATURE_UNITS_MAX;
-        let checked = check(self.state, &self.block, body, most, oracle)?;
+        let (state, block) = (self.state, &self.block);
+        let checked = check(state, block, self.versions, body, most, oracle)?;
         Ok(ValidTransaction {
             provides: checked.validity.provides,
             requires: checked.validity.requires,
@@ -109,8 +128,8 @@ impl<'a> View<'a> {
             return call.signature_checks();
         };
         let sender = check_sender(self.state, part);
-        let message =
-            sender.and_then(|_| signing_payload(self.state, &self.block, part, &raw.call));
+        let (state, block, versions) = (self.state, &self.block, self.versions);
+        let message = sender.and_then(|_| signing_payload(state, block, versions, part, &raw.call));
         match message {
             Ok(message) if Direct.verify(&part.account, &message, &part.signature) => {
                 let mut checks = call.signature_checks();
@@ -144,6 +163,7 @@ pub(super) fn block_env(state: &dyn StateRead, parent: &Header, time: TimeMs) ->
 pub(super) fn check(
     state: &dyn StateRead,
     block: &BlockEnv,
+    versions: SignedVersions,
     body: &[u8],
     units_left: u32,
     oracle: &dyn SignatureOracle,
@@ -157,7 +177,7 @@ pub(super) fn check(
         None => (Origin::Bare, None, u64::MAX),
         Some(part) => {
             let present = check_sender(state, part)?;
-            let message = signing_payload(state, block, part, &raw.call)?;
+            let message = signing_payload(state, block, versions, part, &raw.call)?;
             if !oracle.verify(&part.account, &message, &part.signature) {
                 return Err(TransactionError::BadProof);
             }
@@ -214,14 +234,15 @@ fn nonce_tag(account: &PublicKey, nonce: u32) -> Vec<u8> {
 fn signing_payload(
     state: &dyn StateRead,
     block: &BlockEnv,
+    versions: SignedVersions,
     part: &SignedPart,
     call: &[u8],
 ) -> Result<Vec<u8>, TransactionError> {
     let birth_hash = birth_hash(state, block, &part.era);
     let birth_hash = birth_hash.ok_or(TransactionError::AncientBirthBlock)?;
     let context = SigningContext {
-        spec_version: SPEC_VERSION,
-        transaction_version: TRANSACTION_VERSION,
+        spec_version: versions.spec,
+        transaction_version: versions.transaction,
         genesis_hash: block.genesis_hash,
     };
     Ok(context.payload(call, &part.era, part.nonce, &birth_hash))
@@ -278,15 +299,17 @@ pub fn decode_call(bytes: &[u8]) -> Result<RuntimeCall, TransactionError> {
 pub fn known_call(pallet: u8, call: u8) -> bool {
     static KNOWN: OnceLock<BTreeMap<u8, BTreeSet<u8>>> = OnceLock::new();
     let known = KNOWN.get_or_init(|| {
-        let calls = pallets().into_iter().filter_map(|pallet| {
-            let TypeDef::Variant(calls) = pallet.calls?.type_info().type_def else {
-                return None;
-            };
-            Some((
-                pallet.index,
-                calls.variants.iter().map(|v| v.index).collect(),
-            ))
-        });
+        let calls = pallets(&runtime_version())
+            .into_iter()
+            .filter_map(|pallet| {
+                let TypeDef::Variant(calls) = pallet.calls?.type_info().type_def else {
+                    return None;
+                };
+                Some((
+                    pallet.index,
+                    calls.variants.iter().map(|v| v.index).collect(),
+                ))
+            });
         calls.collect()
     });
     known

@@ -24,6 +24,7 @@
 //! let mut key = PublicKey([0x66; 32]);
 //! key.0[0] = 0x58;
 //! let config = GenesisConfig {
+//!     spec_version: 1,
 //!     time: TimeMs(1_700_000_000_000),
 //!     origin: None,
 //!     fork_id: ForkId(0),
@@ -40,6 +41,7 @@
 //!     admission_vouchers: true,
 //!     admission_work_bits: None,
 //!     parameters: Parameters::default(),
+//!     rules: Vec::new(),
 //! };
 //! let genesis = executive::genesis(&config)?;
 //! let parent = executive::genesis_header(&genesis, H256::ZERO);
@@ -64,6 +66,7 @@ mod block;
 mod check;
 mod error;
 mod types;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -76,8 +79,9 @@ pub use check::{ValidTransaction, View, decode_call, known_call};
 pub use error::BlockError;
 pub use types::{BuildLimits, Built, Executed, ExtrinsicResult};
 
-pub use crate::authority::{UpgradeRequired, upgrade::check_version};
+pub use crate::authority::UpgradeRequired;
 pub use crate::version::runtime_version;
+pub use versions::Executive;
 
 use crate::frame::{SignatureCheck, SignatureOracle, StateRead, TransactionError};
 use crate::genesis::{GenesisConfig, GenesisError};
@@ -88,14 +92,21 @@ use block::BlockExecution;
 /// # Errors
 /// [`GenesisError`] if the configuration cannot work.
 pub fn genesis(config: &GenesisConfig) -> Result<Executed, GenesisError> {
-    block::genesis(config)
+    Executive::default().genesis(config)
 }
 
-/// Builds a block on `parent`, whose state is `state`.
+/// Checks that this program may execute block `height` on top of `state`.
 ///
-/// `time`: the proposer's clock; raised to one past the parent's time if it is not later.
-/// `candidates`: extrinsics without length prefix, in the order to try; what does not fit or
-/// must wait its turn is passed over, what is invalid is returned with the reason.
+/// # Errors
+/// [`UpgradeRequired`] names the version it lacks.
+pub fn check_version(
+    state: &(impl StateRead + ?Sized),
+    height: Height,
+) -> Result<(), UpgradeRequired> {
+    Executive::default().due(state, height).map(|_| ())
+}
+
+/// Builds a block on `parent`, whose state is `state`: [`Executive::build_block`].
 ///
 /// # Errors
 /// [`BlockError`] only if no block at all can follow `parent` here.
@@ -107,56 +118,101 @@ pub fn build_block(
     limits: &BuildLimits,
     oracle: &dyn SignatureOracle,
 ) -> Result<Built, BlockError> {
-    let time = TimeMs(time.0.max(parent.digest.time.0.saturating_add(1)));
-    let mut block = BlockExecution::start(state, parent, time, oracle)?;
-    let mut extrinsics = vec![block.apply_time()?];
-    let mut rejected = Vec::new();
-    for body in candidates {
-        if extrinsics.len() >= limits.extrinsics.min(BLOCK_EXTRINSICS_MAX)
-            || block.items() >= limits.items.min(BLOCK_ITEMS_MAX)
-            || block.signature_units() >= limits.signature_units.min(BLOCK_SIGNATURE_UNITS_MAX)
-        {
-            break;
-        }
-        match block.apply(&body, limits) {
-            Ok(()) => extrinsics.push(body),
-            Err(TransactionError::ExhaustsResources | TransactionError::Future) => {}
-            Err(error) => rejected.push((extrinsic_hash(&body), error)),
-        }
-    }
-    Ok(Built {
-        extrinsics,
-        executed: block.finalize(),
-        rejected,
-    })
+    Executive::default().build_block(state, parent, time, candidates, limits, oracle)
 }
 
-/// Executes a block's extrinsics on `parent`, whose state is `state`.
+/// Executes a block's extrinsics on `parent`, whose state is `state`:
+/// [`Executive::execute_block`].
 ///
 /// # Errors
-/// [`BlockError`]: the block is invalid, or ([`BlockError::UpgradeRequired`]) not for this
-/// version to judge.
+/// [`BlockError`]: the block is invalid, or not for this program to judge.
 pub fn execute_block(
     state: &dyn StateRead,
     parent: &Header,
     extrinsics: &[Vec<u8>],
     oracle: &dyn SignatureOracle,
 ) -> Result<Executed, BlockError> {
-    if extrinsics.len() > BLOCK_EXTRINSICS_MAX {
-        return Err(BlockError::TooManyExtrinsics {
-            count: extrinsics.len(),
-        });
+    Executive::default().execute_block(state, parent, extrinsics, oracle)
+}
+
+impl Executive {
+    /// Makes the first state. Its header is [`genesis_header`]'s.
+    ///
+    /// # Errors
+    /// [`GenesisError`] if the configuration cannot work.
+    pub fn genesis(&self, config: &GenesisConfig) -> Result<Executed, GenesisError> {
+        block::genesis(*self, config)
     }
-    let (first, rest) = extrinsics.split_first().ok_or(BlockError::NoTime)?;
-    let time = check::inherent_time(first).ok_or(BlockError::NoTime)?;
-    let mut block = BlockExecution::start(state, parent, time, oracle)?;
-    block.apply_time()?;
-    let limits = BuildLimits::default();
-    for (index, body) in (1u32..).zip(rest) {
-        let applied = block.apply(body, &limits);
-        applied.map_err(|error| BlockError::Extrinsic { index, error })?;
+
+    /// Builds a block on `parent`, whose state is `state`.
+    ///
+    /// `time`: the proposer's clock; raised to one past the parent's time if it is not later.
+    /// `candidates`: extrinsics without length prefix, in the order to try; what does not fit or
+    /// must wait its turn is passed over, what is invalid is returned with the reason.
+    ///
+    /// # Errors
+    /// [`BlockError`] only if no block at all can follow `parent` here.
+    pub fn build_block(
+        &self,
+        state: &dyn StateRead,
+        parent: &Header,
+        time: TimeMs,
+        candidates: impl IntoIterator<Item = Vec<u8>>,
+        limits: &BuildLimits,
+        oracle: &dyn SignatureOracle,
+    ) -> Result<Built, BlockError> {
+        let time = TimeMs(time.0.max(parent.digest.time.0.saturating_add(1)));
+        let mut block = BlockExecution::start(*self, state, parent, time, oracle)?;
+        let mut extrinsics = vec![block.apply_time()?];
+        let mut rejected = Vec::new();
+        for body in candidates {
+            if extrinsics.len() >= limits.extrinsics.min(BLOCK_EXTRINSICS_MAX)
+                || block.items() >= limits.items.min(BLOCK_ITEMS_MAX)
+                || block.signature_units() >= limits.signature_units.min(BLOCK_SIGNATURE_UNITS_MAX)
+            {
+                break;
+            }
+            match block.apply(&body, limits) {
+                Ok(()) => extrinsics.push(body),
+                Err(TransactionError::ExhaustsResources | TransactionError::Future) => {}
+                Err(error) => rejected.push((extrinsic_hash(&body), error)),
+            }
+        }
+        Ok(Built {
+            extrinsics,
+            executed: block.finalize(),
+            rejected,
+        })
     }
-    Ok(block.finalize())
+
+    /// Executes a block's extrinsics on `parent`, whose state is `state`.
+    ///
+    /// # Errors
+    /// [`BlockError`]: the block is invalid, or ([`BlockError::UpgradeRequired`]) not for this
+    /// version to judge.
+    pub fn execute_block(
+        &self,
+        state: &dyn StateRead,
+        parent: &Header,
+        extrinsics: &[Vec<u8>],
+        oracle: &dyn SignatureOracle,
+    ) -> Result<Executed, BlockError> {
+        if extrinsics.len() > BLOCK_EXTRINSICS_MAX {
+            return Err(BlockError::TooManyExtrinsics {
+                count: extrinsics.len(),
+            });
+        }
+        let (first, rest) = extrinsics.split_first().ok_or(BlockError::NoTime)?;
+        let time = check::inherent_time(first).ok_or(BlockError::NoTime)?;
+        let mut block = BlockExecution::start(*self, state, parent, time, oracle)?;
+        block.apply_time()?;
+        let limits = BuildLimits::default();
+        for (index, body) in (1u32..).zip(rest) {
+            let applied = block.apply(body, &limits);
+            applied.map_err(|error| BlockError::Extrinsic { index, error })?;
+        }
+        Ok(block.finalize())
+    }
 }
 
 /// Returns the header of an executed block. `state_root`: root of the tree with its changes.
@@ -217,9 +273,9 @@ pub fn signature_checks(
     View::new(state, parent, parent.digest.time).signature_checks(body)
 }
 
-/// Returns the metadata in version 14, 15 or 16, without length prefix.
+/// Returns the newest version's metadata in version 14, 15 or 16, without length prefix.
 pub fn metadata(version: u32) -> Option<Vec<u8>> {
-    crate::frame::metadata::encode(version)
+    crate::frame::metadata::encode(&runtime_version(), version)
 }
 
 /// Metadata versions there are, ascending.

@@ -6,9 +6,8 @@ use allod_primitives::{H256, Height, PublicKey};
 
 use super::types::{AccountInfo, LastRuntimeUpgradeInfo};
 use crate::RuntimeEvent;
-use crate::frame::wire::{AccountId32, EventRecord};
+use crate::frame::wire::{AccountId32, EventRecord, RuntimeVersion};
 use crate::frame::{Constant, Map, Overlay, StateRead, StorageEntry, Value};
-use crate::version::runtime_version;
 
 /// Nonces by account.
 pub const ACCOUNT: Map<PublicKey, AccountInfo> =
@@ -84,15 +83,15 @@ pub fn storage_metadata() -> Vec<StorageEntry> {
     ]
 }
 
-/// Describes the constants.
-pub fn constants() -> Vec<Constant> {
+/// Describes the constants of a version of the state machine.
+pub fn constants(version: &RuntimeVersion) -> Vec<Constant> {
     vec![
         Constant::new(
             "BlockHashCount",
             &BLOCK_HASH_COUNT,
             "Block hashes kept, and so the longest period of a mortal extrinsic.",
         ),
-        Constant::new("Version", &runtime_version(), "Version of the runtime."),
+        Constant::new("Version", version, "Version of the runtime."),
         Constant::new("SS58Prefix", &SS58_PREFIX, "Prefix of SS58 addresses."),
     ]
 }

@@ -92,6 +92,7 @@ impl Chain {
     pub(crate) fn new(time: u64, registrars: &[(PublicKey, u32)], work_bits: Option<u8>) -> Self {
         let authority = PublicKey(SigningKey::from_bytes(&[1; 32]).verifying_key().to_bytes());
         let config = GenesisConfig {
+            spec_version: 1,
             time: TimeMs(time),
             origin: None,
             fork_id: ForkId(0),
@@ -108,6 +109,7 @@ impl Chain {
             admission_vouchers: true,
             admission_work_bits: work_bits,
             parameters: Parameters::default(),
+            rules: Vec::new(),
         };
         let executed = executive::genesis(&config).expect("a good configuration");
         let parent = executive::genesis_header(&executed, H256::ZERO);

@@ -233,7 +233,9 @@ fn anchors(world: &World) -> Vec<u8> {
 }
 
 fn vote(world: &World, trustee: usize) -> Vec<u8> {
-    let call = RuntimeCall::Authority(authority::Call::vote { proposal: 0 });
+    let open = authority::proposal(&world.state, 0).expect("the world proposes");
+    let hash = open.hash;
+    let call = RuntimeCall::Authority(authority::Call::vote { proposal: 0, hash });
     world.signed(&world.trustees[trustee], &call)
 }
 

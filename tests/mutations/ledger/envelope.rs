@@ -191,7 +191,11 @@ const DEFECTS: &[Defect] = &[
 ];
 
 fn vote(proposal: u32) -> RuntimeCall {
-    RuntimeCall::Authority(authority::Call::vote { proposal })
+    vote_for(proposal, H256::ZERO)
+}
+
+fn vote_for(proposal: u32, hash: H256) -> RuntimeCall {
+    RuntimeCall::Authority(authority::Call::vote { proposal, hash })
 }
 
 fn proposal(world: &World) -> RuntimeCall {
@@ -330,12 +334,20 @@ fn judge_governance(bench: &mut Bench, rounds: usize, rng: &mut ChaCha8Rng, tall
             let actions = bounded(actions);
             RuntimeCall::Authority(authority::Call::propose { actions, expires })
         };
+        let open = authority::proposal(&bench.world.state, 0).expect("the world proposes");
+        let hash = open.hash;
+        let withdraw = RuntimeCall::Authority(authority::Call::withdraw { proposal: 0 });
+        let veto = |proposal| RuntimeCall::Authority(authority::Call::veto { proposal });
         let some = Action::RemoveObserver {
             peer_id: bounded(*b"peer"),
         };
         let cases = [
             ("NotFound", 1, vote(rng.gen_range(1..u32::MAX))),
-            ("AlreadyVoted", 0, vote(0)),
+            ("AlreadyVoted", 0, vote_for(0, hash)),
+            ("WrongProposal", 1, vote_for(0, H256(rng.r#gen()))),
+            ("NotProposer", 1, withdraw),
+            ("NotScheduled", 1, veto(0)),
+            ("NotFound", 1, veto(rng.gen_range(1..u32::MAX))),
             ("Empty", 1, propose(vec![], now.plus_ms(1000))),
             (
                 "Expired",

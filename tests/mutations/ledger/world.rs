@@ -79,6 +79,7 @@ fn validator(n: u64) -> ValidatorInfo {
 /// Returns the first state's configuration.
 pub(crate) fn config() -> GenesisConfig {
     GenesisConfig {
+        spec_version: 1,
         time: START,
         origin: None,
         fork_id: ForkId(0),
@@ -93,6 +94,7 @@ pub(crate) fn config() -> GenesisConfig {
         admission_vouchers: true,
         admission_work_bits: Some(8),
         parameters: Parameters::default(),
+        rules: Vec::new(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::frame::{DispatchError, DispatchResult};
 
 impl Chain {
     /// Sends `call` by trustee `index` alone in a block; returns its outcome.
-    fn decide(&mut self, index: u8, call: &RuntimeCall) -> DispatchResult {
+    pub(super) fn decide(&mut self, index: u8, call: &RuntimeCall) -> DispatchResult {
         let key = trustee(index);
         let nonce = crate::system::nonce(&self.state, &public(&key));
         let extrinsic = self.signed(&key, nonce, call);
@@ -24,20 +24,27 @@ impl Chain {
         built.executed.results[1].outcome
     }
 
-    /// Proposes by trustee 0 and votes by trustee 1 in the next block.
-    fn carry_out(&mut self, actions: Vec<Action>) -> DispatchResult {
-        let expires = self.next_time().plus_ms(DAY_MS);
-        let number = OPEN_PROPOSALS.get(&self.state).map_or(0, |open| open.next);
-        self.decide(0, &propose(actions, expires))?;
-        self.decide(1, &vote(number))
+    /// Votes by trustee `index` for what proposal `number` says; returns the outcome.
+    pub(super) fn by(&mut self, index: u8, number: u32) -> DispatchResult {
+        let vote = self.vote(number);
+        self.decide(index, &vote)
     }
 
-    fn sets(&self) -> (ValidatorSet, ValidatorSet) {
+    /// Proposes by trustee 0 and votes by trustee 1 in the next block.
+    pub(super) fn carry_out(&mut self, actions: Vec<Action>) -> DispatchResult {
+        let expires = self.next_time().plus_ms(DAY_MS);
+        let number = authority::open_proposals(&self.state).next;
+        self.decide(0, &propose(actions, expires))?;
+        let vote = self.vote(number);
+        self.decide(1, &vote)
+    }
+
+    pub(super) fn sets(&self) -> (ValidatorSet, ValidatorSet) {
         authority::validator_sets(&self.state).expect("there are validators")
     }
 }
 
-fn failed(error: Error) -> DispatchResult {
+pub(super) fn failed(error: Error) -> DispatchResult {
     Err(DispatchError::from(error))
 }
 
@@ -58,11 +65,11 @@ fn a_proposal_is_carried_out_at_the_threshold_and_not_before() {
     let expires = chain.next_time().plus_ms(DAY_MS);
     assert_eq!(chain.decide(0, &propose(vec![harmless()], expires)), Ok(()));
     assert_eq!(authority::admission_policy(&chain.state).work_bits, None);
-    assert_eq!(chain.decide(0, &vote(0)), failed(Error::AlreadyVoted));
+    assert_eq!(chain.by(0, 0), failed(Error::AlreadyVoted));
     assert_eq!(authority::admission_policy(&chain.state).work_bits, None);
-    assert_eq!(chain.decide(2, &vote(0)), Ok(()));
+    assert_eq!(chain.by(2, 0), Ok(()));
     assert_eq!(authority::admission_policy(&chain.state).work_bits, Some(4));
-    assert_eq!(chain.decide(1, &vote(0)), failed(Error::NotFound));
+    assert_eq!(chain.by(1, 0), failed(Error::NotFound));
     assert!(PROPOSALS.get(&chain.state, &0).is_none());
 }
 
@@ -78,7 +85,7 @@ fn a_proposal_expires() {
     assert_eq!(chain.decide(0, &propose(vec![harmless()], expires)), Ok(()));
     chain.empty_blocks(1);
     assert!(PROPOSALS.get(&chain.state, &0).is_some(), "its last moment");
-    assert_eq!(chain.decide(1, &vote(0)), failed(Error::NotFound));
+    assert_eq!(chain.by(1, 0), failed(Error::NotFound));
     assert!(PROPOSALS.get(&chain.state, &0).is_none());
     let open = OPEN_PROPOSALS.get(&chain.state).unwrap();
     assert!(open.open.is_empty());
@@ -100,7 +107,7 @@ fn proposals_open_at_once_are_bounded() {
     let refused = failed(Error::TooManyProposals);
     assert_eq!(propose_by(&mut chain, 0), refused);
     assert_eq!(propose_by(&mut chain, 1), Ok(()), "others have their share");
-    assert_eq!(chain.decide(1, &vote(5)), Ok(()));
+    assert_eq!(chain.by(1, 5), Ok(()));
     assert_eq!(propose_by(&mut chain, 0), Ok(()), "a slot is free again");
     assert_eq!(propose_by(&mut chain, 0), refused);
     let empty = chain.decide(0, &propose(vec![], expires));
@@ -160,7 +167,8 @@ fn at_most_f_validators_change_in_a_period() {
     assert_eq!(again, failed(Error::TooManyChanges));
     // The vote that failed can be cast again when the period is over.
     let time = TimeMs(changed.0 + period);
-    let vote = chain.signed(&trustee(2), 0, &vote(2));
+    let vote = chain.vote(2);
+    let vote = chain.signed(&trustee(2), 0, &vote);
     let built = chain.build_at(time, vec![vote], &super::BuildLimits::default());
     assert_eq!(built.executed.results[1].outcome, Ok(()));
     assert!(has(&chain.sets().1, 6) && !has(&chain.sets().1, 2));
@@ -315,7 +323,9 @@ fn a_lowered_budget_counts_what_was_used_today() {
 
 #[test]
 fn the_votes_of_a_proposal_are_bytes_a_client_can_send() {
-    assert_eq!(vote(7).encode(), [2, 2, 7, 0, 0, 0]);
+    let hash = [9; 32];
+    let encoded = super::vote_for(7, hash.into()).encode();
+    assert_eq!(encoded, [[2, 2, 7, 0, 0, 0].as_slice(), &hash].concat());
     let call = propose(vec![replace(Some(1), None)], TimeMs(5)).encode();
     assert_eq!(&call[..5], &[2, 1, 4, 0, 1]);
     assert_eq!(call[37..], [0, 5, 0, 0, 0, 0, 0, 0, 0]);

@@ -4,8 +4,11 @@ mod blocks;
 mod budgets;
 mod conformance;
 mod extrinsics;
+mod freeze;
 mod genesis;
 mod governance;
+mod rules;
+mod turnover;
 mod upgrade;
 mod vectors;
 
@@ -71,6 +74,7 @@ fn validator(seed: u8) -> ValidatorInfo {
 /// Four validators (1 to 4), two of three trustees, a registrar of 1,000 items a day.
 fn config() -> GenesisConfig {
     GenesisConfig {
+        spec_version: 1,
         time: START,
         origin: None,
         fork_id: ForkId(0),
@@ -82,6 +86,7 @@ fn config() -> GenesisConfig {
         admission_vouchers: true,
         admission_work_bits: None,
         parameters: Parameters::default(),
+        rules: Vec::new(),
     }
 }
 
@@ -199,6 +204,12 @@ impl Chain {
         .encode_body()
     }
 
+    /// A vote for what an open proposal says.
+    fn vote(&self, proposal: u32) -> RuntimeCall {
+        let found = authority::proposal(&self.state, proposal);
+        vote_for(proposal, found.map_or(H256::ZERO, |found| found.hash))
+    }
+
     /// The inception of an identity controlled by the key of `seed`.
     fn inception(&self, seed: u8) -> SignedOperation {
         let key = key(seed);
@@ -289,8 +300,13 @@ fn propose(actions: Vec<Action>, expires: TimeMs) -> RuntimeCall {
     })
 }
 
+/// A vote for nothing that was ever proposed.
 fn vote(proposal: u32) -> RuntimeCall {
-    RuntimeCall::Authority(authority::Call::vote { proposal })
+    vote_for(proposal, H256::ZERO)
+}
+
+fn vote_for(proposal: u32, hash: H256) -> RuntimeCall {
+    RuntimeCall::Authority(authority::Call::vote { proposal, hash })
 }
 
 /// An action that does nothing of note.

@@ -2,8 +2,8 @@
 
 use allod_primitives::Height;
 
-use super::{Chain, DAY_MS, propose, trustee, vote};
-use crate::authority::types::Action;
+use super::{Chain, DAY_MS, propose, trustee, vote_for};
+use crate::authority::types::{Action, proposal_hash};
 use crate::authority::{self, Error};
 use crate::executive::{BlockError, BuildLimits, UpgradeRequired, build_block, check_version};
 use crate::frame::{Direct, DispatchError, DispatchResult};
@@ -16,16 +16,17 @@ fn schedule(chain: &mut Chain, spec_version: u32, height: u64) -> DispatchResult
         spec_version,
         height: Height(height),
     };
-    let number = crate::authority::storage::OPEN_PROPOSALS
-        .get(&chain.state)
-        .map_or(0, |open| open.next);
+    let number = authority::open_proposals(&chain.state).next;
+    let proposer = super::public(&trustee(0));
+    let actions = vec![action.clone()].try_into().unwrap();
+    let hash = proposal_hash(&chain.id(), number, &proposer, &actions, expires);
     let nonce = |chain: &Chain, index| system::nonce(&chain.state, &super::public(&trustee(index)));
     let first = chain.signed(
         &trustee(0),
         nonce(chain, 0),
         &propose(vec![action], expires),
     );
-    let second = chain.signed(&trustee(1), nonce(chain, 1), &vote(number));
+    let second = chain.signed(&trustee(1), nonce(chain, 1), &vote_for(number, hash));
     chain.build(vec![first, second]).executed.results[2].outcome
 }
 

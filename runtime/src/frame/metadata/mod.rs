@@ -21,7 +21,7 @@ use scale_info::{MetaType, TypeInfo, meta_type};
 use super::registry::StorageEntry;
 use super::wire::{
     AccountId32, CheckGenesis, CheckMortality, CheckNonce, CheckSpecVersion, CheckTxVersion, Extra,
-    MultiAddress, MultiSignature, UncheckedExtrinsic,
+    MultiAddress, MultiSignature, RuntimeVersion, UncheckedExtrinsic,
 };
 use crate::RuntimeCall;
 use allod_primitives::H256;
@@ -39,15 +39,15 @@ pub(super) type Extrinsic = UncheckedExtrinsic<Address, RuntimeCall, MultiSignat
 #[derive(Clone, Copy, Debug, TypeInfo)]
 pub struct Runtime;
 
-/// Returns the metadata of `version` (14, 15 or 16), without length prefix: `"meta"`, the version
-/// as one byte, then its fields.
+/// Returns the metadata of version `format` (14, 15 or 16), without length prefix: `"meta"`, the
+/// version as one byte, then its fields. `version`: of the state machine, a constant in it.
 ///
 /// Cost: milliseconds; callers keep the result.
-pub fn encode(version: u32) -> Option<Vec<u8>> {
-    let metadata: RuntimeMetadataPrefixed = match version {
-        14 => v14::metadata().into(),
-        15 => v15::metadata().into(),
-        16 => v16::metadata().into(),
+pub fn encode(version: &RuntimeVersion, format: u32) -> Option<Vec<u8>> {
+    let metadata: RuntimeMetadataPrefixed = match format {
+        14 => v14::metadata(version).into(),
+        15 => v15::metadata(version).into(),
+        16 => v16::metadata(version).into(),
         _ => return None,
     };
     Some(metadata.encode())

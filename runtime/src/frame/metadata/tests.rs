@@ -4,10 +4,8 @@ use allod_primitives::decode_strict;
 use frame_metadata::{RuntimeMetadata, RuntimeMetadataPrefixed};
 use scale_info::{PortableRegistry, TypeDef};
 
-use super::encode;
-
 fn decoded(version: u32) -> RuntimeMetadata {
-    let bytes = encode(version).expect("the version exists");
+    let bytes = crate::executive::metadata(version).expect("the version exists");
     assert_eq!(&bytes[..5], &[b'm', b'e', b't', b'a', version as u8]);
     decode_strict::<RuntimeMetadataPrefixed>(&bytes)
         .expect("the crate's own decoder takes it")
@@ -93,7 +91,7 @@ fn every_version_decodes_and_lists_every_call() {
         "CheckNonce",
     ];
     assert_eq!(names, expected);
-    assert!(encode(13).is_none() && encode(17).is_none());
+    assert!(crate::executive::metadata(13).is_none() && crate::executive::metadata(17).is_none());
 }
 
 #[test]

@@ -9,9 +9,10 @@ use scale_info::meta_type;
 
 use super::{EXTRINSIC_VERSION, Extrinsic, Runtime, entry_type, extensions, modifier, paths};
 use crate::frame::registry::{Pallet, StorageEntry};
+use crate::frame::wire::RuntimeVersion;
 use crate::runtime::pallets;
 
-pub(super) fn metadata() -> RuntimeMetadataV14 {
+pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV14 {
     let extensions = extensions()
         .into_iter()
         .map(|extension| SignedExtensionMetadata {
@@ -24,7 +25,7 @@ pub(super) fn metadata() -> RuntimeMetadataV14 {
         version: EXTRINSIC_VERSION,
         signed_extensions: extensions.collect(),
     };
-    let pallets = pallets().into_iter().map(pallet).collect();
+    let pallets = pallets(version).into_iter().map(pallet).collect();
     let mut metadata = RuntimeMetadataV14::new(pallets, extrinsic, meta_type::<Runtime>());
     paths::rewrite(&mut metadata.types);
     metadata

@@ -16,11 +16,12 @@ use scale_info::meta_type;
 use super::apis::{Api, apis};
 use super::{Address, EXTRINSIC_VERSION, Runtime, extensions, paths, v14};
 use crate::frame::registry::Pallet;
+use crate::frame::wire::RuntimeVersion;
 use crate::frame::wire::{Extra, MultiSignature};
 use crate::runtime::pallets;
 use crate::{RuntimeCall, RuntimeError, RuntimeEvent};
 
-pub(super) fn metadata() -> RuntimeMetadataV15 {
+pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV15 {
     let extensions = extensions()
         .into_iter()
         .map(|extension| SignedExtensionMetadata {
@@ -37,7 +38,7 @@ pub(super) fn metadata() -> RuntimeMetadataV15 {
         signed_extensions: extensions.collect(),
     };
     let mut metadata = RuntimeMetadataV15::new(
-        pallets().into_iter().map(pallet).collect(),
+        pallets(version).into_iter().map(pallet).collect(),
         extrinsic,
         meta_type::<Runtime>(),
         apis().into_iter().map(api).collect(),

@@ -18,9 +18,10 @@ use super::{Address, EXTRINSIC_VERSION, entry_type, extensions, modifier, paths}
 use crate::RuntimeCall;
 use crate::frame::registry::{Pallet, StorageEntry};
 use crate::frame::wire::MultiSignature;
+use crate::frame::wire::RuntimeVersion;
 use crate::runtime::pallets;
 
-pub(super) fn metadata() -> RuntimeMetadataV16 {
+pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV16 {
     let extensions = extensions();
     let indices = (0u32..).zip(&extensions).map(|(index, _)| Compact(index));
     let extrinsic = ExtrinsicMetadata {
@@ -39,7 +40,7 @@ pub(super) fn metadata() -> RuntimeMetadataV16 {
             .collect(),
     };
     let mut metadata = RuntimeMetadataV16::new(
-        pallets().into_iter().map(pallet).collect(),
+        pallets(version).into_iter().map(pallet).collect(),
         extrinsic,
         apis().into_iter().map(api).collect(),
         outer_enums(),

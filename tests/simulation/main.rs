@@ -183,6 +183,21 @@ fn removing_the_guard_lets_a_validator_sign_twice() {
     });
 }
 
+/// Goal: clocks that jump, together or one alone, cost rounds and nothing else. Method: thirteen
+/// jumps of up to an hour in half a minute, one node off by hours besides, and crashes.
+#[test]
+fn clocks_that_jump_by_hours_neither_fork_nor_stall() {
+    pinned("clocks_that_jump_by_hours_neither_fork_nor_stall", || {
+        for seed in 1..=6 {
+            let report = run(&Plan::jumping(seed), false);
+            let report = report.unwrap_or_else(|it| panic!("jumping seed {seed}: {it:?}"));
+            println!("jumping seed {seed}: {report:?}");
+            assert!(report.height > 30, "{report:?}");
+            assert!(report.acknowledged > 20, "{report:?}");
+        }
+    });
+}
+
 /// Goal: without faults the chain does not stumble. Method: a calm run; almost no time passes
 /// beside the work.
 #[test]

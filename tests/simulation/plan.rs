@@ -120,6 +120,47 @@ impl Plan {
         plan
     }
 
+    /// Draws a run in which time jumps: the clocks of all four nodes go forward together by up to an
+    /// hour, thirteen times, each node at a moment of its own; one *villain* moreover is off by
+    /// hours, ahead or behind, half of the time; and a node crashes now and then. In sum less than
+    /// the clients' messages are valid.
+    pub(crate) fn jumping(seed: u64) -> Self {
+        let mut rng = rng(seed, 0);
+        let mut plan = Self::calm(seed, 4);
+        plan.chaos = Duration::from_secs(30);
+        plan.links.latency = Duration::from_millis(1)..=Duration::from_millis(rng.gen_range(4..60));
+        let villain = rng.gen_range(0..4);
+        let mut ahead_ms = 0;
+        for jump in 1..=13 {
+            ahead_ms += rng.gen_range(1..3_600_000);
+            let at = Duration::from_millis(2200 * jump);
+            // Mostly as one launcher tells its nodes, sometimes as four operators would.
+            let spread = if rng.gen_bool(0.7) { 20 } else { 1500 };
+            for node in 0..4 {
+                let at = at + Duration::from_millis(rng.gen_range(0..spread));
+                let wrong = node == villain && rng.gen_bool(0.5);
+                let off_ms = if wrong {
+                    rng.gen_range(-21_600_000..21_600_000)
+                } else {
+                    0
+                };
+                let offset_ms = ahead_ms + off_ms;
+                plan.faults.push((at, Fault::Clock { node, offset_ms }));
+            }
+            if rng.gen_bool(0.3) {
+                let crash = Fault::Crash {
+                    nodes: vec![rng.gen_range(0..4)],
+                    down: Duration::from_millis(rng.gen_range(100..1500)),
+                    log_lost: None,
+                };
+                plan.faults
+                    .push((at + Duration::from_millis(rng.gen_range(0..100)), crash));
+            }
+        }
+        plan.faults.sort_by_key(|(at, _)| *at);
+        plan
+    }
+
     /// Draws a run in which all nodes crash at once, `times` times, and nothing else happens.
     pub(crate) fn all_crash(seed: u64, times: u32) -> Self {
         let mut rng = rng(seed, 0);

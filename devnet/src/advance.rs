@@ -3,6 +3,7 @@
 //! The running `up` does the first, in one breath for all nodes; this process waits, so that the
 //! network can be watched and broken meanwhile.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,8 +21,7 @@ use crate::report::Progress;
 
 /// How long the network may take to make a block of the new time.
 const BLOCK_WAIT: Duration = Duration::from_secs(60);
-/// How long a node without peers is waited for when all others are there: it may have just been
-/// started, or nobody admits it.
+/// How long a node that stands still without peers is waited for.
 const ALONE_WAIT: Duration = Duration::from_secs(5);
 /// After this long a person is told what is awaited, and then as often again.
 const SAY_EVERY: Duration = Duration::from_secs(2);
@@ -106,22 +106,22 @@ pub(crate) async fn run(cli: &Cli, layout: &Layout, by: Duration) -> anyhow::Res
     };
     let nodes = arrived(cli, layout, &set).await?;
     let (there, behind): (Vec<_>, Vec<_>) = nodes.iter().partition(|node| node.is_at(set.time));
-    let behind: Vec<usize> = behind.iter().map(|node| node.node).collect();
     let first = there.iter().min_by_key(|node| node.time);
     let (time, height) = first.map_or((None, None), |node| (node.time, node.height));
     let took_ms = u64::try_from(begun.elapsed().as_millis())?;
     if cli.json {
         let told = json!({ "byMs": by_ms, "aheadMs": set.ahead_ms, "time": time, "height": height,
-            "tookMs": took_ms, "nodes": there.iter().map(|it| it.node).collect::<Vec<_>>(),
-            "behind": behind });
+            "tookMs": took_ms, "nodes": numbers(&there), "behind": numbers(&behind) });
         println!("{}", json!({ "advanced": told }));
         return Ok(ExitCode::SUCCESS);
     }
     let ahead = Span(Duration::from_millis(set.ahead_ms));
     let height = height.unwrap_or_default();
-    println!("clocks are {ahead} ahead; all nodes have block {height} of the new time");
-    for node in behind {
-        println!("node {node} has no peers and did not follow; governance must admit it");
+    let there = names(&there);
+    println!("clocks are {ahead} ahead; block {height} has the new time on node {there}");
+    if !behind.is_empty() {
+        let behind = names(&behind);
+        println!("node {behind} has no peers and did not follow; governance must admit it");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -131,8 +131,8 @@ async fn arrived(cli: &Cli, layout: &Layout, set: &ClockSet) -> anyhow::Result<V
     let mut progress = Progress::new(cli);
     let mut tick = tokio::time::interval(LOOK_EVERY);
     let begun = Instant::now();
-    let mut alone_since = None;
     let mut said = begun;
+    let mut alone = Alone::default();
     loop {
         tick.tick().await;
         let nodes = match control::ask(layout, &Request::Status).await? {
@@ -140,21 +140,12 @@ async fn arrived(cli: &Cli, layout: &Layout, set: &ClockSet) -> anyhow::Result<V
             other => bail!("the network answers something else: {other:?}"),
         };
         let nodes: Vec<NodeStatus> = nodes.collect();
-        let late: Vec<_> = nodes.iter().filter(|it| !it.is_at(set.time)).collect();
-        let some = late.len() < nodes.len();
-        if some && late.is_empty() {
+        let (there, late): (Vec<_>, Vec<_>) = nodes.iter().partition(|it| it.is_at(set.time));
+        let left_out: Vec<bool> = late.iter().map(|it| alone.is_left_out(it)).collect();
+        if !there.is_empty() && left_out.iter().all(|out| *out) {
             return Ok(nodes);
         }
-        if some && late.iter().all(|node| node.peers == Some(0)) {
-            let since = *alone_since.get_or_insert_with(Instant::now);
-            if since.elapsed() > ALONE_WAIT {
-                return Ok(nodes);
-            }
-        } else {
-            alone_since = None;
-        }
-        let names: Vec<String> = late.iter().map(|it| it.node.to_string()).collect();
-        let names = names.join(", ");
+        let names = names(&late);
         if begun.elapsed() > BLOCK_WAIT {
             let wait = BLOCK_WAIT.as_secs();
             bail!("no block of the new time within {wait} s on node {names}");
@@ -168,6 +159,36 @@ async fn arrived(cli: &Cli, layout: &Layout, set: &ClockSet) -> anyhow::Result<V
     }
 }
 
+/// Nodes that stand still, from when, at which height, and whether they were seen without peers.
+#[derive(Debug, Default)]
+struct Alone(BTreeMap<usize, (Instant, u64, bool)>);
+
+impl Alone {
+    /// Returns whether a node has stood still for a while and had no peers once: it may have just
+    /// been started, but more likely nobody admits it, though they answer its calls at times.
+    fn is_left_out(&mut self, node: &NodeStatus) -> bool {
+        let Some(height) = node.height else {
+            return false;
+        };
+        let fresh = (Instant::now(), height, false);
+        let (since, stood, lonely) = self.0.entry(node.node).or_insert(fresh);
+        if *stood != height {
+            (*since, *stood, *lonely) = fresh;
+        }
+        *lonely |= node.peers == Some(0);
+        *lonely && since.elapsed() > ALONE_WAIT
+    }
+}
+
+fn numbers(nodes: &[&NodeStatus]) -> Vec<usize> {
+    nodes.iter().map(|it| it.node).collect()
+}
+
+fn names(nodes: &[&NodeStatus]) -> String {
+    let names: Vec<String> = nodes.iter().map(|it| it.node.to_string()).collect();
+    names.join(", ")
+}
+
 impl NodeStatus {
     fn is_at(&self, time: u64) -> bool {
         self.time.is_some_and(|own| own >= time)
@@ -177,6 +198,37 @@ impl NodeStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn node(height: Option<u64>, peers: Option<u64>) -> NodeStatus {
+        NodeStatus {
+            node: 4,
+            pid: Some(1),
+            rpc: String::new(),
+            height,
+            peers,
+            time: None,
+            ended: None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_node_that_stands_still_without_peers_is_left_out() {
+        let wait = || tokio::time::sleep(ALONE_WAIT + LOOK_EVERY);
+        let mut alone = Alone::default();
+        assert!(!alone.is_left_out(&node(Some(0), Some(0))), "just started");
+        wait().await;
+        assert!(!alone.is_left_out(&node(None, None)), "does not answer");
+        assert!(
+            alone.is_left_out(&node(Some(0), Some(1))),
+            "peers hang up on it"
+        );
+        assert!(
+            !alone.is_left_out(&node(Some(1), Some(1))),
+            "it got a block"
+        );
+        wait().await;
+        assert!(!alone.is_left_out(&node(Some(1), Some(1))), "it has peers");
+    }
 
     #[test]
     fn spans_are_whole_and_forward() {

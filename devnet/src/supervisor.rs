@@ -28,7 +28,8 @@ const STOP_WAIT: Duration = Duration::from_secs(10);
 const START_WAIT: Duration = Duration::from_secs(120);
 /// Between two looks at the network while it starts.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// How long a node may take to read a line: it always reads, unless it is stopped.
+/// How long a node may take to read a line, and a client to read its answer: they always read,
+/// unless they are stopped.
 const TELL_WAIT: Duration = Duration::from_secs(1);
 /// Nodes one network may have.
 const NODES_MAX: usize = 32;
@@ -209,6 +210,10 @@ impl Network {
             }
         }
         server.abort();
+        // Each connection holds a sender until its answer is written. One that asks nothing is not
+        // waited for.
+        let answered = async { while questions.recv().await.is_some() {} };
+        let _ = tokio::time::timeout(TELL_WAIT, answered).await;
         let _ = std::fs::remove_file(&socket);
         Ok(())
     }

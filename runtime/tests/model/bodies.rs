@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use allod_primitives::document::{
-    DocumentPatch, Method, MethodKey, Relationships, RetireReason, Retirement,
+    Declaration, DocumentPatch, Method, MethodKey, Relationships, RetireReason, Retirement,
 };
-use allod_primitives::operation::{Body, ControlChange, RankChange};
-use allod_primitives::{BoundedVec, DidId, Text, TimeMs};
+use allod_primitives::operation::Body;
+use allod_primitives::{Did, DidId, NetworkId, Text, TimeMs};
 use ed25519_dalek::SigningKey;
 use rand::Rng;
+use rand::seq::SliceRandom;
 
 use super::ledger::Ledger;
 use super::world::{World, public, service, text};
@@ -24,24 +25,6 @@ impl World {
         Body::SetNotBefore {
             not_before: TimeMs(not_before),
             bump_grant_epoch: self.rng.r#gen(),
-        }
-    }
-
-    pub(crate) fn control_change(&mut self, model: &Ledger, did: &DidId) -> ControlChange {
-        let rank = if self.chance(12) {
-            None
-        } else {
-            Some(self.rank())
-        };
-        let change = RankChange { index: 0, rank };
-        let with_document = self.chance(4);
-        let keep = with_document && self.chance(3);
-        let ranks = if keep { Vec::new() } else { vec![change] };
-        ControlChange {
-            ranks: ranks.try_into().expect("one fits"),
-            guardians: None,
-            reveal: None,
-            document: with_document.then(|| self.patch(model, did)),
         }
     }
 
@@ -64,7 +47,7 @@ impl World {
         let count = self.rng.gen_range(0..most);
         let mut add: BTreeMap<_, Method> = BTreeMap::new();
         for _ in 0..count {
-            let index = self.rng.gen_range(0..400);
+            let index = self.rng.gen_range(0..700);
             let method = self.method(index);
             if add.values().all(|it| it.key != method.key) {
                 add.insert(method.fragment.clone(), method);
@@ -80,7 +63,21 @@ impl World {
         if self.chance(10) {
             let names = vec![text("https://alice.example/")];
             patch.also_known_as = Some(names.try_into().expect("one fits"));
-            patch.controllers = Some(BoundedVec::new());
+            let network = NetworkId::from_genesis(&self.chain.genesis);
+            let other = self.someone(model).unwrap_or(*did);
+            let controllers = vec![Did::new(network, other)];
+            patch.controllers = Some(controllers.try_into().expect("one fits"));
+        }
+        let retired = &model.identities[did].retired;
+        if self.chance(5)
+            && let Some(method) = retired.choose(&mut self.rng)
+        {
+            let since = model.now + 2 - self.rng.gen_range(0..100);
+            let declare = vec![Declaration {
+                fragment: method.method.fragment.clone(),
+                since: TimeMs(since),
+            }];
+            patch.declare = declare.try_into().expect("one fits");
         }
         patch
     }

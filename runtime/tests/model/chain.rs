@@ -11,7 +11,7 @@ use allod_primitives::policy::ControlKey;
 use allod_primitives::{
     BoundedVec, ChainId, ForkId, H256, Header, PublicKey, Signature, Text, TimeMs,
 };
-use allod_runtime::authority::{Parameters, ValidatorInfo};
+use allod_runtime::authority::{ControlParameters, Parameters, ValidatorInfo};
 use allod_runtime::executive::{self, BuildLimits, Executed};
 use allod_runtime::frame::wire::Phase;
 use allod_runtime::frame::{Direct, DispatchError, SignatureCheck, SignatureOracle};
@@ -21,6 +21,7 @@ use allod_runtime::{RuntimeCall, RuntimeEvent, did, grant, revocation, system};
 use ed25519_dalek::{Signer, SigningKey};
 use parity_scale_codec::{Decode, Encode};
 
+use super::control::DELAYS;
 use super::ledger::{Action, Done};
 
 /// What the state machine says of a transaction; errors by name.
@@ -108,7 +109,13 @@ impl Chain {
             observers: Vec::new(),
             admission_vouchers: true,
             admission_work_bits: work_bits,
-            parameters: Parameters::default(),
+            parameters: Parameters {
+                control: ControlParameters {
+                    delay_ms_min: DELAYS.0,
+                    delay_ms_max: DELAYS.1,
+                },
+                ..Parameters::default()
+            },
             rules: Vec::new(),
         };
         let executed = executive::genesis(&config).expect("a good configuration");

@@ -15,6 +15,8 @@ use super::ledger::{Identity, Ledger};
 pub(crate) fn compare(model: &Ledger, chain: &Chain) {
     let state = &chain.state;
     let mut retired = 0;
+    let mut waiting = 0;
+    let mut paying = 0;
     for (did, identity) in &model.identities {
         let record = did::record(state, did);
         assert_eq!(
@@ -33,6 +35,9 @@ pub(crate) fn compare(model: &Ledger, chain: &Chain) {
             "model and runtime disagree: retired methods"
         );
         retired += identity.retired.len();
+        waiting += usize::from(!identity.pending.is_empty());
+        let today = |it: &(u64, Option<Lane>)| it.0 == model.day();
+        paying += usize::from(identity.paid.iter().any(today));
         let used = did::quota(state, did).unwrap_or_default();
         compare_quota(model.day(), identity, &used);
     }
@@ -68,6 +73,9 @@ pub(crate) fn compare(model: &Ledger, chain: &Chain) {
         ("Did", "Records", model.identities.len()),
         ("Did", "Retired", retired),
         ("Did", "RetiredKeys", retired),
+        ("Did", "Due", waiting),
+        ("Did", "Quotas", paying),
+        ("Did", "QuotaDays", paying),
         ("Revocation", "Tags", model.tokens.len()),
         ("Revocation", "Expiries", model.tokens.len()),
         ("Grant", "Grants", model.grants.len()),
@@ -85,16 +93,18 @@ pub(crate) fn compare(model: &Ledger, chain: &Chain) {
 
 /// Yesterday's use says nothing about today.
 fn compare_quota(today: u64, identity: &Identity, used: &QuotaUse) {
-    let mut paid = [
-        identity.paid_on(today, Some(Lane::Rank(0))),
-        identity.paid_on(today, Some(Lane::Documents)),
-        identity.paid_on(today, None),
-    ];
-    let of_today = u64::from(used.day) == today;
-    let found = [used.ranks[0], used.documents, used.tokens].map(usize::from);
-    if !of_today {
-        assert_eq!(paid, [0; 3], "model and runtime disagree: quota");
-        paid = found;
+    let on = |lane| identity.paid_on(today, Some(lane));
+    let mut paid: Vec<usize> = (0..4).map(|index| on(Lane::Rank(index))).collect();
+    paid.extend((0..4).map(|index| on(Lane::Next(index))));
+    paid.extend([Lane::Guardians, Lane::Documents].map(on));
+    paid.push(identity.paid_on(today, None));
+    let others = [used.guardians, used.documents, used.tokens];
+    let counts = used.ranks.iter().chain(&used.next).chain(&others);
+    let found: Vec<usize> = counts.map(|it| usize::from(*it)).collect();
+    if u64::from(used.day) == today {
+        assert_eq!(found, paid, "model and runtime disagree: quota");
+    } else {
+        let nothing = paid.iter().all(|it| *it == 0);
+        assert!(nothing, "model and runtime disagree: quota");
     }
-    assert_eq!(found, paid, "model and runtime disagree: quota");
 }

@@ -2,10 +2,10 @@
 
 use allod_primitives::grant::{GrantAction, SignedGrantMessage};
 use allod_primitives::operation::{
-    Admission, Body, ControlChange, KeySignature, Lane, Operation, Payer, SignatureProof,
-    SignedOperation, operation_preimage,
+    Admission, Body, GuardianLeaf, KeySignature, Lane, Operation, Payer, ProposedChange, Reveal,
+    SignatureProof, SignedOperation, operation_preimage,
 };
-use allod_primitives::policy::{ControlKey, GuardianSet};
+use allod_primitives::policy::{ControlKey, GuardianSet, PolicyChange, Rank};
 use allod_primitives::token::SignedTokenOperation;
 use allod_primitives::{BoundedVec, ForkId, H256, TimeMs};
 use rand::Rng;
@@ -108,9 +108,10 @@ impl World {
 
     fn lane(&mut self) -> Lane {
         let index = self.rng.gen_range(0..6);
-        match self.rng.gen_range(0..3) {
+        match self.rng.gen_range(0..4) {
             0 => Lane::Rank(index),
-            1 => Lane::Documents,
+            1 => Lane::Next(index),
+            2 => Lane::Documents,
             _ => Lane::Guardians,
         }
     }
@@ -122,12 +123,6 @@ impl World {
             threshold: 1,
             delay_ms: 1,
         };
-        let change = ControlChange {
-            ranks: BoundedVec::new(),
-            guardians: None,
-            reveal: None,
-            document: None,
-        };
         let dice = self.rng.gen_range(0..3);
         match &mut operation.body {
             Body::Incept(inception) => {
@@ -135,8 +130,8 @@ impl World {
                 match self.rng.gen_range(0..6) {
                     0 => inception.version = 2,
                     1 => inception.policy.guardians = Some(guardians),
-                    2 => ranks.push(self.rank()),
-                    3 => ranks[0].next = Some(H256::ZERO),
+                    2 => ranks.push(Rank::default()),
+                    3 => ranks[0].keys = BoundedVec::new(),
                     4 => ranks[0].threshold = 100,
                     _ => {
                         let name = inception.document.methods.first();
@@ -145,7 +140,8 @@ impl World {
                         inception.document.services = services.try_into().expect("one fits");
                     }
                 }
-                inception.policy.ranks = ranks.try_into().expect("two fit");
+                ranks.truncate(4);
+                inception.policy.ranks = ranks.try_into().expect("four fit");
                 operation.did = inception.did_id();
             }
             Body::UpdateDocument(patch) if dice == 0 => {
@@ -154,28 +150,49 @@ impl World {
                 patch.add = add.try_into().expect("as many as before");
             }
             Body::UpdateDocument(patch) if dice == 1 => *patch = Default::default(),
-            Body::Rotate(change) if dice == 0 => change.guardians = Some(None),
-            Body::Rotate(change) if dice == 1 => {
+            Body::Rotate { change, .. } if dice == 0 => change.guardians = Some(Some(guardians)),
+            Body::Rotate { change, .. } if dice == 1 => {
                 let mut ranks = change.ranks.clone().into_vec();
                 for rank in &mut ranks {
-                    rank.index = 1;
+                    rank.index = rank.index.saturating_sub(1);
                 }
-                change.ranks = ranks.try_into().expect("one fits");
+                change.ranks = ranks.try_into().expect("as many as before");
             }
             body => {
-                *body = match self.rng.gen_range(0..5) {
-                    0 => Body::Propose(change),
-                    1 => Body::Rotate(change),
+                *body = match self.rng.gen_range(0..8) {
+                    0 => Body::Propose(ProposedChange::Control(PolicyChange::default())),
+                    1 => Body::Rotate {
+                        change: PolicyChange::default(),
+                        document: None,
+                    },
                     2 => Body::Cancel {
                         pending: H256::ZERO,
-                        reveal: None,
                     },
-                    3 => Body::Recover {
-                        rank: self.rank(),
-                        guardians: BoundedVec::new(),
-                    },
+                    3 => Body::Recover { rank: self.rank(0) },
+                    4 => return self.spoil_reveal(operation),
+                    5 => return operation.controller = Some(operation.did),
+                    6 => Body::Deactivate,
                     _ => return self.oversize(model, operation),
                 }
+            }
+        }
+    }
+
+    fn spoil_reveal(&mut self, operation: &mut Operation) {
+        match &mut operation.reveal {
+            Some(reveal) => match self.rng.gen_range(0..4) {
+                0 => reveal.salt[0] ^= 1,
+                1 => reveal.threshold += 1,
+                2 => reveal.keys = BoundedVec::new(),
+                _ => operation.reveal = None,
+            },
+            none => {
+                *none = Some(Reveal {
+                    keys: self.rank(0).keys,
+                    threshold: 1,
+                    salt: [0; 16],
+                    next: None,
+                });
             }
         }
     }
@@ -202,8 +219,14 @@ impl World {
     fn spoil_signatures(&mut self, good: &Signatures, hash: &H256) -> Signatures {
         let mut list = good.clone().into_vec();
         let stranger = self.key();
-        match self.rng.gen_range(0..6) {
+        match self.rng.gen_range(0..8) {
             0 => drop(list.pop()),
+            6 => self.spoil_leaf(&mut list),
+            7 => {
+                for signature in &mut list {
+                    signature.leaf = None;
+                }
+            }
             1 => list.push(key_signature(
                 &stranger,
                 &operation_preimage(&self.chain, hash),
@@ -223,12 +246,38 @@ impl World {
                     true => SignatureProof::P256([1; 64]),
                     false => SignatureProof::Secp256k1([1; 64]),
                 },
+                leaf: None,
             }),
         }
         if self.rng.r#gen() {
             list.sort_by(|a, b| a.key.cmp(&b.key));
         }
         list.try_into().expect("a few fit")
+    }
+
+    fn spoil_leaf(&mut self, list: &mut [KeySignature]) {
+        let Some((first, rest)) = list.split_first_mut() else {
+            return;
+        };
+        let Some(leaf) = &mut first.leaf else {
+            first.leaf = Some(GuardianLeaf {
+                weight: 1,
+                salt: [0; 16],
+                index: 0,
+                path: BoundedVec::new(),
+            });
+            return;
+        };
+        match self.rng.gen_range(0..4) {
+            0 => leaf.weight += 1,
+            1 => leaf.index ^= 1,
+            2 => leaf.salt[3] ^= 1,
+            _ => {
+                if let Some(other) = rest.first() {
+                    first.leaf = other.leaf.clone();
+                }
+            }
+        }
     }
 
     fn spoil_token(

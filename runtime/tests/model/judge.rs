@@ -1,21 +1,24 @@
 //! Which transactions the model takes: the tables of spec/did.md, revocation.md and grants.md,
 //! read aloud. Each question is asked of whole histories.
 
+use allod_primitives::document::DocumentPatch;
 use allod_primitives::grant::{GrantAction, GrantStatus, SignedGrantMessage};
 use allod_primitives::operation::{
-    Admission, Body, ControlChange, KeySignature, Lane, Payer, SignatureProof, SignedOperation,
-    operation_preimage, voucher_preimage, work_bits,
+    Admission, Body, KeySignature, Lane, Operation, Payer, ProposedChange, SignatureProof,
+    SignedOperation, operation_preimage, voucher_preimage, work_bits,
 };
-use allod_primitives::policy::{ControlKey, ControlPolicy, Rank};
+use allod_primitives::policy::{
+    Capabilities, ControlKey, PolicyChange, Rank, WeightedKey, next_keys_commitment,
+};
 use allod_primitives::token::SignedTokenOperation;
-use allod_primitives::{ChainId, H256, PublicKey, Signature, TimeMs};
+use allod_primitives::{ChainId, Did, H256, NetworkId, PublicKey, Signature, TimeMs};
 use ed25519_dalek::{Verifier, VerifyingKey};
 use parity_scale_codec::Encode;
 
-use super::ledger::{Action, DAY_MS, Ledger, Name};
+use super::ledger::{Action, DAY_MS, Identity, Ledger, Name};
 
 /// Fails with a name unless something holds.
-fn must(holds: bool, name: Name) -> Result<(), Name> {
+pub(crate) fn must(holds: bool, name: Name) -> Result<(), Name> {
     if holds { Ok(()) } else { Err(name) }
 }
 
@@ -86,7 +89,8 @@ impl Ledger {
         refuse_payer(&operation.payer, payer)?;
         must(signed.encode().len() <= 16 * 1024, "Malformed")?;
         refuse_signers(&signed.signatures)?;
-        refuse_body(&operation.body)
+        refuse_place(signed)?;
+        refuse_body(operation)
     }
 
     /// Says whether it is the operation's turn, or why it never will be.
@@ -100,11 +104,8 @@ impl Ledger {
         must(!matches!(operation.body, Body::Incept(_)), "Malformed")?;
         let identity = self.identities.get(&operation.did).ok_or("NotFound")?;
         must(identity.ended.is_none(), "Deactivated")?;
-        let lane = match operation.body {
-            Body::Rotate(_) | Body::Deactivate => Lane::Rank(0),
-            _ => Lane::Documents,
-        };
-        must(operation.lane == lane, "WrongLane")?;
+        let acting = self.acting(operation, identity)?;
+        let lane = operation.lane;
         let head = identity.head(lane);
         let per_day = if lane == Lane::Documents { 30 } else { 10 };
         must(operation.lane_seq >= head.next_seq, "Stale")?;
@@ -115,14 +116,26 @@ impl Ledger {
             let paid = identity.paid_on(self.day(), Some(lane)) as u64;
             must(paid < per_day, "OverQuota")?;
         }
-        let capability = match operation.body {
-            Body::UpdateDocument(_) => 1,
-            Body::SetNotBefore { .. } => 2,
-            _ => 0,
-        };
-        let hash = operation.hash();
-        self.refuse_proof(&identity.rank, capability, &hash, &signed.signatures)?;
+        must(may_sign(acting, signed), "BadProof")?;
+        self.refuse_proofs(&operation.hash(), &signed.signatures)?;
         Ok(turn)
+    }
+
+    /// Returns whose keys sign: the identity's, or those of a controller that it lists.
+    fn acting<'a>(
+        &'a self,
+        operation: &Operation,
+        identity: &'a Identity,
+    ) -> Result<&'a Identity, Name> {
+        let Some(named) = operation.controller else {
+            return Ok(identity);
+        };
+        let network = NetworkId::from_genesis(&self.chain.genesis);
+        let listed = &identity.document.controllers;
+        must(listed.contains(&Did::new(network, named)), "NotController")?;
+        let controller = self.identities.get(&named).ok_or("NotController")?;
+        must(controller.ended.is_none(), "NotController")?;
+        Ok(controller)
     }
 
     pub(crate) fn refuse_inception(
@@ -166,7 +179,9 @@ impl Ledger {
             }
         }
         let rank = &inception.policy.ranks[0];
-        self.refuse_proof(rank, 0, &operation.hash(), &signed.signatures)
+        let signatures = &signed.signatures;
+        must(reach(&rank.keys, rank.threshold, signatures), "BadProof")?;
+        self.refuse_proofs(&operation.hash(), signatures)
     }
 
     pub(crate) fn refuse_token(
@@ -188,7 +203,10 @@ impl Ledger {
         if payer.is_none() {
             must(identity.paid_on(self.day(), None) < 200, "OverQuota")?;
         }
-        self.refuse_proof(&identity.rank, 2, &operation.hash(), &signed.signatures)
+        let signatures = &signed.signatures;
+        must(signatures.iter().all(|it| it.leaf.is_none()), "Malformed")?;
+        must(one_rank(identity, 2, signatures), "BadProof")?;
+        self.refuse_proofs(&operation.hash(), signatures)
     }
 
     pub(crate) fn refuse_anchor(&self, signed: &SignedGrantMessage) -> Result<(), Name> {
@@ -230,18 +248,9 @@ impl Ledger {
         must(verifies(key, &preimage, &signed.signature), "BadProof")
     }
 
-    fn refuse_proof(
-        &self,
-        rank: &Rank,
-        capability: u8,
-        hash: &H256,
-        signatures: &[KeySignature],
-    ) -> Result<(), Name> {
+    fn refuse_proofs(&self, hash: &H256, signatures: &[KeySignature]) -> Result<(), Name> {
         let preimage = operation_preimage(&self.chain, hash);
-        let mut sum = 0;
         for signature in signatures {
-            let listed = rank.keys.iter().find(|it| it.key == signature.key);
-            sum += u32::from(listed.ok_or("BadProof")?.weight);
             let good = match (&signature.key, &signature.proof) {
                 (ControlKey::Ed25519(key), SignatureProof::Ed25519(proof)) => {
                     verifies(key, &preimage, proof)
@@ -250,8 +259,70 @@ impl Ledger {
             };
             must(good, "BadProof")?;
         }
-        must(rank.capabilities.0 & capability == capability, "BadProof")?;
-        must(sum >= rank.threshold, "BadProof")
+        Ok(())
+    }
+}
+
+/// Returns whether all signers are listed and weigh enough. Nobody is never enough.
+fn reach(keys: &[WeightedKey], threshold: u32, signatures: &[KeySignature]) -> bool {
+    let weigh = |it: &KeySignature| keys.iter().find(|key| key.key == it.key);
+    let weights: Vec<u32> = signatures
+        .iter()
+        .filter_map(weigh)
+        .map(|it| u32::from(it.weight))
+        .collect();
+    let all_known = weights.len() == signatures.len();
+    all_known && !weights.is_empty() && weights.iter().sum::<u32>() >= threshold
+}
+
+/// Returns whether the signers are one rank that has the capability.
+fn one_rank(identity: &Identity, capability: u8, signatures: &[KeySignature]) -> bool {
+    (0..4).any(|index| {
+        let rank = &identity.ranks[index];
+        identity.may(index, capability) && reach(&rank.keys, rank.threshold, signatures)
+    })
+}
+
+/// Returns whether the signers are who acts in the operation's lane: spec/control.md §1.
+fn may_sign(identity: &Identity, signed: &SignedOperation) -> bool {
+    let operation = &signed.operation;
+    let signatures = &signed.signatures;
+    let cut_off = matches!(operation.body, Body::SetNotBefore { .. });
+    match operation.lane {
+        Lane::Documents => one_rank(identity, if cut_off { 2 } else { 1 }, signatures),
+        Lane::Rank(index) => {
+            let rank = &identity.ranks[usize::from(index)];
+            let able = !cut_off || identity.may(usize::from(index), 2);
+            able && reach(&rank.keys, rank.threshold, signatures)
+        }
+        Lane::Next(index) => {
+            let index = usize::from(index);
+            let reveal = operation.reveal.as_ref().expect("judged to be there");
+            let (keys, threshold) = (&reveal.keys, reveal.threshold);
+            let opened = next_keys_commitment(keys, threshold, &reveal.salt);
+            let above = identity.ranks[..index].iter().flat_map(|it| &it.keys);
+            identity.ranks[index].next == Some(opened)
+                && above
+                    .clone()
+                    .all(|it| keys.iter().all(|key| key.key != it.key))
+                && reach(keys, threshold, signatures)
+        }
+        Lane::Guardians => {
+            let Some(set) = &identity.guardians else {
+                return false;
+            };
+            let leaves: Vec<_> = signatures
+                .iter()
+                .filter_map(|it| it.leaf.as_ref().map(|leaf| (&it.key, leaf)))
+                .collect();
+            let mut places: Vec<u16> = leaves.iter().map(|it| it.1.index).collect();
+            places.sort_unstable();
+            places.dedup();
+            let weight: u32 = leaves.iter().map(|it| u32::from(it.1.weight)).sum();
+            places.len() == signatures.len()
+                && leaves.iter().all(|it| set.contains(it.0, it.1))
+                && weight >= set.threshold
+        }
     }
 }
 
@@ -276,11 +347,56 @@ fn refuse_signers(signatures: &[KeySignature]) -> Result<(), Name> {
     must(signatures.iter().all(same), "Malformed")
 }
 
-fn refuse_body(body: &Body) -> Result<(), Name> {
-    match body {
+/// Which body belongs in which lane, and what comes with it: spec/control.md §2.
+fn refuse_place(signed: &SignedOperation) -> Result<(), Name> {
+    let operation = &signed.operation;
+    let guards = operation.lane == Lane::Guardians;
+    let leaves = |it: &KeySignature| it.leaf.is_some() == guards;
+    must(signed.signatures.iter().all(leaves), "Malformed")?;
+    let reveals = matches!(operation.lane, Lane::Next(_));
+    must(operation.reveal.is_some() == reveals, "Malformed")?;
+    let writes = matches!(operation.body, Body::UpdateDocument(_));
+    must(operation.controller.is_none() || writes, "Malformed")?;
+    let (documents, rank, next, guardians) = match operation.body {
+        Body::UpdateDocument(_) => (true, false, false, false),
+        Body::SetNotBefore { .. } => (true, true, false, false),
+        Body::Rotate { .. } => (false, true, true, false),
+        Body::Propose(_) => (false, true, false, false),
+        Body::Recover { .. } => (false, false, false, true),
+        Body::Cancel { .. } => (false, true, true, true),
+        Body::Deactivate | Body::Incept(_) => {
+            let top = matches!(operation.lane, Lane::Rank(0) | Lane::Next(0));
+            (false, top, top && operation.body == Body::Deactivate, false)
+        }
+    };
+    let fits = match operation.lane {
+        Lane::Documents => documents,
+        Lane::Guardians => guardians,
+        Lane::Rank(index) => rank && index < 4,
+        Lane::Next(index) => next && index < 4,
+    };
+    must(fits, "Malformed")
+}
+
+fn refuse_body(operation: &Operation) -> Result<(), Name> {
+    let (index, by_next) = match operation.lane {
+        Lane::Rank(index) => (index, false),
+        Lane::Next(index) => (index, true),
+        _ => (0, false),
+    };
+    let revealed = operation.reveal.as_ref().map(|it| Rank {
+        keys: it.keys.clone(),
+        threshold: it.threshold,
+        capabilities: Capabilities(0),
+        next: it.next,
+    });
+    if let Some(revealed) = &revealed {
+        must(revealed.check(index).is_ok(), "Malformed")?;
+    }
+    match &operation.body {
         Body::Incept(inception) => {
             must(inception.version == 1, "UnknownVersion")?;
-            refuse_policy(&inception.policy)?;
+            must(inception.policy.check().is_ok(), "Malformed")?;
             let document = &inception.document;
             must(document.check().is_ok(), "Malformed")?;
             for service in &document.services {
@@ -292,46 +408,40 @@ fn refuse_body(body: &Body) -> Result<(), Name> {
             }
             Ok(())
         }
-        Body::UpdateDocument(patch) => {
-            must(*patch != Default::default(), "Malformed")?;
-            must(patch.check().is_ok(), "Malformed")
+        Body::UpdateDocument(patch) => refuse_patch(patch),
+        Body::Rotate { change, document } => {
+            let nothing = *change == PolicyChange::default() && document.is_none();
+            must(by_next || !nothing, "Malformed")?;
+            must(change.check().is_ok(), "Malformed")?;
+            if let Some(revealed) = &revealed {
+                let ranks = &change.ranks;
+                must(ranks.iter().all(|it| it.index >= index), "Malformed")?;
+                must(index == 0 || !whole(change), "Malformed")?;
+                // The revealed keys are the rank's, unless the same operation sets it anew.
+                let kept = ranks.iter().all(|it| it.index != index);
+                let mut set = ranks.iter().filter_map(|it| it.rank.as_ref());
+                let twice = set.any(|it| it.shares_key_with(revealed));
+                must(!(kept && twice), "Malformed")?;
+            }
+            document.as_ref().map_or(Ok(()), refuse_patch)
         }
-        Body::Rotate(change) => refuse_control_change(change),
-        Body::SetNotBefore { .. } | Body::Deactivate => Ok(()),
-        _ => Err("NotSupported"),
+        Body::Propose(ProposedChange::Control(change)) => {
+            let not_below = change.ranks.iter().any(|it| it.index <= index);
+            must(not_below || whole(change), "Malformed")?;
+            must(change.check().is_ok(), "Malformed")
+        }
+        Body::Recover { rank } => must(rank.check(0).is_ok(), "Malformed"),
+        _ => Ok(()),
     }
 }
 
-fn refuse_control_change(change: &ControlChange) -> Result<(), Name> {
-    let indices: Vec<u8> = change.ranks.iter().map(|it| it.index).collect();
-    must(indices.is_sorted_by(|a, b| a < b), "Malformed")?;
-    let later = change.guardians.is_some() || change.reveal.is_some();
-    let nothing = indices.is_empty() && change.document.is_none() && !later;
-    must(!nothing, "Malformed")?;
-    must(!later && indices.iter().all(|it| *it == 0), "NotSupported")?;
-    for change in &change.ranks {
-        if let Some(rank) = &change.rank {
-            refuse_policy(&ControlPolicy {
-                ranks: vec![rank.clone()].try_into().expect("one fits"),
-                guardians: None,
-                delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
-            })?;
-        }
-    }
-    match &change.document {
-        None => Ok(()),
-        Some(patch) => refuse_body(&Body::UpdateDocument(patch.clone())),
-    }
+fn whole(change: &PolicyChange) -> bool {
+    change.guardians.is_some() || change.delay_ms.is_some()
 }
 
-fn refuse_policy(policy: &ControlPolicy) -> Result<(), Name> {
-    must(policy.check().is_ok(), "Malformed")?;
-    must(
-        policy.ranks.len() == 1 && policy.guardians.is_none(),
-        "NotSupported",
-    )?;
-    let rank = &policy.ranks[0];
-    must(rank.next.is_none(), "NotSupported")
+fn refuse_patch(patch: &DocumentPatch) -> Result<(), Name> {
+    must(*patch != DocumentPatch::default(), "Malformed")?;
+    must(patch.check().is_ok(), "Malformed")
 }
 
 fn verifies(key: &PublicKey, message: &[u8], signature: &Signature) -> bool {

@@ -7,10 +7,10 @@ use allod_primitives::document::{ActiveMethod, Document, Method, RetireReason, R
 use allod_primitives::grant::{GrantAction, GrantEntry, GrantStatus, SignedGrantMessage};
 use allod_primitives::log::{LogEntry, LogHead, LogKind};
 use allod_primitives::operation::{Admission, Body, Lane, SignedOperation};
-use allod_primitives::policy::{ControlPolicy, Rank};
-use allod_primitives::record::{DidRecord, LaneHead, Lanes, Status};
+use allod_primitives::policy::{ControlPolicy, GuardianSet, Rank};
+use allod_primitives::record::{DidRecord, LaneHead, Lanes, Pending, Proposer, Status};
 use allod_primitives::token::{RevocationEntry, SignedTokenOperation};
-use allod_primitives::{BoundedVec, ChainId, DidId, H256, Height, PublicKey, TimeMs, domain_hash};
+use allod_primitives::{ChainId, DidId, H256, Height, PublicKey, TimeMs, domain_hash};
 use parity_scale_codec::Encode;
 
 /// Why something is refused or failed, by name. The state machine's errors have the same names.
@@ -57,7 +57,17 @@ pub(crate) struct Done {
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) created: (u64, u64),
-    pub(crate) rank: Rank,
+    pub(crate) updated: u64,
+    /// Always four, some of them vacant.
+    pub(crate) ranks: Vec<Rank>,
+    pub(crate) guardians: Option<GuardianSet>,
+    pub(crate) delay_ms: u64,
+    /// What waits, the highest standing first.
+    pub(crate) pending: Vec<Pending>,
+    /// Whose changes were cancelled by somebody else and when, until it is forgotten.
+    pub(crate) cancelled: Vec<(Proposer, u64)>,
+    /// How many methods it may have had on its first day.
+    pub(crate) allowance: usize,
     pub(crate) document: Document,
     pub(crate) retired: Vec<RetiredMethod>,
     /// Every operation taken, in order.
@@ -91,6 +101,8 @@ pub(crate) struct Ledger {
     pub(crate) work_bits: Option<u8>,
     pub(crate) tokens: Vec<(H256, RevocationEntry)>,
     pub(crate) grants: Vec<(H256, GrantEntry)>,
+    /// How many pending changes took effect.
+    pub(crate) effects: usize,
 }
 
 impl Identity {
@@ -109,9 +121,21 @@ impl Identity {
         self.paid.iter().filter(same).count()
     }
 
+    /// Returns the policy in force.
+    pub(crate) fn policy(&self) -> ControlPolicy {
+        let mut ranks = self.ranks.clone();
+        while ranks.last().is_some_and(|it| it.keys.is_empty()) {
+            ranks.pop();
+        }
+        ControlPolicy {
+            ranks: ranks.try_into().expect("four at most"),
+            guardians: self.guardians.clone(),
+            delay_ms: self.delay_ms,
+        }
+    }
+
     /// Returns the record the ledger must hold.
     pub(crate) fn record(&self) -> DidRecord {
-        let first = self.log.first().expect("an identity begins with an entry");
         let lane = |lane| self.head(lane);
         let mut log = LogHead::default();
         for entry in &self.log {
@@ -138,24 +162,21 @@ impl Identity {
             },
             created_height: Height(self.created.0),
             created: TimeMs(self.created.1),
-            updated: self.log.last().unwrap_or(first).time,
-            policy: ControlPolicy {
-                ranks: vec![self.rank.clone()].try_into().expect("one fits"),
-                guardians: None,
-                delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
-            },
+            updated: TimeMs(self.updated),
+            policy: self.policy(),
             document: self.document.clone(),
             retired_count: self.retired.len() as u32,
-            method_allowance: allod_primitives::limits::METHOD_ALLOWANCE,
+            method_allowance: self.allowance as u32,
             lanes: Lanes {
                 ranks: [0, 1, 2, 3].map(|index| lane(Lane::Rank(index))),
                 guardians: lane(Lane::Guardians),
                 documents: lane(Lane::Documents),
+                next: [0, 1, 2, 3].map(|index| lane(Lane::Next(index))),
             },
             not_before: TimeMs(self.not_before),
             grant_epoch: self.epoch,
-            pending: BoundedVec::new(),
-            cool_downs: BoundedVec::new(),
+            pending: self.pending.clone().try_into().expect("one per proposer"),
+            cool_downs: self.cool_downs().try_into().expect("one per proposer"),
             frozen: None,
             log,
         }
@@ -187,7 +208,22 @@ impl Ledger {
         let is_dead = |it: &&(H256, GrantEntry)| u64::from(it.1.expiry_day) < today;
         let dead = self.grants.iter().filter(is_dead).count();
         self.grants.drain(..dead.min(256));
+        self.take_effects();
         dead_tokens > 256 || dead > 256
+    }
+
+    /// Writes down what time has brought about, for all identities; there are too few of them for
+    /// one block to leave any out.
+    fn take_effects(&mut self) {
+        let dids: Vec<DidId> = self.identities.keys().copied().collect();
+        for did in dids {
+            let mut identity = self.identities[&did].clone();
+            while let Some((id, _)) = identity.take_effect(self.now) {
+                let cause = (LogKind::Automatic, id, H256::ZERO);
+                self.effects += 1;
+                identity = self.log(did, cause, identity).0;
+            }
+        }
     }
 
     /// Judges a transaction and carries it out. `sender`: account and nonce if it is signed.
@@ -296,7 +332,16 @@ impl Ledger {
         let methods: Vec<ActiveMethod> = first.methods.iter().map(active).collect();
         let identity = Identity {
             created: (self.height, self.now),
-            rank: inception.policy.ranks[0].clone(),
+            updated: self.now,
+            ranks: (0..4)
+                .map(|index| inception.policy.ranks.get(index).cloned())
+                .map(Option::unwrap_or_default)
+                .collect(),
+            guardians: inception.policy.guardians.clone(),
+            delay_ms: inception.policy.delay_ms,
+            pending: Vec::new(),
+            cancelled: Vec::new(),
+            allowance: 512,
             document: Document {
                 methods: methods.try_into().expect("as many as before"),
                 services: first.services.clone(),
@@ -311,7 +356,7 @@ impl Ledger {
             ended: None,
             log: Vec::new(),
         };
-        self.log(signed, identity, logged);
+        self.log_operation(signed, identity, logged);
     }
 
     /// Takes an operation that was judged to be in turn.
@@ -324,36 +369,48 @@ impl Ledger {
         let mut identity = self.identities[&operation.did].clone();
         identity.taken.push((operation.lane, operation.hash()));
         let mut changed = identity.clone();
-        let result = changed.change(self.now, &operation.body);
+        let result = changed.change(self.now, operation, operation.hash());
         let after = if result.is_ok() { changed } else { identity };
-        self.log(signed, after, logged);
+        self.log_operation(signed, after, logged);
         result
     }
 
-    /// Writes an entry and keeps the identity.
-    fn log(
+    fn log_operation(
         &mut self,
         signed: &SignedOperation,
         mut identity: Identity,
         logged: &mut Vec<(DidId, LogEntry)>,
     ) {
-        let mut entry = LogEntry {
+        let operation = &signed.operation;
+        let signatures = domain_hash("allod/signatures/v1", &[&signed.signatures.encode()]);
+        let cause = (LogKind::Operation, operation.hash(), signatures);
+        identity.updated = self.now;
+        let (_, entry) = self.log(operation.did, cause, identity);
+        logged.push((operation.did, entry));
+    }
+
+    /// Writes an entry and keeps the identity.
+    fn log(
+        &mut self,
+        did: DidId,
+        cause: (LogKind, H256, H256),
+        mut identity: Identity,
+    ) -> (Identity, LogEntry) {
+        let (kind, operation_hash, signatures_hash) = cause;
+        let record = identity.record().encode();
+        let content = &record[..record.len() - 40];
+        let entry = LogEntry {
             n: identity.log.len() as u64,
-            kind: LogKind::Operation,
-            operation_hash: signed.operation.hash(),
-            signatures_hash: domain_hash("allod/signatures/v1", &[&signed.signatures.encode()]),
-            record_hash: H256::ZERO,
+            kind,
+            operation_hash,
+            signatures_hash,
+            record_hash: domain_hash("allod/record/v1", &[content]),
             height: Height(self.height),
             time: TimeMs(self.now),
         };
         identity.log.push(entry);
-        let record = identity.record().encode();
-        let content = &record[..record.len() - 40];
-        entry.record_hash = domain_hash("allod/record/v1", &[content]);
-        identity.log.pop();
-        identity.log.push(entry);
-        logged.push((signed.operation.did, entry));
-        self.identities.insert(signed.operation.did, identity);
+        self.identities.insert(did, identity.clone());
+        (identity, entry)
     }
 
     fn revoke_token(&mut self, signed: &SignedTokenOperation) {
@@ -402,5 +459,6 @@ pub(crate) fn ended(active: ActiveMethod, now: u64, reason: RetireReason) -> Ret
         since: active.since,
         until: TimeMs(now),
         reason,
+        declared: TimeMs(now),
     }
 }

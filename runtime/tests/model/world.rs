@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use allod_primitives::document::{InitialDocument, Method, Service};
 use allod_primitives::grant::{GrantAction, GrantMessage, SignedGrantMessage};
 use allod_primitives::operation::{
-    Admission, Body, Inception, KeySignature, Lane, Operation, Payer, SignatureProof,
-    SignedOperation, Voucher, operation_preimage, voucher_preimage, work_bits,
+    Admission, Body, Inception, KeySignature, Lane, Operation, Payer, SignatureProof, Voucher,
+    operation_preimage, voucher_preimage, work_bits,
 };
-use allod_primitives::policy::{Capabilities, ControlKey, ControlPolicy, Rank, WeightedKey};
+use allod_primitives::policy::{ControlKey, WeightedKey};
 use allod_primitives::token::{SignedTokenOperation, TokenId, TokenOperation};
 use allod_primitives::{BoundedVec, ChainId, DidId, H256, PublicKey, Signature, Text, TimeMs};
 use ed25519_dalek::{Signer, SigningKey};
@@ -17,6 +17,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::ledger::{Action, DAY_MS, Ledger};
+use super::parties::Place;
 
 /// A transaction and who signs it.
 #[derive(Clone, Debug)]
@@ -36,6 +37,12 @@ pub(crate) struct World {
     keys: BTreeMap<PublicKey, SigningKey>,
     inceptions: Vec<Operation>,
     grants: Vec<(H256, SigningKey)>,
+    /// What commitments were made to: keys, threshold and salt.
+    pub(crate) committed: BTreeMap<H256, (BoundedVec<WeightedKey, 16>, u32, [u8; 16])>,
+    /// Guardians by their root.
+    pub(crate) places: BTreeMap<H256, Vec<Place>>,
+    /// Whose operations all of a burst are, and in which lane.
+    pub(crate) focus: Option<(DidId, Lane)>,
 }
 
 impl World {
@@ -47,6 +54,9 @@ impl World {
             keys: BTreeMap::new(),
             inceptions: Vec::new(),
             grants: Vec::new(),
+            committed: BTreeMap::new(),
+            places: BTreeMap::new(),
+            focus: None,
         }
     }
 
@@ -164,11 +174,7 @@ impl World {
         };
         let inception = Inception {
             version: 1,
-            policy: ControlPolicy {
-                ranks: vec![self.rank()].try_into().expect("one fits"),
-                guardians: None,
-                delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
-            },
+            policy: self.policy(),
             document: InitialDocument {
                 methods: methods.try_into().expect("four fit"),
                 services: services.try_into().expect("one fits"),
@@ -180,29 +186,6 @@ impl World {
         operation.body = Body::Incept(inception);
         self.inceptions.push(operation.clone());
         operation
-    }
-
-    /// One to three keys, any threshold; now and then without all capabilities.
-    pub(crate) fn rank(&mut self) -> Rank {
-        let count = self.rng.gen_range(1..4);
-        let mut keys: Vec<WeightedKey> = (0..count)
-            .map(|_| WeightedKey {
-                key: ControlKey::Ed25519(public(&self.key())),
-                weight: self.rng.gen_range(1..4),
-            })
-            .collect();
-        keys.sort_by(|a, b| a.key.cmp(&b.key));
-        let sum: u32 = keys.iter().map(|it| u32::from(it.weight)).sum();
-        let few = [Capabilities::DOCUMENT, Capabilities::TOKENS_AND_GRANTS];
-        Rank {
-            keys: keys.try_into().expect("three fit"),
-            threshold: self.rng.gen_range(1..=sum),
-            capabilities: match self.chance(8) {
-                true => *few.choose(&mut self.rng).expect("two"),
-                false => Capabilities::ALL,
-            },
-            next: None,
-        }
     }
 
     pub(crate) fn voucher(&mut self, model: &Ledger, did: &DidId) -> Admission {
@@ -251,52 +234,52 @@ impl World {
         }
     }
 
-    /// The next operation of someone.
+    /// The next operation of someone, or of the burst.
     pub(crate) fn operation(&mut self, model: &Ledger) -> Operation {
-        let Some(did) = self.someone(model) else {
+        let focus = self.focus.filter(|it| model.identities.contains_key(&it.0));
+        let Some(did) = focus.map(|it| it.0).or_else(|| self.someone(model)) else {
             return self.inception_operation(model);
         };
-        let dice = self.rng.gen_range(0..100);
-        let lane = match dice {
-            0..72 => Lane::Documents,
-            _ => Lane::Rank(0),
+        let lane = match focus {
+            Some((_, lane)) => lane,
+            None if self.rng.gen_bool(0.5) => Lane::Documents,
+            None => self.party(&model.identities[&did]),
         };
+        if lane != Lane::Documents {
+            return self.control(model, &did, lane);
+        }
         let mut operation = self.blank(model, did, lane);
-        operation.body = match dice {
-            0..60 => Body::UpdateDocument(self.patch(model, &did)),
-            60..72 => self.cut_off(model, &did),
-            72..74 if self.chance(6) => Body::Deactivate,
-            _ => Body::Rotate(self.control_change(model, &did)),
+        operation.body = if self.chance(6) {
+            self.cut_off(model, &did)
+        } else {
+            Body::UpdateDocument(self.patch(model, &did))
         };
+        let controllers = &model.identities[&did].document.controllers;
+        if matches!(operation.body, Body::UpdateDocument(_)) && self.chance(4) {
+            operation.controller = controllers.choose(&mut self.rng).map(|it| it.id());
+        }
         operation
     }
 
-    /// Signs with the keys that are listed now: as few as it takes, in the order of the rule.
-    pub(crate) fn signed(&mut self, model: &Ledger, operation: &Operation) -> SignedOperation {
-        let rank = match &operation.body {
-            Body::Incept(inception) => inception.policy.ranks.first().cloned(),
-            _ => model
-                .identities
-                .get(&operation.did)
-                .map(|it| it.rank.clone()),
+    pub(crate) fn secret(&self, key: &ControlKey) -> Option<SigningKey> {
+        let ControlKey::Ed25519(key) = key else {
+            return None;
         };
-        SignedOperation {
-            operation: operation.clone(),
-            signatures: self.signatures(rank, &operation.hash()),
-        }
+        self.keys.get(key).cloned()
     }
 
-    fn signatures(&mut self, rank: Option<Rank>, hash: &H256) -> BoundedVec<KeySignature, 32> {
+    pub(crate) fn signatures(
+        &mut self,
+        keys: &[WeightedKey],
+        threshold: u32,
+        hash: &H256,
+    ) -> BoundedVec<KeySignature, 32> {
         let preimage = operation_preimage(&self.chain, hash);
         let mut list = Vec::new();
         let mut sum = 0;
-        for listed in rank.iter().flat_map(|it| &it.keys) {
-            let ControlKey::Ed25519(key) = listed.key else {
-                continue;
-            };
-            let enough = rank.as_ref().is_some_and(|it| sum >= it.threshold);
-            if let Some(secret) = self.keys.get(&key).filter(|_| !enough) {
-                list.push(key_signature(secret, &preimage));
+        for listed in keys {
+            if let Some(secret) = self.secret(&listed.key).filter(|_| sum < threshold) {
+                list.push(key_signature(&secret, &preimage));
                 sum += u32::from(listed.weight);
             }
         }
@@ -332,13 +315,13 @@ impl World {
         model: &Ledger,
         operation: &TokenOperation,
     ) -> SignedTokenOperation {
-        let rank = model
-            .identities
-            .get(&operation.did)
-            .map(|it| it.rank.clone());
+        let identity = model.identities.get(&operation.did);
+        let hash = operation.hash();
         SignedTokenOperation {
             operation: *operation,
-            signatures: self.signatures(rank, &operation.hash()),
+            signatures: identity
+                .map(|it| self.some_rank_signs(it, 2, &hash))
+                .unwrap_or_default(),
         }
     }
 

@@ -199,7 +199,7 @@ async fn a_node_without_the_offset_neither_stalls_nor_forks_the_others() {
     until("the node answers", limit, || height(&third)).await;
     let tip = height(&client).await.unwrap();
     let begun = Instant::now();
-    let reached = wait_height(&client, tip + 8, limit).await;
+    let reached = wait_height(&client, tip + 5, limit).await;
     eprintln!("{} blocks in {:?}", reached - tip, begun.elapsed());
     wait_height(&third, tip + 4, limit).await;
     assert_eq!(ahead(&third).await, Duration::ZERO, "nobody can set it");

@@ -44,6 +44,7 @@ const PARTS: &[(Part, usize)] = &[
     (ledger::bytes::byte_half, 6),
     (ledger::bytes::resigned_half, 1),
     (ledger::operations::field_half, 3),
+    (ledger::control::field_half, 3),
     (ledger::inceptions::field_half, 2),
     (ledger::tokens::field_half, 1),
     (ledger::grants::field_half, 1),

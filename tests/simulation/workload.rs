@@ -9,9 +9,8 @@ use allod_primitives::document::{DocumentPatch, Service};
 use allod_primitives::extrinsic::{Era, SigningContext};
 use allod_primitives::grant::{GRANT_MESSAGE_VERSION, GrantAction, GrantMessage};
 use allod_primitives::header::extrinsic_hash;
-use allod_primitives::operation::{
-    Admission, Body, ControlChange, Lane, OPERATION_VERSION, Operation, Payer, RankChange,
-};
+use allod_primitives::operation::{Admission, Body, Lane, OPERATION_VERSION, Operation, Payer};
+use allod_primitives::policy::{PolicyChange, RankChange};
 use allod_primitives::record::LaneHead;
 use allod_primitives::token::{TOKEN_OPERATION_VERSION, TokenId, TokenOperation};
 use allod_primitives::{DidId, H256, Height};
@@ -254,12 +253,13 @@ impl Client {
             index: 0,
             rank: Some(rank(&[&fresh], 1)),
         };
-        let body = Body::Rotate(ControlChange {
-            ranks: bounded([change]),
-            guardians: None,
-            reveal: None,
+        let body = Body::Rotate {
+            change: PolicyChange {
+                ranks: bounded([change]),
+                ..PolicyChange::default()
+            },
             document: None,
-        });
+        };
         let made = self.submit(Lane::Rank(0), body);
         self.control = fresh;
         made

@@ -126,6 +126,7 @@ impl Person {
                 &self.control,
                 &operation_preimage(&self.chain, hash),
             )),
+            leaf: None,
         }
     }
 

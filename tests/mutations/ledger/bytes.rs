@@ -26,7 +26,7 @@ pub(crate) fn byte_half(rounds: usize, rng: &mut ChaCha8Rng, tally: &mut Tally) 
             let judged = bench.judge(sample);
             assert!(matches!(judged, Judged::Included(_)), "{name}: {judged:?}");
         }
-        let share = rounds / 9;
+        let share = rounds / 10;
         bytes::run(name, &samples, share, rng, tally, |_, mutant| {
             match bench.judge(mutant) {
                 Judged::Refused(error) => Verdict::refused("TransactionError", &error),
@@ -109,6 +109,7 @@ fn samples(world: &World) -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let (first, second) = (&world.alive[0], &world.alive[1]);
     vec![
         ("Did.submit", submissions(world)),
+        ("Did.submit, control", super::control::samples(world)),
         (
             "Did.incept",
             vec![birth(world, 1), birth(world, 2), by_work(world)],

@@ -1,10 +1,10 @@
 //! Rules that inceptions, rotations and patches share: keys, ranks, documents.
 
+use allod_primitives::PublicKey;
 use allod_primitives::document::{
     DocumentPatch, InitialDocument, MethodKey, Relationships, Service,
 };
 use allod_primitives::policy::{ControlKey, Rank, WeightedKey};
-use allod_primitives::{H256, PublicKey};
 use allod_runtime::frame::TransactionError;
 
 use crate::author::{bounded, key, method, public, text};
@@ -40,7 +40,7 @@ fn add(rank: &mut Rank, key: ControlKey) {
     rank.keys = bounded(keys);
 }
 
-/// Ranks that no policy may have, or that this version does not take.
+/// Ranks that no policy may have.
 pub(crate) const BAD_RANKS: &[BadRank] = &[
     ("no key", TransactionError::Malformed, |it| {
         it.keys = bounded([])
@@ -91,9 +91,6 @@ pub(crate) const BAD_RANKS: &[BadRank] = &[
         TransactionError::Malformed,
         |it| add(it, ControlKey::Secp256k1([4; 33])),
     ),
-    ("a commitment", TransactionError::NotSupported, |it| {
-        it.next = Some(H256([1; 32]))
-    }),
 ];
 
 type BadDocument = (&'static str, fn(&mut InitialDocument));
@@ -186,6 +183,7 @@ pub(crate) const BAD_DOCUMENTS: &[BadDocument] = &[
 pub(crate) fn patch(document: InitialDocument) -> DocumentPatch {
     DocumentPatch {
         retire: bounded([]),
+        declare: bounded([]),
         add: document.methods,
         services: Some(document.services),
         also_known_as: Some(document.also_known_as),

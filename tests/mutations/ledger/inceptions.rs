@@ -1,11 +1,14 @@
 //! New identities: bodies, names, admissions.
 
 use allod_primitives::document::Service;
-use allod_primitives::limits::{OPERATION_VALIDITY_MS_MAX, VOUCHER_VALIDITY_MS_MAX};
+use allod_primitives::limits::{
+    CONTROL_DELAY_MS_DEFAULT, CONTROL_DELAY_MS_MIN_FLOOR, GUARDIANS_MAX, OPERATION_VALIDITY_MS_MAX,
+    VOUCHER_VALIDITY_MS_MAX,
+};
 use allod_primitives::operation::{
     Admission, Body, Inception, Lane, Payer, SignedOperation, work_bits,
 };
-use allod_primitives::policy::GuardianSet;
+use allod_primitives::policy::{GuardianSet, Rank};
 use allod_primitives::{DidId, ForkId, H256, TimeMs};
 use allod_runtime::frame::TransactionError as E;
 use allod_runtime::{RuntimeCall, did};
@@ -64,6 +67,18 @@ impl Birth {
     }
 }
 
+/// Gives an inception guardians that differ from good ones by `spoil`.
+fn guard(inception: &mut Inception, spoil: fn(&mut GuardianSet)) {
+    let mut set = GuardianSet {
+        root: H256::ZERO,
+        count: 3,
+        threshold: 1,
+        delay_ms: CONTROL_DELAY_MS_DEFAULT,
+    };
+    spoil(&mut set);
+    inception.policy.guardians = Some(set);
+}
+
 type BadBody = (&'static str, E, fn(&mut Inception));
 
 const BAD_BODIES: &[BadBody] = &[
@@ -75,25 +90,31 @@ const BAD_BODIES: &[BadBody] = &[
         let rank = it.policy.ranks[0].clone();
         it.policy.ranks = bounded([rank.clone(), rank]);
     }),
-    ("two ranks", E::NotSupported, |it| {
+    ("a vacant rank 0", E::Malformed, |it| {
         let first = it.policy.ranks[0].clone();
-        it.policy.ranks = bounded([first, rank(&[&key("second", 0)], 1)]);
+        it.policy.ranks = bounded([Rank::default(), first]);
     }),
-    ("guardians", E::NotSupported, |it| {
-        it.policy.guardians = Some(GuardianSet {
-            root: H256::ZERO,
-            count: 3,
-            threshold: 1,
-            delay_ms: 1,
-        });
+    ("a vacant rank at the end", E::Malformed, |it| {
+        let first = it.policy.ranks[0].clone();
+        it.policy.ranks = bounded([first, Rank::default()]);
+    }),
+    ("a delay of a moment", E::Malformed, |it| {
+        it.policy.delay_ms = CONTROL_DELAY_MS_MIN_FLOOR - 1;
+    }),
+    ("a delay for ever", E::Malformed, |it| {
+        it.policy.delay_ms = u64::MAX
+    }),
+    ("no guardian", E::Malformed, |it| {
+        guard(it, |set| set.count = 0)
+    }),
+    ("too many guardians", E::Malformed, |it| {
+        guard(it, |set| set.count = GUARDIANS_MAX as u16 + 1);
     }),
     ("guardians without threshold", E::Malformed, |it| {
-        it.policy.guardians = Some(GuardianSet {
-            root: H256::ZERO,
-            count: 3,
-            threshold: 0,
-            delay_ms: 1,
-        });
+        guard(it, |set| set.threshold = 0);
+    }),
+    ("guardians without delay", E::Malformed, |it| {
+        guard(it, |set| set.delay_ms = 0)
     }),
     (
         "a method and a service of one fragment",
@@ -145,7 +166,7 @@ const BAD_OPERATIONS: &[BadOperation] = &[
             it.keys = vec![thief];
         },
     ),
-    ("another lane", E::WrongLane, |_, it, _| {
+    ("another lane", E::Malformed, |_, it, _| {
         it.operation.lane = Lane::Documents
     }),
     ("not the first", E::WrongLane, |_, it, rng| {

@@ -1,11 +1,11 @@
 //! Operations on identities that exist, bare and in registrars' batches.
 
-use allod_primitives::document::{InitialDocument, RetireReason, Retirement, Service};
+use allod_primitives::document::{Declaration, InitialDocument, RetireReason, Retirement, Service};
 use allod_primitives::limits::{
     OPERATION_VALIDITY_MS_MAX, QUOTA_DOCUMENTS_PER_DAY, QUOTA_RANK_PER_DAY,
 };
-use allod_primitives::operation::{Body, ControlChange, Lane, Payer, Reveal, SignedOperation};
-use allod_primitives::policy::GuardianSet;
+use allod_primitives::operation::{Body, Lane, Payer, SignedOperation};
+use allod_primitives::policy::PolicyChange;
 use allod_primitives::{DidId, ForkId, H256, TimeMs};
 use allod_runtime::frame::TransactionError as E;
 use allod_runtime::{RuntimeCall, did};
@@ -16,7 +16,7 @@ use super::defects::{BAD_DOCUMENTS, BAD_RANKS, patch};
 use super::draft::{Defect, Draft, TAMPERINGS};
 use super::judge::Bench;
 use super::world::{World, logout, rotation};
-use crate::author::{bare, bounded, inception, key, method, public, rank, text};
+use crate::author::{bare, bounded, inception, key, method, public, text};
 use crate::tally::{Half, Tally, Verdict, variant};
 
 /// Returns a valid operation, signed by two keys; any body, any lane.
@@ -45,19 +45,18 @@ fn document(n: u64) -> InitialDocument {
     }
 }
 
-fn reveal() -> Reveal {
-    Reveal {
-        keys: bounded([]),
-        threshold: 1,
-        salt: [0; 16],
-    }
-}
-
-fn change() -> ControlChange {
-    let Body::Rotate(change) = rotation(&[&key("fresh", 0)], 1) else {
+fn change() -> PolicyChange {
+    let Body::Rotate { change, .. } = rotation(&[&key("fresh", 0)], 1) else {
         unreachable!("a rotation is one")
     };
     change
+}
+
+fn rotate(change: PolicyChange) -> Body {
+    Body::Rotate {
+        change,
+        document: None,
+    }
 }
 
 fn set(draft: &mut Draft, lane: Lane, body: Body, world: &World) {
@@ -89,13 +88,14 @@ const DEFECTS: &[Defect] = &[
     ("dead identity", E::Deactivated, |world, it, _| {
         it.operation.did = world.dead.did
     }),
-    ("a lane of another body", E::WrongLane, |_, it, rng| {
-        it.operation.lane = match it.operation.lane {
-            Lane::Documents => Lane::Rank(rng.gen_range(0..4)),
-            _ => [Lane::Documents, Lane::Guardians, Lane::Rank(1)][rng.gen_range(0..3)],
+    ("a lane of another body", E::Malformed, |_, it, rng| {
+        it.operation.lane = match it.operation.body {
+            Body::UpdateDocument(_) => Lane::Rank(rng.gen_range(0..4)),
+            Body::SetNotBefore { .. } => [Lane::Guardians, Lane::Next(0)][rng.gen_range(0..2)],
+            _ => [Lane::Documents, Lane::Guardians, Lane::Next(1)][rng.gen_range(0..3)],
         };
     }),
-    ("a lane beyond all ranks", E::WrongLane, |_, it, rng| {
+    ("a lane beyond all ranks", E::Malformed, |_, it, rng| {
         it.operation.lane = Lane::Rank(rng.gen_range(4..=255));
     }),
     ("stale", E::Stale, |_, it, _| it.operation.lane_seq = 0),
@@ -149,71 +149,47 @@ const DEFECTS: &[Defect] = &[
         },
     ),
     ("a rotation of nothing", E::Malformed, |world, it, _| {
-        let nothing = ControlChange {
-            ranks: bounded([]),
-            ..change()
-        };
-        set(it, Lane::Rank(0), Body::Rotate(nothing), world);
+        set(it, Lane::Rank(0), rotate(PolicyChange::default()), world);
     }),
     ("a rank twice", E::Malformed, |world, it, _| {
         let ranks = change().ranks.into_vec();
-        let twice = ControlChange {
+        let twice = PolicyChange {
             ranks: bounded([&ranks[..], &ranks[..]].concat()),
             ..change()
         };
-        set(it, Lane::Rank(0), Body::Rotate(twice), world);
+        set(it, Lane::Rank(0), rotate(twice), world);
     }),
-    ("a rank of tomorrow", E::NotSupported, |world, it, rng| {
+    ("a rank beyond all", E::Malformed, |world, it, rng| {
         let mut change = change();
-        change.ranks.as_mut_slice()[0].index = rng.gen_range(1..=255);
-        set(it, Lane::Rank(0), Body::Rotate(change), world);
+        change.ranks.as_mut_slice()[0].index = rng.gen_range(4..=255);
+        set(it, Lane::Rank(0), rotate(change), world);
     }),
-    ("guardians", E::NotSupported, |world, it, _| {
-        let guardians = GuardianSet {
-            root: H256::ZERO,
-            count: 3,
-            threshold: 1,
-            delay_ms: 1,
+    ("without a rank 0", E::Malformed, |world, it, _| {
+        let mut change = change();
+        change.ranks.as_mut_slice()[0].rank = None;
+        set(it, Lane::Rank(0), rotate(change), world);
+    }),
+    (
+        "declarations in another order",
+        E::Malformed,
+        |world, it, _| {
+            let declare = |fragment| Declaration {
+                fragment: text(fragment),
+                since: TimeMs(1),
+            };
+            let mut patch = patch(InitialDocument::default());
+            patch.declare = bounded([declare("b"), declare("a")]);
+            set(it, Lane::Documents, Body::UpdateDocument(patch), world);
+        },
+    ),
+    ("a declaration twice", E::Malformed, |world, it, _| {
+        let declaration = Declaration {
+            fragment: text("a"),
+            since: TimeMs(1),
         };
-        let change = ControlChange {
-            guardians: Some(Some(guardians)),
-            ..change()
-        };
-        set(it, Lane::Rank(0), Body::Rotate(change), world);
-    }),
-    ("a reveal", E::NotSupported, |world, it, _| {
-        let change = ControlChange {
-            reveal: Some(reveal()),
-            ..change()
-        };
-        set(it, Lane::Rank(0), Body::Rotate(change), world);
-    }),
-    ("a reveal at the end", E::NotSupported, |world, it, _| {
-        set(
-            it,
-            Lane::Rank(0),
-            Body::Deactivate {
-                reveal: Some(reveal()),
-            },
-            world,
-        );
-    }),
-    ("a proposal", E::NotSupported, |world, it, _| {
-        set(it, Lane::Rank(0), Body::Propose(change()), world);
-    }),
-    ("a cancellation", E::NotSupported, |world, it, rng| {
-        let body = Body::Cancel {
-            pending: H256(rng.r#gen()),
-            reveal: None,
-        };
-        set(it, Lane::Rank(0), body, world);
-    }),
-    ("a recovery", E::NotSupported, |world, it, _| {
-        let body = Body::Recover {
-            rank: rank(&[&key("fresh", 0)], 1),
-            guardians: bounded([]),
-        };
-        set(it, Lane::Guardians, body, world);
+        let mut patch = patch(InitialDocument::default());
+        patch.declare = bounded([declaration.clone(), declaration]);
+        set(it, Lane::Documents, Body::UpdateDocument(patch), world);
     }),
     ("too many bytes", E::Malformed, |world, it, _| {
         let long = format!("https://{}", "x".repeat(248));
@@ -299,7 +275,7 @@ fn defective(world: &World, round: usize, rng: &mut ChaCha8Rng) -> (&'static str
         let mut change = change();
         let change_of = change.ranks.as_mut_slice()[0].rank.as_mut();
         spoil(change_of.expect("it sets the rank"));
-        set(&mut draft, Lane::Rank(0), Body::Rotate(change), world);
+        set(&mut draft, Lane::Rank(0), rotate(change), world);
         return (name, *expected, draft);
     }
     let (name, spoil) = BAD_DOCUMENTS[n - BAD_RANKS.len()];
@@ -314,11 +290,11 @@ fn defective(world: &World, round: usize, rng: &mut ChaCha8Rng) -> (&'static str
             world,
         );
     } else {
-        let change = ControlChange {
+        let body = Body::Rotate {
+            change: change(),
             document: Some(patch),
-            ..change()
         };
-        set(&mut draft, Lane::Rank(0), Body::Rotate(change), world);
+        set(&mut draft, Lane::Rank(0), body, world);
     }
     (name, E::Malformed, draft)
 }

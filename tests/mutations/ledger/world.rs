@@ -7,8 +7,9 @@ use allod_primitives::extrinsic::{Era, SigningContext};
 use allod_primitives::grant::{GRANT_MESSAGE_VERSION, GrantAction, GrantMessage};
 use allod_primitives::limits::{QUOTA_DOCUMENTS_PER_DAY, QUOTA_RANK_PER_DAY, QUOTA_TOKENS_PER_DAY};
 use allod_primitives::operation::{
-    Admission, Body, ControlChange, Lane, OPERATION_VERSION, Operation, Payer, RankChange,
+    Admission, Body, Lane, OPERATION_VERSION, Operation, Payer, ProposedChange,
 };
+use allod_primitives::policy::{PolicyChange, RankChange};
 use allod_primitives::record::DidRecord;
 use allod_primitives::token::{TOKEN_OPERATION_VERSION, TokenId, TokenOperation};
 use allod_primitives::tree::value_hash;
@@ -25,6 +26,7 @@ use allod_runtime::{RuntimeCall, authority, did, grant, revocation, system};
 use ed25519_dalek::SigningKey;
 use parity_scale_codec::Encode;
 
+use super::guarded::Guarded;
 use crate::author::{
     bare, bounded, inception, key, public, rank, sign_message, sign_operation, sign_token, signed,
     text, voucher,
@@ -60,6 +62,8 @@ pub(crate) struct World {
     pub(crate) dead: Author,
     /// An identity that has used up every quota.
     pub(crate) spent: Author,
+    /// An identity with next keys, guardians, a device, controllers and a pending change.
+    pub(crate) guarded: Guarded,
     /// Keys of anchored grants.
     pub(crate) grants: Vec<(SigningKey, H256)>,
     pub(crate) revoked_grant: (SigningKey, H256),
@@ -104,6 +108,7 @@ impl World {
         let mut world = Self::genesis();
         world.incept_everybody();
         world.work();
+        world.guard();
         world.grants_and_tokens();
         world.exhaust();
         world.block(vec![]);
@@ -128,18 +133,20 @@ impl World {
             }
         };
         let placeholder = (key("grant", 0), H256::ZERO);
+        let controllers = vec![author("alive", 5).did, author("dead", 100).did];
         let mut world = Self {
             state,
             genesis_hash: parent.hash(),
-            parent,
             registrar: key("registrar", 0),
             poor: key("registrar", 1),
             trustees: (0..3).map(|n| key("trustee", n)).collect(),
             alive: (0..6).map(|n| author("alive", n)).collect(),
             dead: author("dead", 100),
             spent: author("spent", 101),
+            guarded: Guarded::new(controllers, &parent.hash()),
             grants: Vec::new(),
             revoked_grant: placeholder,
+            parent,
             revoked_token: TokenOperation {
                 version: TOKEN_OPERATION_VERSION,
                 genesis: H256::ZERO,
@@ -326,6 +333,35 @@ impl World {
         self.block(candidates);
     }
 
+    /// Two blocks: an identity with all there is to control, and what its device proposes.
+    fn guard(&mut self) {
+        let guarded = self.guarded.clone();
+        let control: Vec<&SigningKey> = guarded.author.control.iter().collect();
+        let first = Body::Incept(guarded.inception(&self.genesis_hash));
+        let operation = self.operation(&guarded.author, Lane::Rank(0), first);
+        let did = &guarded.author.did;
+        let voucher = voucher(&self.chain(), &self.registrar, did, self.now());
+        let body = bare(&RuntimeCall::Did(did::Call::incept {
+            operation: sign_operation(operation, &control),
+            admission: Admission::Voucher(voucher),
+        }));
+        self.block(vec![body]);
+        let change = PolicyChange {
+            ranks: bounded([RankChange {
+                index: 0,
+                rank: Some(rank(&[&key("proposed", 0)], 1)),
+            }]),
+            ..PolicyChange::default()
+        };
+        let proposal = Body::Propose(ProposedChange::Control(change));
+        let operation = self.operation(&guarded.author, Lane::Rank(1), proposal);
+        self.guarded.pending = operation.hash();
+        let device: Vec<&SigningKey> = guarded.device.iter().collect();
+        let operation = sign_operation(operation, &device);
+        let body = bare(&RuntimeCall::Did(did::Call::submit { operation }));
+        self.block(vec![body]);
+    }
+
     fn submit(&self, author: &Author, body: Body, lane: Lane, key: &SigningKey) -> Vec<u8> {
         let operation = self.operation(author, lane, body);
         let operation = sign_operation(operation, &[key]);
@@ -406,15 +442,16 @@ pub(crate) fn logout() -> Body {
 
 /// Returns the body that makes `keys` the control keys.
 pub(crate) fn rotation(keys: &[&SigningKey], threshold: u32) -> Body {
-    Body::Rotate(ControlChange {
-        ranks: bounded([RankChange {
-            index: 0,
-            rank: Some(rank(keys, threshold)),
-        }]),
-        guardians: None,
-        reveal: None,
+    Body::Rotate {
+        change: PolicyChange {
+            ranks: bounded([RankChange {
+                index: 0,
+                rank: Some(rank(keys, threshold)),
+            }]),
+            ..PolicyChange::default()
+        },
         document: None,
-    })
+    }
 }
 
 fn root(state: &State) -> H256 {

@@ -206,6 +206,7 @@ impl Ledger {
             since: TimeMs(1),
             until: TimeMs(2),
             reason: RetireReason::Routine,
+            declared: TimeMs(2),
         };
         let key = keys::did_retired(&person.did.id(), "k1");
         self.state.insert(key, retired.encode());

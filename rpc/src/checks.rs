@@ -1,6 +1,7 @@
 //! The verdicts: `identity_verifyLogin`, `identity_verifyJws`, `revocation_check`, `grant_check`,
 //! `access_evaluate`. Each is taken as of one block.
 
+use allod_primitives::control::effective;
 use allod_primitives::did::Did;
 use allod_primitives::document::Relationships;
 use allod_primitives::grant::{Actions, Assignee, GrantEntry, GrantStatus, SignedGrant};
@@ -102,6 +103,7 @@ fn revocation(
         None => None,
         Some(issuer) => at.read::<DidRecord>(&keys::did_record(&issuer.id()))?,
     };
+    let not_before = not_before.map(|record| effective(&record, at.head.time()).record);
     let first = tags.first().copied().unwrap_or_default();
     Ok(RevocationCheckResponse {
         revoked: found.is_some(),

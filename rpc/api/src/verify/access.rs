@@ -213,7 +213,7 @@ fn check_grant(
         return Err(ReasonCode::GrantExpired);
     }
     let owner = active_record(view, &body.owner.id())?;
-    if body.epoch != owner.grant_epoch {
+    if body.epoch != owner.record.grant_epoch {
         return Err(ReasonCode::GrantEpochStale);
     }
     let needed = Relationships::CAPABILITY_DELEGATION;

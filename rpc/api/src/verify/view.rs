@@ -1,5 +1,6 @@
 //! What a check needs to see of the ledger.
 
+use allod_primitives::control::{Effective, effective};
 use allod_primitives::did::{DidId, NetworkId};
 use allod_primitives::record::DidRecord;
 use allod_primitives::{ChainId, Height, TimeMs, decode_strict, keys};
@@ -53,12 +54,17 @@ pub(crate) fn read<T: Decode>(view: &impl LedgerView, key: &[u8]) -> Result<Opti
     decoded.map_err(|_| ReasonCode::StateUnavailable)
 }
 
-/// Reads the record of an identity that acts.
-pub(crate) fn active_record(view: &impl LedgerView, did: &DidId) -> Result<DidRecord, ReasonCode> {
+/// Reads the record of an identity that acts, as it is at the time of the view's block, whether or
+/// not the ledger has written down what time has brought about.
+///
+/// Source: spec/control.md §3.
+pub(crate) fn active_record(view: &impl LedgerView, did: &DidId) -> Result<Effective, ReasonCode> {
     let record: Option<DidRecord> = read(view, &keys::did_record(did))?;
     let record = record.ok_or(ReasonCode::DidNotFound)?;
-    if record.is_active() {
-        Ok(record)
+    let (_, time) = view.head();
+    let effective = effective(&record, time);
+    if effective.record.is_active() {
+        Ok(effective)
     } else {
         Err(ReasonCode::DidDeactivated)
     }

@@ -17,8 +17,8 @@ const PHOTO: &str = "https://store.example/alice/photos/trip/1.jpg";
 const DAY: u64 = 86_400;
 
 /// Alice grants bob her photos, bob grants carol the trip.
-struct Scene {
-    ledger: Ledger,
+pub(super) struct Scene {
+    pub(super) ledger: Ledger,
     alice: Person,
     bob: Person,
     carol: Person,
@@ -40,7 +40,7 @@ fn as_subject(person: &Person) -> Assignee {
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (alice, bob, carol) = (Person::new(1), Person::new(2), Person::new(3));
         let mut ledger = Ledger::with(&alice);
         ledger.put(&bob, |_| {});
@@ -108,7 +108,7 @@ impl Scene {
     }
 
     /// The chain of two, anchored.
-    fn chain(&mut self) -> Vec<SignedGrant> {
+    pub(super) fn chain(&mut self) -> Vec<SignedGrant> {
         let outer = self.anchor(1, self.outer());
         let inner = self.anchor(2, self.inner(&outer));
         vec![outer, inner]
@@ -127,7 +127,7 @@ impl Scene {
     }
 
     /// Judges carol reading the photo by `grants`.
-    fn judge(&self, grants: &[SignedGrant]) -> ReasonCode {
+    pub(super) fn judge(&self, grants: &[SignedGrant]) -> ReasonCode {
         self.judge_as(grants, &as_subject(&self.carol), |_| {})
     }
 

@@ -1,6 +1,6 @@
 //! `identity_resolve`, `identity_history`, `identity_lanes` and `identity_context`.
 
-use allod_primitives::control::effective;
+use allod_primitives::control::{Effective, effective};
 use allod_primitives::did::{Did, DidId, NetworkId};
 use allod_primitives::document::RetiredMethod;
 use allod_primitives::keys::{self, Hasher};
@@ -10,8 +10,11 @@ use allod_primitives::limits::{
 use allod_primitives::log::LogKind;
 use allod_primitives::operation::{Body, SignedOperation};
 use allod_primitives::record::{DidRecord, LaneHead, QuotaUse};
-use allod_primitives::{Height, decode_strict};
+use allod_primitives::{Height, TimeMs, decode_strict};
 use allod_rpc_api::context::{ContextLimits, ContextResponse};
+use allod_rpc_api::control::{
+    CoolDownInfo, FreezeInfo, PendingInfo, PendingRequest, PendingResponse, PolicyInfo,
+};
 use allod_rpc_api::document::{DidDocument, DocumentMetadata, RetiredEntry};
 use allod_rpc_api::error::ErrorCode;
 use allod_rpc_api::identity::{
@@ -19,7 +22,9 @@ use allod_rpc_api::identity::{
     ResolveRequest, ResolveResponse,
 };
 use allod_rpc_api::limits::{HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, RETIRED_LISTED_MAX};
-use allod_rpc_api::method::{IDENTITY_CONTEXT, IDENTITY_HISTORY, IDENTITY_LANES, IDENTITY_RESOLVE};
+use allod_rpc_api::method::{
+    IDENTITY_CONTEXT, IDENTITY_HISTORY, IDENTITY_LANES, IDENTITY_PENDING, IDENTITY_RESOLVE,
+};
 use jsonrpsee::server::RegisterMethodError;
 use parity_scale_codec::Encode;
 
@@ -38,51 +43,86 @@ pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     module.register_method(IDENTITY_LANES, |params, view, _| {
         lanes(&**view, &did_request(&params)?)
     })?;
+    module.register_method(IDENTITY_PENDING, |params, view, _| {
+        pending(&**view, &did_request(&params)?)
+    })?;
     module.register_method(IDENTITY_CONTEXT, |_, view, _| context(&**view))?;
     Ok(())
 }
 
+/// Returns the record as the ledger has it.
+fn stored(at: &Snapshot<'_>, did: &Did) -> Answer<DidRecord> {
+    let record: Option<DidRecord> = at.read(&keys::did_record(&did.id()))?;
+    record.ok_or_else(|| failed(ErrorCode::DidNotFound.with(did)))
+}
+
 /// Returns the record as it is at the block's time.
 fn record(at: &Snapshot<'_>, did: &Did) -> Answer<DidRecord> {
-    let record: Option<DidRecord> = at.read(&keys::did_record(&did.id()))?;
-    let record = record.ok_or_else(|| failed(ErrorCode::DidNotFound.with(did)))?;
-    Ok(effective(&record, at.head.time()).record)
+    Ok(effective(&stored(at, did)?, at.head.time()).record)
 }
 
 fn resolve(view: &dyn NodeView, request: &ResolveRequest) -> Answer<ResolveResponse> {
     let at = Snapshot::at(view, request.height)?;
     let did = at.did(&request.did)?;
-    let record = record(&at, &did)?;
+    let stored = stored(&at, &did)?;
     let now = at.head.time();
+    let Effective {
+        record,
+        retired: unwritten,
+    } = effective(&stored, now);
     let document = DidDocument::new(&did, &record.document, now);
-    let retired = match record.retired_count {
+    let mut retired = match stored.retired_count {
         0 => Vec::new(),
         _ => retired(view, &at, &did)?,
     };
+    retired.extend(unwritten);
+    retired.sort_by_key(|it| std::cmp::Reverse(it.until));
+    retired.truncate(RETIRED_LISTED_MAX);
     Ok(ResolveResponse {
         did_document: record.is_active().then_some(document),
         did_document_metadata: DocumentMetadata::new(&record),
-        retired,
+        retired: retired
+            .iter()
+            .map(|it| RetiredEntry::new(&did, it))
+            .collect(),
         retired_count: record.retired_count,
         not_before: record.not_before.0,
         grant_epoch: record.grant_epoch,
-        frozen_until: record
-            .frozen
-            .as_ref()
-            .filter(|freeze| now < freeze.until)
-            .map(|freeze| freeze.until.0),
-        record: record.encode().into(),
+        frozen: freeze(&record, now),
+        policy: PolicyInfo::new(&record.policy),
+        pending: PendingInfo::list(&record),
+        cool_downs: CoolDownInfo::list(&record),
+        record: stored.encode().into(),
         height: at.head.height().0,
         block_hash: at.hash().into(),
         time: now.0,
     })
 }
 
+fn freeze(record: &DidRecord, now: TimeMs) -> Option<FreezeInfo> {
+    let frozen = record.frozen.as_ref();
+    frozen.filter(|it| now < it.until).map(FreezeInfo::new)
+}
+
+fn pending(view: &dyn NodeView, request: &PendingRequest) -> Answer<PendingResponse> {
+    let at = Snapshot::newest(view);
+    let did = at.did(&request.did)?;
+    let record = record(&at, &did)?;
+    Ok(PendingResponse {
+        pending: PendingInfo::list(&record),
+        cool_downs: CoolDownInfo::list(&record),
+        frozen: freeze(&record, at.head.time()),
+        height: at.head.height().0,
+        block_hash: at.hash().into(),
+        time: at.head.time().0,
+    })
+}
+
 /// Retired methods read to find the newest.
 const RETIRED_READ_MAX: usize = 4096;
 
-/// Returns the newest retired methods, newest first.
-fn retired(view: &dyn NodeView, at: &Snapshot<'_>, did: &Did) -> Answer<Vec<RetiredEntry>> {
+/// Returns the retired methods that the ledger has written down.
+fn retired(view: &dyn NodeView, at: &Snapshot<'_>, did: &Did) -> Answer<Vec<RetiredMethod>> {
     let prefix = keys::map("Did", "Retired", Hasher::Identity, &did.id());
     let found = view
         .keys_at(&at.hash(), &prefix, RETIRED_READ_MAX, None)
@@ -91,10 +131,7 @@ fn retired(view: &dyn NodeView, at: &Snapshot<'_>, did: &Did) -> Answer<Vec<Reti
     for key in found {
         methods.extend(at.read::<RetiredMethod>(&key)?);
     }
-    methods.sort_by_key(|it| std::cmp::Reverse(it.until));
-    methods.truncate(RETIRED_LISTED_MAX);
-    let entries = methods.iter().map(|it| RetiredEntry::new(did, it));
-    Ok(entries.collect())
+    Ok(methods)
 }
 
 fn history(view: &dyn NodeView, request: &HistoryRequest) -> Answer<HistoryResponse> {
@@ -121,7 +158,7 @@ fn history(view: &dyn NodeView, request: &HistoryRequest) -> Answer<HistoryRespo
 }
 
 /// Returns entries up to the snapshot's block: the index may already know a newer one.
-fn history_entries(
+pub(crate) fn history_entries(
     view: &dyn NodeView,
     did: &DidId,
     at: &Snapshot<'_>,
@@ -155,6 +192,10 @@ fn history_entry(item: HistoryItem) -> HistoryEntry {
         height: entry.height.0,
         time: entry.time.0,
         extrinsic_index: item.extrinsic_index,
+        cause: match entry.kind {
+            LogKind::Operation => None,
+            LogKind::Automatic | LogKind::Governance => Some(entry.operation_hash.into()),
+        },
         action,
         operation: item.operation.map(Into::into),
     }

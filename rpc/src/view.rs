@@ -388,8 +388,8 @@ pub struct Finalized {
 pub struct HistoryItem {
     /// The entry.
     pub entry: LogEntry,
-    /// Position of the extrinsic in the entry's block.
-    pub extrinsic_index: u32,
+    /// Position of the extrinsic in the entry's block; `None` if no extrinsic caused it.
+    pub extrinsic_index: Option<u32>,
     /// SCALE `SignedOperation`, where there is one and its bytes are kept.
     pub operation: Option<Vec<u8>>,
 }

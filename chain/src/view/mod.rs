@@ -12,6 +12,7 @@ use std::sync::Arc;
 use allod_primitives::did::DidId;
 use allod_primitives::extrinsic::RawExtrinsic;
 use allod_primitives::header::extrinsic_hash;
+use allod_primitives::log::LogKind;
 use allod_primitives::operation::SignedOperation;
 use allod_primitives::{Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs};
 use allod_rpc::fault;
@@ -352,7 +353,6 @@ impl NodeView for ChainView {
         let mut items = Vec::with_capacity(entries.len());
         for indexed in entries {
             let entry = indexed.entry;
-            let index = indexed.extrinsic.unwrap_or(0);
             if block
                 .as_ref()
                 .is_none_or(|(height, _)| *height != entry.height)
@@ -360,12 +360,14 @@ impl NodeView for ChainView {
                 let found = reader.block(entry.height).map_err(|_| StateUnavailable)?;
                 block = found.map(|found| (entry.height, found));
             }
-            let place = usize::try_from(index).unwrap_or(usize::MAX);
+            // Time and governance change records during extrinsics too, but not because of them.
+            let caused = entry.kind == LogKind::Operation;
+            let index = indexed.extrinsic.filter(|_| caused);
+            let place = index.and_then(|index| usize::try_from(index).ok());
             let body = block
                 .as_ref()
-                .and_then(|(_, block)| block.extrinsics.get(place));
+                .and_then(|(_, block)| block.extrinsics.get(place?));
             let operation = body
-                .filter(|_| indexed.extrinsic.is_some())
                 .and_then(|body| Self::operation_in(body, &entry.operation_hash))
                 .map(|signed| signed.encode());
             items.push(HistoryItem {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use allod_primitives::control::effective;
 use allod_primitives::record::DidRecord;
-use allod_primitives::{ChainId, Did, ForkId, PublicKey, decode_strict};
+use allod_primitives::{ChainId, Did, ForkId, PublicKey, TimeMs, decode_strict};
 use allod_rpc_api::access::AccessEvaluateRequest;
 use allod_rpc_api::context::ContextResponse;
+use allod_rpc_api::control::{PendingRequest, PendingResponse};
 use allod_rpc_api::grant::{GrantCheckRequest, GrantCheckResponse};
 use allod_rpc_api::identity::{
     HistoryRequest, HistoryResponse, LanesRequest, LanesResponse, ResolveRequest, ResolveResponse,
@@ -27,7 +29,8 @@ use super::{Client, ClientError, ss58_address};
 pub struct Resolved {
     /// The node's whole answer.
     pub answer: ResolveResponse,
-    /// The record in it, decoded.
+    /// The record in it, decoded, as it is at the answer's time: what time has brought about
+    /// counts, whether or not the ledger has written it down.
     pub record: DidRecord,
 }
 
@@ -71,10 +74,12 @@ impl Client {
         };
         let method = method::IDENTITY_RESOLVE;
         let answer: ResolveResponse = self.ask(method, &request).await?;
-        let record = decode_strict(&answer.record.0).map_err(|error| ClientError::Answer {
-            method,
-            reason: error.to_string(),
-        })?;
+        let stored: DidRecord =
+            decode_strict(&answer.record.0).map_err(|error| ClientError::Answer {
+                method,
+                reason: error.to_string(),
+            })?;
+        let record = effective(&stored, TimeMs(answer.time)).record;
         Ok(Resolved { answer, record })
     }
 
@@ -102,6 +107,16 @@ impl Client {
         let did = did.to_string();
         let request = HistoryRequest { did, from, count };
         self.ask(method::IDENTITY_HISTORY, &request).await
+    }
+
+    /// `identity_pending`: what waits at an identity, and who must rest.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with `did.not_found` if the ledger does not hold it.
+    pub async fn pending(&self, did: &Did) -> Result<PendingResponse, ClientError> {
+        let did = did.to_string();
+        self.ask(method::IDENTITY_PENDING, &PendingRequest { did })
+            .await
     }
 
     /// `identity_lanes`: where an identity's lanes and quotas stand.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::control::{CoolDownInfo, FreezeInfo, PendingInfo, PolicyInfo};
 use crate::document::{DidDocument, DocumentMetadata, RetiredEntry};
 use crate::hex_bytes::{HexBytes, HexHash};
 
@@ -33,9 +34,17 @@ pub struct ResolveResponse {
     pub not_before: u64,
     /// The epoch grants must be of.
     pub grant_epoch: u32,
-    /// Until when a freeze stops logins, ms.
+    /// A freeze in force: it stops logins only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub frozen_until: Option<u64>,
+    pub frozen: Option<FreezeInfo>,
+    /// Who may change it.
+    pub policy: PolicyInfo,
+    /// Changes that wait, in order of standing.
+    #[serde(default)]
+    pub pending: Vec<PendingInfo>,
+    /// Proposers that rest.
+    #[serde(default)]
+    pub cool_downs: Vec<CoolDownInfo>,
     /// The record as stored (SCALE `DidRecord`), for those who check for themselves.
     pub record: HexBytes,
     /// Height the answer is from.
@@ -99,8 +108,13 @@ pub struct HistoryEntry {
     pub height: u64,
     /// Time of its block, ms.
     pub time: u64,
-    /// Position of its extrinsic in the block.
-    pub extrinsic_index: u32,
+    /// Position of the operation's extrinsic in the block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extrinsic_index: Option<u32>,
+    /// Of an automatic entry, the id of the pending change that took effect; of one of governance,
+    /// the hash of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<HexHash>,
     /// What the operation did, such as `incept` or `rotate`; absent where bytes are erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub action: Option<String>,

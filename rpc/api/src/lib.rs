@@ -13,7 +13,9 @@
 //! Source: spec/rpc.md, spec/login.md.
 
 pub mod access;
+pub mod changes;
 pub mod context;
+pub mod control;
 pub mod document;
 pub mod error;
 pub mod grant;

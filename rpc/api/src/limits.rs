@@ -10,6 +10,8 @@ pub const SUBMIT_TIMEOUT_MS_MAX: u64 = 60_000;
 pub const HISTORY_COUNT_DEFAULT: u32 = 64;
 /// Entries `identity_history` returns at most.
 pub const HISTORY_COUNT_MAX: u32 = 256;
+/// Identities one `identity_subscribeChanges` watches at most.
+pub const WATCHED_DIDS_MAX: usize = 64;
 /// Retired verification methods `identity_resolve` lists at most.
 pub const RETIRED_LISTED_MAX: usize = 64;
 /// Characters of a DID.

@@ -8,6 +8,14 @@ pub const IDENTITY_RESOLVE: &str = "identity_resolve";
 pub const IDENTITY_HISTORY: &str = "identity_history";
 /// Returns where an identity's lanes and quotas stand.
 pub const IDENTITY_LANES: &str = "identity_lanes";
+/// Returns an identity's pending changes and cool-downs.
+pub const IDENTITY_PENDING: &str = "identity_pending";
+/// Subscribes to what happens to identities.
+pub const IDENTITY_SUBSCRIBE_CHANGES: &str = "identity_subscribeChanges";
+/// Ends such a subscription.
+pub const IDENTITY_UNSUBSCRIBE_CHANGES: &str = "identity_unsubscribeChanges";
+/// The notifications of such a subscription.
+pub const IDENTITY_CHANGE: &str = "identity_change";
 /// Returns what a client must know to build operations for this network.
 pub const IDENTITY_CONTEXT: &str = "identity_context";
 /// Judges the answer to a login challenge.

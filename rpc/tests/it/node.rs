@@ -298,7 +298,7 @@ fn record_history(inner: &mut Inner, extrinsics: &[Vec<u8>], executed: &Executed
             let operation = operations.get(&entry.operation_hash);
             inner.history.entry(*did).or_default().push(HistoryItem {
                 entry: *entry,
-                extrinsic_index: 1,
+                extrinsic_index: Some(1),
                 operation: operation.map(Encode::encode),
             });
         }

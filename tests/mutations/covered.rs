@@ -1,7 +1,8 @@
 //! Every error that a refusal can name, and that the run must therefore have met.
 //!
 //! Not met here, for reasons: `TransactionError::ExhaustsResources` (a block that is full: see
-//! `named`); `did::Error` from `NoSuchMethod` to `InFuture` and from `NotAbove` on, and `authority::Error` but for
+//! `named`); `did::Error` from `NoSuchMethod` to `InFuture` and from `NotAbove` on, and
+//! `authority::Error` but for
 //! five (they are refusals of operations that were taken; the runtime's own tests meet each);
 //! `{did, revocation, grant}::Error::Refused` and `NotFound` of `grant` (no check of a batch's item
 //! leads there); reasons that need a frozen identity, a stale or unreadable view, a controller or a

@@ -26,6 +26,7 @@ use allod_primitives::{
     BoundedVec, ChainId, Did, DidId, ForkId, H256, Height, NetworkId, TimeMs, decode_strict, keys,
 };
 use allod_rpc_api::access::AccessEvaluateRequest;
+use allod_rpc_api::control::{CoolDownInfo, PendingInfo, PolicyInfo};
 use allod_rpc_api::document::{DidDocument, DocumentMetadata};
 use allod_rpc_api::error::{ErrorCode, Failure};
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
@@ -230,7 +231,10 @@ impl State {
             retired_count: record.retired_count,
             not_before: record.not_before.0,
             grant_epoch: record.grant_epoch,
-            frozen_until: None,
+            frozen: None,
+            policy: PolicyInfo::new(&record.policy),
+            pending: PendingInfo::list(record),
+            cool_downs: CoolDownInfo::list(record),
             record: HexBytes(record.encode()),
             height: self.height,
             block_hash: HexHash(H256([1; 32])),

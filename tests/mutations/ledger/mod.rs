@@ -9,6 +9,7 @@ pub(crate) mod grants;
 pub(crate) mod guarded;
 pub(crate) mod inceptions;
 pub(crate) mod judge;
+mod misuse;
 pub(crate) mod operations;
 pub(crate) mod tokens;
 pub(crate) mod world;

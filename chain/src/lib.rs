@@ -14,6 +14,7 @@
 //! **Invariant:** nothing is acknowledged as final before [`storage::Store::commit`] returned.
 //! It is *not* the state machine (`allod-runtime`) and signs nothing (`allod-consensus` does).
 
+pub mod cli;
 pub mod config;
 pub mod gossip;
 pub mod keyfile;

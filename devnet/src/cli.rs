@@ -43,6 +43,9 @@ pub(crate) enum Command {
     Restart {
         /// Number of the node, from 0
         node: usize,
+        /// Program it runs from now on, such as another version of `allod-node`
+        #[arg(long, value_name = "PATH")]
+        binary: Option<PathBuf>,
     },
     /// Start one more node; governance must admit it before the others talk to it
     Add,
@@ -109,10 +112,15 @@ pub(crate) async fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
             cli,
             &control::ask(&layout, &Request::Kill { node: *node }).await?,
         ),
-        Command::Restart { node } => finish(
-            cli,
-            &control::ask(&layout, &Request::Restart { node: *node }).await?,
-        ),
+        Command::Restart { node, binary } => {
+            let binary = binary.as_ref().map(std::fs::canonicalize).transpose();
+            let binary = binary.context("finding the program")?;
+            let request = Request::Restart {
+                node: *node,
+                binary,
+            };
+            finish(cli, &control::ask(&layout, &request).await?)
+        }
         Command::Advance { by } => advance::run(cli, &layout, *by).await,
         Command::Add => finish(cli, &control::ask(&layout, &Request::Add).await?),
     }

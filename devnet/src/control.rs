@@ -1,5 +1,7 @@
 //! Commands to a running `up`: one JSON line each way over a Unix socket.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -21,8 +23,12 @@ pub(crate) enum Request {
     Stop,
     /// SIGKILL a node.
     Kill { node: usize },
-    /// Start a node again.
-    Restart { node: usize },
+    /// Start a node again, by another program from now on if one is named.
+    Restart {
+        node: usize,
+        #[serde(default)]
+        binary: Option<PathBuf>,
+    },
     /// Start one more node.
     Add,
     /// Set all clocks forward.

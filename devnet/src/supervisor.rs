@@ -1,5 +1,6 @@
 //! Starts the nodes, keeps them, and ends them when it ends.
 
+use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ struct Node {
 pub(crate) struct Network {
     layout: Layout,
     program: PathBuf,
+    /// Programs of the nodes that run another.
+    programs: BTreeMap<usize, PathBuf>,
     manifest: Manifest,
     nodes: Vec<Node>,
 }
@@ -104,6 +107,7 @@ impl Network {
         Ok(Self {
             layout: layout.clone(),
             program,
+            programs: BTreeMap::new(),
             manifest,
             nodes,
         })
@@ -148,7 +152,8 @@ impl Network {
             .create(true)
             .append(true)
             .open(self.layout.log(index))?;
-        let mut child = Command::new(&self.program)
+        let program = self.programs.get(&index).unwrap_or(&self.program);
+        let mut child = Command::new(program)
             .arg("run")
             .arg("--config")
             .arg(self.layout.node(index).join("config.toml"))
@@ -161,7 +166,7 @@ impl Network {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .with_context(|| format!("starting {}", self.program.display()))?;
+            .with_context(|| format!("starting {}", program.display()))?;
         let stdin = child
             .stdin
             .take()
@@ -223,7 +228,7 @@ impl Network {
             Request::Status => return Reply::Nodes(self.status().await),
             Request::Stop => Ok("stopping".to_owned()),
             Request::Kill { node } => self.kill(node).await,
-            Request::Restart { node } => self.restart(node).await,
+            Request::Restart { node, binary } => self.restart(node, binary).await,
             Request::Add => self.add(),
             Request::Advance { by_ms } => match self.advance(by_ms).await {
                 Ok(set) => return Reply::Set(set),
@@ -279,8 +284,11 @@ impl Network {
         Ok(format!("node {index} killed"))
     }
 
-    async fn restart(&mut self, index: usize) -> anyhow::Result<String> {
+    async fn restart(&mut self, index: usize, binary: Option<PathBuf>) -> anyhow::Result<String> {
         self.check_index(index)?;
+        if let Some(binary) = binary {
+            self.programs.insert(index, binary);
+        }
         if let Some((child, stdin)) = self.nodes[index].child.take() {
             end_child(child, stdin).await;
         }

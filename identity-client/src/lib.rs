@@ -25,6 +25,7 @@
 //! ```
 
 pub mod clock;
+pub mod governance;
 pub mod grants;
 pub mod hex;
 pub mod jwt;

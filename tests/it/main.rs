@@ -9,3 +9,4 @@ mod readme;
 mod story;
 mod support;
 mod time;
+mod upgrade;

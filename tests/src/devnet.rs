@@ -172,6 +172,17 @@ impl Devnet {
             .map(|_| ())
     }
 
+    /// Starts node `index` again with `binary`, which it runs from then on.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn restart_with(&self, index: usize, binary: &std::path::Path) -> anyhow::Result<()> {
+        let binary = binary.to_str().context("a path of text")?;
+        self.control(&["restart", &index.to_string(), "--binary", binary])
+            .await
+            .map(|_| ())
+    }
+
     /// Sets the clocks of all nodes forward and waits until every running node has a finalized
     /// block of the new time. Offsets add up, and survive restarts. Returns the time of the newest
     /// block then, on the node that is furthest behind.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use allod_consensus::{FileGuard, Keys, OpenGuardError, Seams, StopReason};
 use allod_rpc::{ChainInfo, RpcServer, ServerConfig};
+use allod_runtime::executive::Executive;
 use allod_runtime::genesis::GenesisError;
 use libp2p::Multiaddr;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -193,11 +194,11 @@ fn stop_code(stopped: &Stopped) -> ExitCode {
 }
 
 /// Runs a node until it is told to stop (SIGTERM, SIGINT, or the end of standard input if asked
-/// for) or cannot go on.
+/// for) or cannot go on. `executive`: what executes its blocks.
 ///
 /// # Errors
 /// [`RunError`], whose [`RunError::exit_code`] is the process's.
-pub async fn run(options: &RunOptions) -> Result<(), RunError> {
+pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunError> {
     let config = NodeConfig::read(&options.config)?;
     let spec = ChainSpec::read(&config.chain_spec)?;
     let ahead = travelling_clock(options, &spec)?;
@@ -207,7 +208,7 @@ pub async fn run(options: &RunOptions) -> Result<(), RunError> {
         Some(clock) => clock,
         None => Arc::new(SystemClock),
     };
-    let (setup, world) = prepare(&config, &spec, clock)?;
+    let (setup, world) = prepare(&config, &spec, clock, executive)?;
     let genesis = setup.genesis.hash;
     let mut node = start(setup, world).await?;
     if let Some(jumps) = jumps {
@@ -272,8 +273,9 @@ fn prepare(
     config: &NodeConfig,
     spec: &ChainSpec,
     clock: Arc<dyn Clock>,
+    executive: Executive,
 ) -> Result<(Setup, World), RunError> {
-    let genesis = Genesis::new(&spec.genesis()?)?;
+    let genesis = Genesis::with(executive, &spec.genesis()?)?;
     let keys = Keys {
         network: keyfile::read(&config.keys.network)?,
         validator: match &config.keys.validator {

@@ -25,10 +25,14 @@
 //! ```
 
 pub mod clock;
+pub mod control;
 pub mod governance;
 pub mod grants;
 pub mod hex;
 pub mod jwt;
 pub mod keys;
+pub mod letter;
 pub mod operation;
 pub mod rpc;
+#[cfg(test)]
+mod testing;

@@ -14,6 +14,7 @@ pub mod call;
 mod error;
 pub mod extrinsic;
 mod sign;
+mod signer;
 #[cfg(test)]
 mod tests;
 
@@ -25,3 +26,4 @@ pub use bodies::{
 };
 pub use error::BuildError;
 pub use sign::{sign_grant_message, sign_operation, sign_token_operation, token_operation};
+pub use signer::Signer;

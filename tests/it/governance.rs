@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use allod_identity_client::rpc::chain_id;
+use allod_identity_client::rpc::{Client, ClientConfig, chain_id};
 use allod_primitives::governance::proposal_hash;
 use allod_primitives::{BoundedVec, PublicKey, Text, TimeMs};
 use allod_runtime::RuntimeCall;
@@ -24,7 +24,7 @@ fn key(text: &str) -> PublicKey {
 }
 
 /// Returns who proposed the newest block of a node, from the first digest item.
-async fn proposer(client: &allod_identity_client::rpc::Client) -> Option<PublicKey> {
+async fn proposer(client: &Client) -> Option<PublicKey> {
     let header: serde_json::Value = client
         .call("chain_getHeader", ArrayParams::new(), Duration::ZERO)
         .await
@@ -33,35 +33,10 @@ async fn proposer(client: &allod_identity_client::rpc::Client) -> Option<PublicK
     Some(PublicKey(item[6..38].try_into().ok()?))
 }
 
-/// Method: a fifth node starts uninvited and learns nothing. Two of three trustees then vote it in
-/// for validator 3. It catches up and proposes; the removed one never does again; with the
-/// removed one dead, the chain goes on.
-#[tokio::test(flavor = "multi_thread")]
-async fn trustees_replace_a_validator_while_the_network_runs() {
-    let net = Devnet::start(4, &[]).await.unwrap();
+/// Has two trustees put the added node in the place of validator 3; returns the keys of the one
+/// that leaves and the one that comes.
+async fn replace_last(net: &Devnet, added: &serde_json::Value) -> (PublicKey, PublicKey) {
     let client = net.client(0).unwrap();
-    let added = net.control(&["add"]).await.unwrap();
-    let added: serde_json::Value = serde_json::from_str(added["done"].as_str().unwrap()).unwrap();
-    let url = added["rpc"].as_str().unwrap();
-    let fifth = allod_identity_client::rpc::Client::new(
-        &allod_identity_client::rpc::ClientConfig::new(url),
-    )
-    .unwrap();
-    until(
-        "the uninvited node answers",
-        Duration::from_secs(30),
-        || height(&fifth),
-    )
-    .await;
-    let tip = height(&client).await.unwrap();
-    wait_height(&client, tip + 3, Duration::from_secs(60)).await;
-    assert_eq!(
-        height(&fifth).await,
-        Some(0),
-        "an unlisted peer cannot join"
-    );
-    assert_eq!(fifth.health().await.unwrap().peers, 0);
-
     let newcomer = key(added["validator"].as_str().unwrap());
     let removed = key(net.text("/nodes/3/validator").unwrap());
     let info = ValidatorInfo {
@@ -90,6 +65,50 @@ async fn trustees_replace_a_validator_while_the_network_runs() {
         let item = account.sign(call.encode());
         submit_all(&client, vec![item]).await;
     }
+    (removed, newcomer)
+}
+
+/// Adds a node, has it put in the place of validator 3, and returns its client once it has caught
+/// up.
+pub(crate) async fn replace_last_validator(net: &Devnet) -> Client {
+    let added = net.control(&["add"]).await.unwrap();
+    let added: serde_json::Value = serde_json::from_str(added["done"].as_str().unwrap()).unwrap();
+    replace_last(net, &added).await;
+    let fifth = Client::new(&ClientConfig::new(added["rpc"].as_str().unwrap())).unwrap();
+    let limit = Duration::from_secs(90);
+    until("the newcomer answers", limit, || height(&fifth)).await;
+    let tip = height(&net.client(0).unwrap()).await.unwrap();
+    wait_height(&fifth, tip, limit).await;
+    fifth
+}
+
+/// Method: a fifth node starts uninvited and learns nothing. Two of three trustees then vote it in
+/// for validator 3. It catches up and proposes; the removed one never does again; with the
+/// removed one dead, the chain goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn trustees_replace_a_validator_while_the_network_runs() {
+    let net = Devnet::start(4, &[]).await.unwrap();
+    let client = net.client(0).unwrap();
+    let added = net.control(&["add"]).await.unwrap();
+    let added: serde_json::Value = serde_json::from_str(added["done"].as_str().unwrap()).unwrap();
+    let url = added["rpc"].as_str().unwrap();
+    let fifth = Client::new(&ClientConfig::new(url)).unwrap();
+    until(
+        "the uninvited node answers",
+        Duration::from_secs(30),
+        || height(&fifth),
+    )
+    .await;
+    let tip = height(&client).await.unwrap();
+    wait_height(&client, tip + 3, Duration::from_secs(60)).await;
+    assert_eq!(
+        height(&fifth).await,
+        Some(0),
+        "an unlisted peer cannot join"
+    );
+    assert_eq!(fifth.health().await.unwrap().peers, 0);
+
+    let (removed, newcomer) = replace_last(&net, &added).await;
     until(
         "the newcomer proposes a block",
         Duration::from_secs(90),

@@ -1,6 +1,7 @@
 //! End to end with real processes: the whole network through its front door.
 #![allow(clippy::unwrap_used, missing_docs, reason = "test code")]
 
+mod control;
 mod crowd;
 mod faults;
 mod governance;

@@ -1,0 +1,4 @@
+//! Control: thefts and losses, and how they end.
+
+mod cast;
+mod stories;

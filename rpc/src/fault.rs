@@ -162,7 +162,8 @@ fn module_fault(error: &ModuleError) -> Fault {
     }
 }
 
-fn did_code(error: did::Error) -> ErrorCode {
+/// Returns our code for an error of the `Did` pallet.
+pub(crate) fn did_code(error: did::Error) -> ErrorCode {
     use did::Error as E;
     match error {
         E::NotFound => ErrorCode::DidNotFound,

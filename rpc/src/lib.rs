@@ -13,6 +13,7 @@ pub mod server;
 pub mod view;
 
 mod answer;
+mod changes;
 mod checks;
 mod identity;
 mod methods;

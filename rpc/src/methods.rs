@@ -7,7 +7,7 @@ use jsonrpsee::server::RegisterMethodError;
 use serde_json::json;
 
 use crate::view::NodeView;
-use crate::{checks, identity, submit, substrate};
+use crate::{changes, checks, identity, submit, substrate};
 
 /// A module whose methods see the node.
 pub(crate) type Module = RpcModule<Arc<dyn NodeView>>;
@@ -17,6 +17,7 @@ pub(crate) fn all_methods(view: Arc<dyn NodeView>) -> Result<Module, RegisterMet
     let mut module = RpcModule::new(view);
     submit::register(&mut module)?;
     identity::register(&mut module)?;
+    changes::register(&mut module)?;
     checks::register(&mut module)?;
     substrate::register(&mut module)?;
 

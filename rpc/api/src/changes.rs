@@ -95,6 +95,13 @@ pub enum ChangeEvent {
         /// Its id.
         id: HexHash,
     },
+    /// Trustees stopped its logins.
+    Frozen {
+        /// Until when, ms.
+        until: u64,
+    },
+    /// Trustees ended a freeze early.
+    Unfrozen,
     /// Part of an operation could not be done, the rest was.
     Skipped {
         /// Fragment of the method or service, if it is about one.

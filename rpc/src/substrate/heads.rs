@@ -60,7 +60,7 @@ async fn follow(pending: PendingSubscriptionSink, view: Arc<Arc<dyn NodeView>>) 
 }
 
 /// Sends one notification; false if nobody listens any more.
-pub(super) async fn send(sink: &SubscriptionSink, message: &impl serde::Serialize) -> bool {
+pub(crate) async fn send(sink: &SubscriptionSink, message: &impl serde::Serialize) -> bool {
     match to_raw_value(message) {
         Ok(json) => sink.send(json).await.is_ok(),
         Err(_) => false,

@@ -7,7 +7,7 @@
 
 mod author;
 mod chain;
-mod heads;
+pub(crate) mod heads;
 mod json;
 mod runtime_call;
 mod state;

@@ -112,6 +112,25 @@ impl Node {
         inner.clock = inner.clock.plus_ms(ms);
     }
 
+    /// Returns the newest block's time.
+    pub(crate) fn time(&self) -> TimeMs {
+        self.lock().blocks.last().unwrap().head.time()
+    }
+
+    /// Makes a block `ms` later than the next one would be.
+    pub(crate) fn jump(&self, ms: u64) {
+        let mut inner = self.lock();
+        self.produce_after(&mut inner, STEP_MS + ms);
+    }
+
+    /// Shows the newest block as one `ms` later, and with what it had written down before.
+    pub(crate) fn show_later(&self, ms: u64) {
+        let mut inner = self.lock();
+        let newest = inner.blocks.last_mut().unwrap();
+        let time = &mut newest.head.header.digest.time;
+        *time = time.plus_ms(ms);
+    }
+
     pub(crate) fn genesis(&self) -> H256 {
         self.genesis_hash
     }
@@ -132,8 +151,12 @@ impl Node {
     }
 
     fn produce_one(&self, inner: &mut Inner) {
+        self.produce_after(inner, STEP_MS);
+    }
+
+    fn produce_after(&self, inner: &mut Inner, ms: u64) {
         let parent = inner.blocks.last().unwrap();
-        let time = parent.head.time().plus_ms(STEP_MS);
+        let time = parent.head.time().plus_ms(ms);
         let mut state = parent.state.clone();
         let parent = parent.head.header.clone();
         let pool = std::mem::take(&mut inner.pool);

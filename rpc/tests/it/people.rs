@@ -9,10 +9,12 @@ use allod_primitives::grant::{
     grant_preimage,
 };
 use allod_primitives::operation::{
-    Admission, Body, Inception, KeySignature, Lane, Operation, Payer, SignatureProof,
-    SignedOperation, Voucher, operation_preimage, voucher_preimage,
+    Admission, Body, Inception, KeySignature, Lane, Operation, Payer, ProposedChange,
+    SignatureProof, SignedOperation, Voucher, operation_preimage, voucher_preimage,
 };
-use allod_primitives::policy::{Capabilities, ControlKey, ControlPolicy, Rank, WeightedKey};
+use allod_primitives::policy::{
+    Capabilities, ControlKey, ControlPolicy, PolicyChange, Rank, RankChange, WeightedKey,
+};
 use allod_primitives::token::{SignedTokenOperation, TokenId, TokenOperation};
 use allod_primitives::{
     BoundedVec, ChainId, Did, ForkId, H256, NetworkId, PublicKey, Signature, Text, TimeMs,
@@ -156,6 +158,21 @@ impl Person {
             operation,
             signatures: one(signature),
         }
+    }
+
+    /// Proposes, as the exposed keys of rank 0, that `seed`'s key takes their place.
+    pub(crate) fn propose(&self, seed: u8, lane_seq: u64, lane_prev: H256) -> SignedOperation {
+        let mut rank = self.body().policy.ranks[0].clone();
+        rank.keys.as_mut_slice()[0].key = ControlKey::Ed25519(public(&key(seed)));
+        let change = PolicyChange {
+            ranks: one(RankChange {
+                index: 0,
+                rank: Some(rank),
+            }),
+            ..PolicyChange::default()
+        };
+        let body = Body::Propose(ProposedChange::Control(change));
+        self.operation(Lane::Rank(0), lane_seq, lane_prev, body)
     }
 
     pub(crate) fn inception(&self) -> SignedOperation {

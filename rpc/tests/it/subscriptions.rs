@@ -11,7 +11,11 @@ use serde_json::{Value, json};
 
 use crate::wire::Harness;
 
-async fn subscribe(client: &WsClient, name: &str, params: &[Value]) -> Subscription<Value> {
+pub(crate) async fn subscribe(
+    client: &WsClient,
+    name: &str,
+    params: &[Value],
+) -> Subscription<Value> {
     let mut list = rpc_params![];
     for param in params {
         list.insert(param).unwrap();
@@ -21,7 +25,7 @@ async fn subscribe(client: &WsClient, name: &str, params: &[Value]) -> Subscript
     client.subscribe(name, list, &unsubscribe).await.unwrap()
 }
 
-async fn next(subscription: &mut Subscription<Value>) -> Value {
+pub(crate) async fn next(subscription: &mut Subscription<Value>) -> Value {
     let deadline = std::time::Duration::from_secs(10);
     let next = tokio::time::timeout(deadline, subscription.next()).await;
     next.expect("a notification arrives").unwrap().unwrap()

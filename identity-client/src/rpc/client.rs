@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jsonrpsee::core::client::{ClientT, Error as TransportError};
+use jsonrpsee::core::client::{
+    ClientT, Error as TransportError, Subscription, SubscriptionClientT,
+};
 use jsonrpsee::core::params::ArrayParams;
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
 use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
@@ -113,6 +115,43 @@ impl Client {
         Err(last)
     }
 
+    /// Subscribes at the first endpoint that takes it. The subscription lives as long as the
+    /// connection returned with it.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(super) async fn subscribe<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: ArrayParams,
+        unsubscribe: &'static str,
+    ) -> Result<(Arc<WsClient>, Subscription<T>), ClientError> {
+        let mut last = ClientError::NoEndpoint;
+        for endpoint in self.endpoints.iter() {
+            let limit = self.timeout;
+            let subscribed = async {
+                let connection = endpoint.websocket().await?;
+                let stream = connection
+                    .subscribe(method, params.clone(), unsubscribe)
+                    .await?;
+                Ok((connection, stream))
+            };
+            let error = match tokio::time::timeout(limit, subscribed).await {
+                Ok(Ok(subscription)) => return Ok(subscription),
+                Ok(Err(error)) => self.translate(method, endpoint, error, limit),
+                Err(_) => ClientError::TimedOut {
+                    method,
+                    waited: limit,
+                },
+            };
+            if !error.is_unavailable() {
+                return Err(error);
+            }
+            last = error;
+        }
+        Err(last)
+    }
+
     /// Returns the time a node needs beyond `timeout_ms` to tell that it was in vain.
     pub(super) fn patience(timeout_ms: u64) -> Duration {
         Duration::from_millis(timeout_ms).saturating_add(GRACE)
@@ -177,6 +216,14 @@ impl Endpoint {
         }
     }
 
+    /// Returns a connection that can carry subscriptions: one port serves both kinds.
+    async fn websocket(&self) -> Result<Arc<WsClient>, TransportError> {
+        match &self.connection {
+            Connection::Ws(slot) => self.open(slot).await,
+            Connection::Http(_) => connect(&self.url.replacen("http", "ws", 1)).await,
+        }
+    }
+
     async fn open(
         &self,
         slot: &Mutex<Option<Arc<WsClient>>>,
@@ -185,15 +232,19 @@ impl Endpoint {
         if let Some(client) = slot.as_ref().filter(|it| it.is_connected()) {
             return Ok(Arc::clone(client));
         }
-        let client = WsClientBuilder::default()
-            .max_response_size(ANSWER_BYTES_MAX)
-            .request_timeout(Duration::from_secs(3600))
-            .build(&self.url)
-            .await?;
-        let client = Arc::new(client);
+        let client = connect(&self.url).await?;
         *slot = Some(Arc::clone(&client));
         Ok(client)
     }
+}
+
+async fn connect(url: &str) -> Result<Arc<WsClient>, TransportError> {
+    let client = WsClientBuilder::default()
+        .max_response_size(ANSWER_BYTES_MAX)
+        .request_timeout(Duration::from_secs(3600))
+        .build(url)
+        .await?;
+    Ok(Arc::new(client))
 }
 
 /// Returns the text of the error at the bottom: "connection refused" rather than "error sending".

@@ -5,11 +5,13 @@
 //! may be repeated safely: the ledger takes each operation once. Answers are *not* verified here;
 //! a wrong node can lie (ARCHITECTURE.md, "Whom you trust for what").
 
+mod changes;
 mod client;
 mod error;
 mod ledger;
 mod ss58;
 
+pub use changes::Changes;
 pub use client::{Client, ClientConfig};
 pub use error::{ClientError, Refusal};
 pub use ledger::{ChainHealth, Resolved, chain_id};

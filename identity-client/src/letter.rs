@@ -10,13 +10,14 @@
 //! `H("allod/letter/v1", code ++ SCALE(letter))`, so that a typing error is found. What counts is
 //! `data`; the readable fields beside it must agree with it, or the letter is refused.
 //!
-//! Source: spec/recovery-sheet.md §3.
+//! Source: spec/recovery-sheet.md §4.
 
 use allod_primitives::decode_strict;
 use allod_primitives::hash::domain_hash;
 use data_encoding::BASE32_NOPAD;
 use parity_scale_codec::{Decode, Encode};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use crate::hex;
 
@@ -53,10 +54,7 @@ pub trait Letter: Encode + Decode {
 
     /// Returns it as one line.
     fn to_text(&self) -> String {
-        let bytes = self.encode();
-        let check = check(Self::CODE, &bytes);
-        let all = [bytes.as_slice(), &check].concat();
-        format!("{PREFIX}{}:{}", Self::CODE, BASE32_NOPAD.encode(&all))
+        to_text(Self::CODE, &self.encode())
     }
 
     /// Reads either form.
@@ -69,7 +67,10 @@ pub trait Letter: Encode + Decode {
         }
         let letter: Self = match text.trim_start().starts_with('{') {
             true => from_json(text)?,
-            false => from_text(text)?,
+            false => {
+                let bytes = from_text(Self::CODE, text)?;
+                decode_strict(&bytes).map_err(|_| LetterError::Form)?
+            }
         };
         if !letter.is_sound() {
             return Err(LetterError::Contradiction);
@@ -123,25 +124,32 @@ fn from_json<L: Letter>(text: &str) -> Result<L, LetterError> {
     Ok(letter)
 }
 
-fn from_text<L: Letter>(text: &str) -> Result<L, LetterError> {
-    let text: String = text.split_whitespace().collect();
-    let text = text.to_ascii_uppercase();
+/// Returns the line of text of a letter's bytes.
+pub(crate) fn to_text(code: &str, bytes: &[u8]) -> String {
+    let all = Zeroizing::new([bytes, &check(code, bytes)].concat());
+    format!("{PREFIX}{code}:{}", BASE32_NOPAD.encode(&all))
+}
+
+/// Returns the bytes of a letter in its line of text.
+pub(crate) fn from_text(code: &'static str, text: &str) -> Result<Zeroizing<Vec<u8>>, LetterError> {
+    let text: Zeroizing<String> = Zeroizing::new(text.split_whitespace().collect());
+    let text = Zeroizing::new(text.to_ascii_uppercase());
     let rest = text.strip_prefix(PREFIX).ok_or(LetterError::Form)?;
-    let (code, rest) = rest.split_once(':').ok_or(LetterError::Form)?;
-    if code != L::CODE {
+    let (found, rest) = rest.split_once(':').ok_or(LetterError::Form)?;
+    if found != code {
         return Err(LetterError::Kind {
-            found: code.to_owned(),
-            wanted: L::CODE,
+            found: found.to_owned(),
+            wanted: code,
         });
     }
     let all = BASE32_NOPAD.decode(rest.as_bytes());
-    let all = all.map_err(|_| LetterError::Check)?;
+    let mut all = all.map(Zeroizing::new).map_err(|_| LetterError::Check)?;
     let length = all.len().checked_sub(CHECK_BYTES);
-    let (bytes, found) = all.split_at(length.ok_or(LetterError::Check)?);
-    if found != check(L::CODE, bytes) {
+    let found = all.split_off(length.ok_or(LetterError::Check)?);
+    if found != check(code, &all) {
         return Err(LetterError::Check);
     }
-    decode_strict(bytes).map_err(|_| LetterError::Form)
+    Ok(all)
 }
 
 fn check(code: &str, bytes: &[u8]) -> [u8; CHECK_BYTES] {

@@ -34,5 +34,6 @@ pub mod keys;
 pub mod letter;
 pub mod operation;
 pub mod rpc;
+pub mod sheet;
 #[cfg(test)]
 mod testing;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use allod_identity_client::keys::{
-    ControlSecret, Home, Identity, KeyFileError, MethodSecret, Protection, SecretKey,
+    ControlSecret, Home, Identity, Kept, KeyFileError, MethodSecret, Protection, SecretKey,
 };
 use allod_identity_client::operation::{Terms, incept, inception, sign_operation, voucher};
 use allod_identity_client::rpc::{Client, ClientConfig, chain_id};
@@ -108,6 +108,7 @@ async fn create_one(
         ),
         inception: None,
         pending: None,
+        kept: Kept::default(),
     };
     let home = Home::new(layout.identities());
     match home.create(name, &identity, &Protection::UnsafePlain) {

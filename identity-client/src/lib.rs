@@ -28,6 +28,7 @@ pub mod clock;
 pub mod control;
 pub mod governance;
 pub mod grants;
+pub mod guardians;
 pub mod hex;
 pub mod jwt;
 pub mod keys;

@@ -13,8 +13,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::file::Envelope;
+use super::kept::{Kept, KeptSecrets};
 use super::{KeyFileError, PassphraseSource, Protection, Purpose, SecretKey};
+use crate::control::Available;
 use crate::hex;
+use crate::operation::Signer;
 
 pub(super) const KIND: &str = "identity";
 
@@ -68,6 +71,8 @@ pub struct Identity {
     pub inception: Option<SignedOperation>,
     /// A rotation under way.
     pub pending: Option<Pending>,
+    /// What else belongs to it.
+    pub kept: Kept,
 }
 
 impl Identity {
@@ -80,6 +85,16 @@ impl Identity {
     pub fn method(&self, fragment: &str) -> Option<&MethodSecret> {
         let fragment = fragment.strip_prefix('#').unwrap_or(fragment);
         self.methods.iter().find(|it| it.fragment == fragment)
+    }
+
+    /// Returns the control keys of all ranks, and the seed of next keys if it is kept: what plans
+    /// are made with.
+    pub fn available(&self) -> Available {
+        Available {
+            keys: self.control.iter().map(|it| it.key.control_key()).collect(),
+            seeds: self.kept.next_seed.iter().cloned().collect(),
+            ..Available::default()
+        }
     }
 
     /// Returns the control keys of `rank`.
@@ -143,6 +158,7 @@ impl Identity {
                 .as_ref()
                 .map(|it| vec![seed(&it.control.key), seed(&it.method.key)])
                 .unwrap_or_default(),
+            kept: self.kept.secrets(),
         }
     }
 }
@@ -218,6 +234,8 @@ struct Secrets {
     grant_seed: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pending: Vec<String>,
+    #[serde(default, skip_serializing_if = "KeptSecrets::is_empty")]
+    kept: KeptSecrets,
 }
 
 impl Drop for Secrets {
@@ -355,6 +373,10 @@ impl IdentityFile {
             grant_seed: Zeroizing::new(seed("grant_seed", &secrets.grant_seed)?),
             inception: public.inception.as_ref().map(operation).transpose()?,
             pending,
+            kept: secrets
+                .kept
+                .kept()
+                .ok_or_else(|| self.damaged("what it keeps beside keys does not decode"))?,
         })
     }
 

@@ -18,6 +18,7 @@ mod error;
 mod file;
 mod home;
 mod identity;
+mod kept;
 mod passphrase;
 mod seal;
 mod secret;
@@ -31,6 +32,7 @@ pub use identity::{
     ControlPublic, ControlSecret, Identity, IdentityFile, IdentityPublic, MethodPublic,
     MethodSecret, Pending, PendingPublic,
 };
+pub use kept::Kept;
 pub use passphrase::{Passphrase, PassphraseSource, Purpose};
 pub use seal::{KdfCost, Sealed};
 pub use secret::{SecretKey, random_bytes};

@@ -3,10 +3,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use allod_primitives::operation::Payer;
-use allod_primitives::{ChainId, Did, ForkId, H256, NetworkId, TimeMs};
+use allod_primitives::policy::ControlKey;
+use allod_primitives::{ChainId, Did, DidId, ForkId, H256, NetworkId, TimeMs};
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::control::NextSeed;
+use crate::guardians::Circle;
 use crate::operation::{self, Terms};
 
 const CHEAP: KdfCost = KdfCost {
@@ -71,7 +74,60 @@ fn identity() -> Identity {
             method: method("key-2", 6),
             retires: vec!["key-1".into()],
         }),
+        kept: Kept::default(),
     }
+}
+
+/// What it keeps beside its keys, all of it.
+fn kept() -> Kept {
+    let key = |number| ControlKey::Ed25519(SecretKey::from_seed([number; 32]).public());
+    let members = vec![("Anna".into(), key(20), 1), ("Boris".into(), key(21), 2)];
+    let circle = Circle::new(members, 2, 7 * 86_400_000).unwrap();
+    let chain = ChainId {
+        genesis: H256([9; 32]),
+        fork_id: ForkId(0),
+    };
+    let letters = circle.invitations(&chain, &DidId([8; 32]));
+    let mut kept = Kept {
+        next_seed: Some(NextSeed::from_bytes([6; 32])),
+        circle: Some(circle),
+        guardianships: Vec::new(),
+    };
+    kept.keep(letters[0].clone());
+    kept.keep(letters[1].clone());
+    assert_eq!(kept.guardianships, letters[1..]);
+    kept
+}
+
+#[test]
+fn what_is_kept_beside_keys_comes_back_and_shows_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::new(dir.path());
+    let (plain, mut identity) = (Protection::UnsafePlain, identity());
+    let path = home.create("alice", &identity, &plain).unwrap();
+    // A file of before is one without it.
+    assert!(!fs::read_to_string(&path).unwrap().contains("kept"));
+    let unlock = || {
+        let file = home.identity("alice").unwrap();
+        file.unlock(&PassphraseSource::Terminal).unwrap().0
+    };
+    assert_eq!(unlock().kept, Kept::default());
+    identity.kept = kept();
+    home.save("alice", &identity, &plain).unwrap();
+    assert_eq!(unlock().kept, identity.kept);
+    let public = serde_json::to_string(&identity.public()).unwrap();
+    assert!(!public.contains("kept") && !public.contains("Anna"));
+    assert_eq!(unlock().available().seeds.len(), 1);
+    let damaged = fs::read_to_string(&path).unwrap();
+    let damaged = damaged.replace("\"circle\": \"0x01", "\"circle\": \"0x02");
+    home_overwrite(&path, &damaged);
+    let file = home.identity("alice").unwrap();
+    let refused = file.unlock(&PassphraseSource::Terminal);
+    assert!(matches!(refused, Err(KeyFileError::Damaged { .. })));
+}
+
+fn home_overwrite(path: &std::path::Path, text: &str) {
+    Home::write_private(path, text.as_bytes(), true).unwrap();
 }
 
 fn same(a: &Identity, b: &Identity) -> bool {

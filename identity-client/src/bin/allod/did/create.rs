@@ -2,7 +2,7 @@
 
 use allod_identity_client::hex;
 use allod_identity_client::keys::{
-    ControlSecret, Identity, KeyFileError, MethodSecret, SecretKey, random_bytes,
+    ControlSecret, Identity, Kept, KeyFileError, MethodSecret, SecretKey, random_bytes,
 };
 use allod_identity_client::operation::{self, call, find_work, voucher};
 use allod_primitives::operation::{Admission, Body, SignedOperation};
@@ -107,6 +107,7 @@ fn generate(network: &Network) -> Result<Identity, Failure> {
         grant_seed: Zeroizing::new(random_bytes()?),
         inception: Some(signed),
         pending: None,
+        kept: Kept::default(),
     })
 }
 

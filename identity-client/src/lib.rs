@@ -30,6 +30,7 @@ pub mod governance;
 pub mod grants;
 pub mod guardians;
 pub mod hex;
+pub mod history;
 pub mod jwt;
 pub mod keys;
 pub mod letter;

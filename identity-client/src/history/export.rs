@@ -1,0 +1,234 @@
+//! A log as one file.
+//!
+//! ```text
+//! { "version": 1, "kind": "history", "did", "genesis", "forkId", "logCount", "logHead",
+//!   "entries": [{ "n", "kind", "operationHash", "signaturesHash", "recordHash", "height", "time",
+//!                 "operation": "0x…", "freeze": null | { "reason", "until" } }, …] }
+//! ```
+//!
+//! `operation` is absent where no operation was the cause, `freeze` where governance was not, or
+//! where nobody told what it decided.
+
+use allod_primitives::codec::Text;
+use allod_primitives::log::{LogEntry, LogHead, LogKind};
+use allod_primitives::operation::SignedOperation;
+use allod_primitives::record::Freeze;
+use allod_primitives::{ChainId, Did, ForkId, H256, Height, TimeMs, decode_strict};
+use parity_scale_codec::Encode;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::hex;
+
+const VERSION: u32 = 1;
+const KIND: &str = "history";
+
+/// A log with what its entries are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Whose it is.
+    pub did: Did,
+    /// The chain it is from, as it was when it was exported.
+    pub chain: ChainId,
+    /// The head that whoever exported it says the log has.
+    pub head: LogHead,
+    /// Entries from the first.
+    pub entries: Vec<ExportedEntry>,
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedEntry {
+    /// The entry.
+    pub entry: LogEntry,
+    /// Its operation, if an operation was the cause.
+    pub operation: Option<SignedOperation>,
+    /// What governance decided, if somebody says so: a freeze, or that there is none.
+    pub freeze: Option<Option<Freeze>>,
+}
+
+/// Why a file is no export.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// Not JSON of this form.
+    #[error("it is not an exported history: {0}")]
+    Form(#[from] serde_json::Error),
+    /// Another kind or version of file.
+    #[error("it is no exported history of version {VERSION}")]
+    Version,
+    /// A field of the wrong form.
+    #[error("field {field} of entry {n} has another form")]
+    Field {
+        /// Which field.
+        field: &'static str,
+        /// Of which entry, in the order of the file; 0 also for fields beside the entries.
+        n: usize,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct File {
+    version: u32,
+    kind: String,
+    did: String,
+    genesis: String,
+    fork_id: u32,
+    log_count: u64,
+    log_head: String,
+    entries: Vec<FileEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileEntry {
+    n: u64,
+    kind: String,
+    operation_hash: String,
+    signatures_hash: String,
+    record_hash: String,
+    height: u64,
+    time: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operation: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    freeze: Option<Option<FileFreeze>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFreeze {
+    reason: String,
+    until: u64,
+}
+
+/// Tells `null` from an absent member.
+fn present<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<FileFreeze>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+impl Export {
+    /// Returns it as the content of a file.
+    pub fn to_json(&self) -> String {
+        let file = File {
+            version: VERSION,
+            kind: KIND.into(),
+            did: self.did.to_string(),
+            genesis: self.chain.genesis.to_string(),
+            fork_id: self.chain.fork_id.0,
+            log_count: self.head.count,
+            log_head: self.head.head.to_string(),
+            entries: self.entries.iter().map(FileEntry::new).collect(),
+        };
+        let mut text = serde_json::to_string_pretty(&file).expect("plain data is JSON");
+        text.push('\n');
+        text
+    }
+
+    /// Reads the content of a file. Verifies nothing.
+    ///
+    /// # Errors
+    /// [`ExportError`].
+    pub fn from_json(text: &str) -> Result<Self, ExportError> {
+        let file: File = serde_json::from_str(text)?;
+        if file.version != VERSION || file.kind != KIND {
+            return Err(ExportError::Version);
+        }
+        let wrong = |field| ExportError::Field { field, n: 0 };
+        let entries = file.entries.iter().enumerate();
+        let entries = entries.map(|(n, it)| it.exported(n));
+        Ok(Self {
+            did: file.did.parse().map_err(|_| wrong("did"))?,
+            chain: ChainId {
+                genesis: hash(&file.genesis).ok_or_else(|| wrong("genesis"))?,
+                fork_id: ForkId(file.fork_id),
+            },
+            head: LogHead {
+                count: file.log_count,
+                head: hash(&file.log_head).ok_or_else(|| wrong("logHead"))?,
+            },
+            entries: entries.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl FileEntry {
+    fn new(it: &ExportedEntry) -> Self {
+        let freeze = |it: &Freeze| FileFreeze {
+            reason: it.reason.as_str().to_owned(),
+            until: it.until.0,
+        };
+        Self {
+            n: it.entry.n,
+            kind: kind_name(it.entry.kind).into(),
+            operation_hash: it.entry.operation_hash.to_string(),
+            signatures_hash: it.entry.signatures_hash.to_string(),
+            record_hash: it.entry.record_hash.to_string(),
+            height: it.entry.height.0,
+            time: it.entry.time.0,
+            operation: it.operation.as_ref().map(|it| hex::encode(it.encode())),
+            freeze: it.freeze.as_ref().map(|it| it.as_ref().map(freeze)),
+        }
+    }
+
+    fn exported(&self, n: usize) -> Result<ExportedEntry, ExportError> {
+        let wrong = |field| move || ExportError::Field { field, n };
+        let operation = |text: &String| {
+            let bytes = hex::decode(text).ok()?;
+            decode_strict::<SignedOperation>(&bytes).ok()
+        };
+        let operation = match &self.operation {
+            Some(text) => Some(operation(text).ok_or_else(wrong("operation"))?),
+            None => None,
+        };
+        let freeze = |it: &FileFreeze| {
+            Some(Freeze {
+                reason: Text::new(it.reason.clone()).ok()?,
+                until: TimeMs(it.until),
+            })
+        };
+        let freeze = match &self.freeze {
+            Some(Some(it)) => Some(Some(freeze(it).ok_or_else(wrong("freeze"))?)),
+            Some(None) => Some(None),
+            None => None,
+        };
+        let entry = LogEntry {
+            n: self.n,
+            kind: kind_of(&self.kind).ok_or_else(wrong("kind"))?,
+            operation_hash: hash(&self.operation_hash).ok_or_else(wrong("operationHash"))?,
+            signatures_hash: hash(&self.signatures_hash).ok_or_else(wrong("signaturesHash"))?,
+            record_hash: hash(&self.record_hash).ok_or_else(wrong("recordHash"))?,
+            height: Height(self.height),
+            time: TimeMs(self.time),
+        };
+        Ok(ExportedEntry {
+            entry,
+            operation,
+            freeze,
+        })
+    }
+}
+
+const fn kind_name(kind: LogKind) -> &'static str {
+    match kind {
+        LogKind::Operation => "operation",
+        LogKind::Automatic => "automatic",
+        LogKind::Governance => "governance",
+    }
+}
+
+/// Returns the kind of this name, as files and nodes write it.
+pub(super) fn kind_of(name: &str) -> Option<LogKind> {
+    let kinds = [LogKind::Operation, LogKind::Automatic, LogKind::Governance];
+    kinds.into_iter().find(|it| kind_name(*it) == name)
+}
+
+fn hash(text: &str) -> Option<H256> {
+    hex::decode_array(text).ok().map(H256)
+}

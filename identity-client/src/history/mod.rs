@@ -1,0 +1,19 @@
+//! Whole histories of identities: exported, kept as a file, and verified by replaying them.
+//!
+//! A log is a hash chain over every change of an identity's record. [`replay`] takes nothing on
+//! trust but the head of the chain, and that only if it is told which head to expect: it verifies
+//! every signature and who might sign, runs the kernel over every operation and every effect of
+//! time, and compares the record's hash after each.
+//!
+//! Source: spec/did.md §6; spec/control.md §3.
+
+mod export;
+mod fetch;
+mod form;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+pub use export::{Export, ExportError, ExportedEntry};
+pub use fetch::fetch;
+pub use replay::{Expectations, Fault, ReplayError, Replayed, replay};

@@ -129,7 +129,6 @@ impl Identity {
             }
             Body::Cancel { pending } => self.cancel(now, Lane::Rank(index as u8), *pending),
             Body::Propose(proposed) => {
-                must(index == 0 || self.may(index, 4), "NoCapability")?;
                 let change = self.proposed(index, proposed)?;
                 let proposer = Proposer::Rank(index as u8);
                 self.wait(now, proposer, self.delay_ms, change, id)
@@ -141,6 +140,7 @@ impl Identity {
     fn proposed(&self, index: usize, proposed: &ProposedChange) -> Result<PendingChange, Name> {
         match proposed {
             ProposedChange::Control(change) => {
+                must(index == 0 || self.may(index, 4), "NoCapability")?;
                 let whole = change.guardians.is_some() || change.delay_ms.is_some();
                 must(index == 0 || !whole, "NotAbove")?;
                 // Would it work now?

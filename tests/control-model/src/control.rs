@@ -4,8 +4,7 @@ use crate::operation::Reveal;
 use crate::rules::Rules;
 use crate::state::{Change, OperationId};
 use crate::state::{
-    CoolDown, Effect, GUARDIANS, Guardians, PROPOSERS, Policy, Proposer, RANKS, Rank, State, Time,
-    proposer,
+    CoolDown, Effect, GUARDIANS, PROPOSERS, Policy, Proposer, RANKS, Rank, State, Time, proposer,
 };
 use crate::step::Refusal;
 
@@ -34,9 +33,6 @@ pub(crate) fn refusal_at_once(policy: &Policy, rank: usize, change: &Change) -> 
     let apex = change.ranks[0].is_some() || change.guardians.is_some() || change.delay.is_some();
     if change.ranks[..rank].iter().any(Option::is_some) || (rank > 0 && apex) {
         return Some(Refusal::NotAbove);
-    }
-    if change.ranks[0].is_some_and(|it| it.is_vacant()) {
-        return Some(Refusal::RankNotRemovable);
     }
     if rank == 0 && apex && policy.is_protected() {
         return Some(Refusal::MustWait);
@@ -146,15 +142,6 @@ pub(crate) fn apply(
         if actor != Actor::Exposed(index) && !rules.flaws.cool_down_outlives_thief {
             state.cool_downs[proposer(index)] = CoolDown::default();
         }
-    }
-}
-
-/// Replaces guardians, in one place for callers that set nothing else.
-pub(crate) const fn only_guardians(guardians: Option<Guardians>) -> Change {
-    Change {
-        ranks: [None; RANKS],
-        guardians: Some(guardians),
-        delay: None,
     }
 }
 

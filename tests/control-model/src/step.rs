@@ -73,9 +73,6 @@ pub enum Refusal {
     /// In dispatch: the rank lacks a capability.
     #[error("no capability")]
     NoCapability,
-    /// In dispatch: rank 0 stays.
-    #[error("rank not removable")]
-    RankNotRemovable,
     /// In dispatch: a key would be in two ranks.
     #[error("key in two ranks")]
     KeyInTwoRanks,
@@ -154,8 +151,9 @@ pub fn step(state: &State, at: &Context<'_>, submission: &Submission) -> Result<
     if !state.is_active() {
         return Err(Refusal::Deactivated);
     }
+    let acting = acting(&state, at, operation)?;
     check_lane(&state, at, submission)?;
-    check_signers(&state, at, submission)?;
+    check_signers(&state, acting.as_ref(), submission)?;
     consume(&mut state, at, submission);
     let unchanged = state.clone();
     let result = dispatch(&mut state, at, submission);
@@ -233,6 +231,8 @@ fn is_sound(operation: &Operation) -> bool {
     let change_is_sound = |change: &Change| {
         let guardians = change.guardians.flatten();
         change.ranks.iter().flatten().all(rank_is_sound)
+            && change.ranks[0].is_none_or(|it| !it.is_vacant())
+            && !shares_within(&change.ranks.map(|it| it.map(|it| it.set)))
             && guardians.is_none_or(|it| it.set.is_sound())
     };
     let reveal_is_sound = |it: &Reveal| it.set.is_sound() && it.next.is_none_or(|it| it.is_sound());
@@ -240,6 +240,7 @@ fn is_sound(operation: &Operation) -> bool {
         return false;
     }
     match (operation.body, operation.lane) {
+        (Body::Rotate { document, .. }, _) if document == Some(Patch::default()) => false,
         (Body::Rotate { change, .. }, Lane::Next(rank)) => {
             let reveal = operation.reveal.as_ref();
             change_is_sound(&change) && fits_next(usize::from(rank), reveal, &change)
@@ -264,17 +265,19 @@ fn is_sound(operation: &Operation) -> bool {
 fn fits_next(rank: usize, reveal: Option<&Reveal>, change: &Change) -> bool {
     let apex = change.guardians.is_some() || change.delay.is_some();
     let above = change.ranks[..rank].iter().any(Option::is_some) || (rank > 0 && apex);
-    let removes_top = change.ranks[0].is_some_and(|it| it.is_vacant());
     let set = |index: usize| {
         let set = change.ranks[index].map(|it| it.set);
         set.or(reveal.filter(|_| index == rank).map(|it| it.set))
     };
-    let shares = (0..RANKS).any(|low| {
-        (0..low).any(|high| {
-            set(low).is_some_and(|low| set(high).is_some_and(|high| low.shares_with(&high)))
-        })
-    });
-    !above && !removes_top && !shares
+    !above && !shares_within(&std::array::from_fn(set))
+}
+
+/// Returns whether two of the ranks that an operation sets have a key in common.
+fn shares_within(sets: &[Option<KeySet>; RANKS]) -> bool {
+    let pair = |low: usize, high: usize| sets[low].zip(sets[high]);
+    (0..RANKS).any(|low| {
+        (0..low).any(|high| pair(low, high).is_some_and(|(one, other)| one.shares_with(&other)))
+    })
 }
 
 fn check_lane(state: &State, at: &Context<'_>, submission: &Submission) -> Result<(), Refusal> {
@@ -309,13 +312,38 @@ fn quota(state: &State, at: &Context<'_>) -> QuotaUse {
     }
 }
 
-fn check_signers(state: &State, at: &Context<'_>, submission: &Submission) -> Result<(), Refusal> {
+/// Returns the controller that acts, as it is now, if the operation names one.
+fn acting(
+    state: &State,
+    at: &Context<'_>,
+    operation: &Operation,
+) -> Result<Option<State>, Refusal> {
+    let Some(number) = operation.controller else {
+        return Ok(None);
+    };
+    let bit = 1_u64.checked_shl(number.into()).unwrap_or(0);
+    let found = at.others.iter().find(|(it, _)| *it == number);
+    let other = found.map(|(_, it)| settled(it, at.rules, at.now).state);
+    let other = other.filter(|it| it.is_active() && state.document.controllers & bit != 0);
+    other.map(Some).ok_or(Refusal::NotController)
+}
+
+fn check_signers(
+    state: &State,
+    acting: Option<&State>,
+    submission: &Submission,
+) -> Result<(), Refusal> {
     let operation = &submission.operation;
     let signers = submission.signers;
     let policy = &state.policy;
-    let good = match (operation.lane, operation.controller) {
-        (Lane::Rank(rank), _) => is_quorum(&policy.ranks[usize::from(rank)].set, signers),
-        (Lane::Next(rank), _) => {
+    let good = match operation.lane {
+        Lane::Rank(rank) => {
+            let rank = &policy.ranks[usize::from(rank)];
+            let cuts_off = matches!(operation.body, Body::SetNotBefore { .. });
+            let able = !cuts_off || rank.may(capability::TOKENS_AND_GRANTS);
+            able && is_quorum(&rank.set, signers)
+        }
+        Lane::Next(rank) => {
             let rank = usize::from(rank);
             let opened = operation.reveal.as_ref().filter(|it| {
                 policy.ranks[rank].next == Some(it.set)
@@ -325,20 +353,12 @@ fn check_signers(state: &State, at: &Context<'_>, submission: &Submission) -> Re
             });
             opened.is_some_and(|it| is_quorum(&it.set, signers))
         }
-        (Lane::Guardians, _) => policy.guardians.is_some_and(|it| {
+        Lane::Guardians => policy.guardians.is_some_and(|it| {
             let twice = it.set.weight(submission.repeated & signers);
             let all_known = signers & !it.set.keys == 0 && signers != 0;
             all_known && it.set.weight(signers) + twice >= u32::from(it.set.threshold)
         }),
-        (Lane::Documents, None) => acts_on_document(state, operation, signers),
-        (Lane::Documents, Some(other)) => {
-            let listed = state.document.controllers & 1_u64.checked_shl(other.into()).unwrap_or(0);
-            let found = at.others.iter().find(|(number, _)| *number == other);
-            let other = found.map(|(_, it)| settled(it, at.rules, at.now).state);
-            let other = other.filter(|it| it.is_active() && listed != 0);
-            let other = other.ok_or(Refusal::NotController)?;
-            acts_on_document(&other, operation, signers)
-        }
+        Lane::Documents => acts_on_document(acting.unwrap_or(state), operation, signers),
     };
     good.then_some(()).ok_or(Refusal::BadProof)
 }
@@ -406,7 +426,7 @@ fn dispatch(state: &mut State, at: &Context<'_>, submission: &Submission) -> Res
         Body::SetNotBefore {
             at: time,
             bump_grant_epoch,
-        } => set_not_before(state, at, operation.lane, time, bump_grant_epoch),
+        } => set_not_before(state, at, time, bump_grant_epoch),
     }
 }
 
@@ -436,7 +456,12 @@ fn by_next(
         _ => {}
     }
     let may_document = state.policy.ranks[rank].may(capability::DOCUMENT);
-    control::apply(state, at.rules, Actor::Next(rank), Some(reveal), &change);
+    // The reveal comes first, and what shares its keys goes, whatever else the operation sets.
+    let actor = Actor::Next(rank);
+    control::apply(state, at.rules, actor, Some(reveal), &Change::default());
+    if !change.is_empty() {
+        control::apply(state, at.rules, actor, None, &change);
+    }
     if let Some(patch) = patch.filter(|_| may_document) {
         patch_what_fits(state, &patch);
     }
@@ -452,9 +477,6 @@ fn rotate(
     change: &Change,
     document: Option<&Patch>,
 ) -> Result<(), Refusal> {
-    if document.is_some() && !state.policy.ranks[rank].may(capability::DOCUMENT) {
-        return Err(Refusal::NoCapability);
-    }
     if let Some(refusal) = control::refusal_at_once(&state.policy, rank, change) {
         return Err(refusal);
     }
@@ -465,6 +487,9 @@ fn rotate(
         if let Some(refusal) = control::shares_keys_anywhere(&state.policy, change) {
             return Err(refusal);
         }
+    }
+    if document.is_some() && !state.policy.ranks[rank].may(capability::DOCUMENT) {
+        return Err(Refusal::NoCapability);
     }
     if !change.is_empty() {
         control::apply(state, at.rules, Actor::Exposed(rank), None, change);
@@ -484,14 +509,11 @@ fn propose(
 ) -> Result<(), Refusal> {
     let effect = match proposal {
         Proposal::Control(change) => {
-            if rank > 0 && (change.guardians.is_some() || change.delay.is_some()) {
-                return Err(Refusal::NotAbove);
-            }
             if rank > 0 && !state.policy.ranks[rank].may(capability::PROPOSE_UP) {
                 return Err(Refusal::NoCapability);
             }
-            if change.ranks[0].is_some_and(|it| it.is_vacant()) {
-                return Err(Refusal::RankNotRemovable);
+            if rank > 0 && (change.guardians.is_some() || change.delay.is_some()) {
+                return Err(Refusal::NotAbove);
             }
             if let Some(refusal) = control::shares_keys(at.rules, &state.policy, rank, change) {
                 return Err(refusal);
@@ -628,15 +650,9 @@ fn bits(set: u64) -> impl Iterator<Item = u8> {
 fn set_not_before(
     state: &mut State,
     at: &Context<'_>,
-    lane: Lane,
     time: Time,
     bump: bool,
 ) -> Result<(), Refusal> {
-    if let Some(rank) = lane.rank() {
-        if !state.policy.ranks[rank].may(capability::TOKENS_AND_GRANTS) {
-            return Err(Refusal::NoCapability);
-        }
-    }
     if time < state.not_before {
         return Err(Refusal::NotMonotone);
     }

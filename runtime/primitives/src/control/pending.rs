@@ -27,11 +27,11 @@ pub(super) fn propose(
 ) -> Result<Vec<Outcome>, Refusal> {
     let rank = record.policy.ranks.get(usize::from(index));
     let rank = rank.ok_or(Refusal::Misplaced)?;
-    if index > 0 && !rank.capabilities.contains(Capabilities::PROPOSE_UP) {
-        return Err(Refusal::NoCapability);
-    }
     let change = match proposed {
         ProposedChange::Control(change) => {
+            if index > 0 && !rank.capabilities.contains(Capabilities::PROPOSE_UP) {
+                return Err(Refusal::NoCapability);
+            }
             if index > 0 && !is_within(change, 0) {
                 return Err(Refusal::NotAbove);
             }

@@ -7,7 +7,7 @@
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
-use crate::codec::BoundedVec;
+use crate::codec::{BoundedVec, is_strictly_ascending};
 use crate::did::DidId;
 use crate::hash::{H256, domain_hash};
 use crate::limits::{GUARDIAN_PATH_MAX, GUARDIANS_MAX};
@@ -159,11 +159,14 @@ impl GuardianSet {
             && proof.verify(&self.root, Domain::Guardians, &bytes).is_ok()
     }
 
-    /// Returns whether all of `signatures` are by guardians of this set, each of another leaf,
-    /// and reach the threshold. Verifies no signature.
+    /// Returns whether all of `signatures` are by guardians of this set, strictly ascending by
+    /// key and each of another leaf, and reach the threshold. Verifies no signature.
     ///
     /// Source: spec/control.md §8.
     pub fn is_quorum(&self, signatures: &[KeySignature]) -> bool {
+        if !is_strictly_ascending(signatures, |it| it.key.clone()) {
+            return false;
+        }
         let mut indices = Vec::with_capacity(signatures.len());
         let mut sum = 0u32;
         for signature in signatures {

@@ -81,7 +81,7 @@ pub const RANK_BYTES_MAX: usize = 2048;
 pub const PENDING_MAX: u32 = 5;
 /// Encoded bytes of one pending change.
 pub const PENDING_BYTES_MAX: usize = 4096;
-/// Pending changes written down at the beginning of one block.
+/// Records whose pending changes are written down at the beginning of one block.
 pub const SETTLED_PER_BLOCK_MAX: u32 = 256;
 /// Delay of pending changes that the SDK chooses, in milliseconds: three days.
 pub const CONTROL_DELAY_MS_DEFAULT: u64 = 3 * 86_400_000;

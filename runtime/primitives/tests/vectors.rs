@@ -622,11 +622,11 @@ fn invalid_vectors_are_refused_for_the_stated_reason() {
         good[..good.len() - 1].to_vec(),
     );
     let mut bytes = good.clone();
-    bytes[69] = 3;
+    bytes[69] = 4;
     add(
         "operation-unknown-lane",
         "signed_operation",
-        "lane variant 3",
+        "lane variant 4",
         bytes,
     );
     let ranks = [vec![1, 5 << 2], vec![0; 200]].concat();

@@ -143,7 +143,7 @@ pub(crate) fn active_record(env: Env<'_>, did: &DidId) -> Result<DidRecord, Tran
     }
 }
 
-/// Checks 1 to 7: what needs no record.
+/// Checks 1 to 8: what needs no record.
 fn check_form(env: Env<'_>, signed: &SignedOperation, paid: Paid) -> Result<(), TransactionError> {
     let operation = &signed.operation;
     if operation.version != OPERATION_VERSION {
@@ -155,7 +155,10 @@ fn check_form(env: Env<'_>, signed: &SignedOperation, paid: Paid) -> Result<(), 
         return Err(TransactionError::Malformed);
     }
     check_signers(&signed.signatures)?;
-    if !signed.is_well_formed() || !fits_lane(operation) {
+    let by_controller = operation.controller.is_some();
+    let may_be_controller = matches!(operation.body, Body::UpdateDocument(_));
+    let is_placed = fits_lane(operation) && (may_be_controller || !by_controller);
+    if !is_placed || !signed.is_well_formed() {
         return Err(TransactionError::Malformed);
     }
     check_reveal(operation)?;
@@ -186,13 +189,10 @@ fn check_form(env: Env<'_>, signed: &SignedOperation, paid: Paid) -> Result<(), 
     }
 }
 
-/// Returns whether the body belongs in the operation's lane, and a controller in the operation.
+/// Returns whether the body belongs in the operation's lane.
 ///
-/// Source: spec/control.md §2.
+/// Source: spec/did.md §2.
 fn fits_lane(operation: &Operation) -> bool {
-    if operation.controller.is_some() && !matches!(operation.body, Body::UpdateDocument(_)) {
-        return false;
-    }
     let (Lane::Rank(index) | Lane::Next(index)) = operation.lane else {
         return match operation.lane {
             Lane::Guardians => {

@@ -408,10 +408,10 @@ impl Identity {
         for one in &patch.declare {
             let _ = self.declare(now, one.fragment.as_str(), one.since.0);
         }
-        if let Some(services) = &patch.services
-            && self.refuse_services(services).is_ok()
-        {
-            self.document.services = services.clone();
+        if let Some(services) = &patch.services {
+            let mut services = services.clone();
+            services.retain(|it| self.refuse_services(std::slice::from_ref(it)).is_ok());
+            self.document.services = services;
         }
         let services = self.document.services.clone();
         for method in &patch.add {

@@ -347,16 +347,9 @@ fn refuse_signers(signatures: &[KeySignature]) -> Result<(), Name> {
     must(signatures.iter().all(same), "Malformed")
 }
 
-/// Which body belongs in which lane, and what comes with it: spec/control.md §2.
+/// Which body belongs in which lane, and what comes with it: spec/did.md §2.
 fn refuse_place(signed: &SignedOperation) -> Result<(), Name> {
     let operation = &signed.operation;
-    let guards = operation.lane == Lane::Guardians;
-    let leaves = |it: &KeySignature| it.leaf.is_some() == guards;
-    must(signed.signatures.iter().all(leaves), "Malformed")?;
-    let reveals = matches!(operation.lane, Lane::Next(_));
-    must(operation.reveal.is_some() == reveals, "Malformed")?;
-    let writes = matches!(operation.body, Body::UpdateDocument(_));
-    must(operation.controller.is_none() || writes, "Malformed")?;
     let (documents, rank, next, guardians) = match operation.body {
         Body::UpdateDocument(_) => (true, false, false, false),
         Body::SetNotBefore { .. } => (true, true, false, false),
@@ -375,7 +368,14 @@ fn refuse_place(signed: &SignedOperation) -> Result<(), Name> {
         Lane::Rank(index) => rank && index < 4,
         Lane::Next(index) => next && index < 4,
     };
-    must(fits, "Malformed")
+    must(fits, "Malformed")?;
+    let guards = operation.lane == Lane::Guardians;
+    let leaves = |it: &KeySignature| it.leaf.is_some() == guards;
+    must(signed.signatures.iter().all(leaves), "Malformed")?;
+    let reveals = matches!(operation.lane, Lane::Next(_));
+    must(operation.reveal.is_some() == reveals, "Malformed")?;
+    let writes = matches!(operation.body, Body::UpdateDocument(_));
+    must(operation.controller.is_none() || writes, "Malformed")
 }
 
 fn refuse_body(operation: &Operation) -> Result<(), Name> {

@@ -82,7 +82,8 @@ pub fn apply(
             if let Body::Cancel { pending } = body {
                 applied.cancel(party, *pending, setting.now)?;
             }
-            if let (Party::Next(index), Some(reveal)) = (party, &operation.reveal) {
+            if let Party::Next(index) = party {
+                let reveal = operation.reveal.as_ref().ok_or(Refusal::Misplaced)?;
                 applied.reveal(index, reveal, &mut touched)?;
             }
             applied.control(party, body, hash, setting, &mut touched)?;

@@ -1,5 +1,6 @@
 //! Whose signatures an operation needs.
 
+use crate::codec::is_strictly_ascending;
 use crate::operation::{Body, KeySignature, Lane, Operation};
 use crate::policy::{Capabilities, ControlPolicy, Rank, WeightedKey};
 
@@ -72,8 +73,11 @@ fn is_reached(rank: &Rank, signatures: &[KeySignature]) -> bool {
     !rank.is_vacant() && sum(&rank.keys, signatures).is_some_and(|sum| sum >= rank.threshold)
 }
 
-/// Returns the signers' weight, or `None` if one of them is not listed.
+/// Returns the signers' weight, or `None` if one of them is not listed or is there twice.
 fn sum(keys: &[WeightedKey], signatures: &[KeySignature]) -> Option<u32> {
+    if !is_strictly_ascending(signatures, |it| it.key.clone()) {
+        return None;
+    }
     signatures.iter().try_fold(0u32, |sum, signature| {
         let listed = keys.iter().find(|it| it.key == signature.key)?;
         Some(sum.saturating_add(u32::from(listed.weight)))

@@ -103,11 +103,14 @@ impl Patching<'_> {
             note(Some(&it.fragment), self.declare(it));
         }
         if let Some(services) = &patch.services {
-            let done = self.check_services(services);
-            if done.is_ok() {
-                self.record.document.services = services.clone();
-            }
-            note(None, done);
+            let mut kept = services.clone();
+            kept.retain(|it| {
+                let done = self.check_services(std::slice::from_ref(it));
+                let is_kept = done.is_ok();
+                note(Some(&it.fragment), done);
+                is_kept
+            });
+            self.record.document.services = kept;
         }
         let services = self.record.document.services.to_vec();
         for it in &patch.add {

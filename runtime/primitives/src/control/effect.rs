@@ -76,7 +76,7 @@ pub fn next_effect(record: &DidRecord, now: TimeMs) -> Option<Effect> {
             };
             let mut touched = Touched::default();
             set(&mut record.policy, change, manner, &mut touched)
-                .expect("nothing fails that is done surely");
+                .expect("done surely, with ranks that the proposal set on trial");
             forget(&mut record, &touched, None);
             clear(&mut record, &touched, &mut outcomes);
         }

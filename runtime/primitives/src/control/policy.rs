@@ -133,6 +133,9 @@ pub(super) fn set(
 }
 
 /// Replaces rank `index`; `set` are the ranks that the same operation sets.
+///
+/// # Errors
+/// As [`set`], and [`Refusal::Misplaced`] for a rank beyond the maximum.
 fn set_rank(
     ranks: &mut Vec<Rank>,
     index: u8,
@@ -141,6 +144,9 @@ fn set_rank(
     manner: Manner,
     touched: &mut Touched,
 ) -> Result<(), Refusal> {
+    if u32::from(index) >= RANKS_MAX {
+        return Err(Refusal::Misplaced);
+    }
     touched.touch(index);
     let shares = |(other, it): &(u8, &Rank)| !set.contains(other) && it.shares_key_with(&rank);
     let sharing = (0u8..).zip(ranks.iter()).filter(shares);
@@ -176,7 +182,7 @@ fn put_ranks(policy: &mut ControlPolicy, mut ranks: Vec<Rank>) {
         ranks.pop();
     }
     policy.ranks = BoundedVec::try_from(ranks)
-        .expect("indices are below RANKS_MAX: PolicyChange::check and the lane see to it");
+        .expect("set_rank refuses indices beyond RANKS_MAX");
 }
 
 /// Removes the pending changes that fall with a change.

@@ -134,7 +134,6 @@ fn refusals_carry_their_names() {
     ops[8].body = rotation(None);
     ops[9].body = allod_primitives::operation::Body::Cancel {
         pending: H256::ZERO,
-        reveal: None,
     };
     let items: Vec<_> = ops.iter().map(|it| person.signed(it)).collect();
     let failed: Vec<Error> = ledger
@@ -149,11 +148,11 @@ fn refusals_carry_their_names() {
         Error::WrongFork,
         Error::Expired,
         Error::ValidTooLong,
-        Error::WrongLane,
+        Error::Malformed,
         Error::NotFound,
         Error::ForkedLane,
-        Error::WrongLane,
-        Error::NotSupported,
+        Error::Malformed,
+        Error::Malformed,
     ];
     assert_eq!(failed, expected);
     assert_eq!(Error::from(E::OverQuota), Error::Refused);

@@ -7,10 +7,12 @@ use allod_primitives::document::{
     Service,
 };
 use allod_primitives::operation::{
-    Admission, Body, ControlChange, Inception, KeySignature, Lane, Operation, Payer, RankChange,
-    SignatureProof, SignedOperation, Voucher, operation_preimage, voucher_preimage,
+    Admission, Body, Inception, KeySignature, Lane, Operation, Payer, SignatureProof,
+    SignedOperation, Voucher, operation_preimage, voucher_preimage,
 };
-use allod_primitives::policy::{Capabilities, ControlKey, ControlPolicy, Rank, WeightedKey};
+use allod_primitives::policy::{
+    Capabilities, ControlKey, ControlPolicy, PolicyChange, Rank, RankChange, WeightedKey,
+};
 use allod_primitives::record::DidRecord;
 use allod_primitives::{
     BoundedVec, ChainId, DidId, ForkId, H256, Height, PublicKey, Signature, Text, TimeMs,
@@ -93,6 +95,7 @@ impl Ledger {
         self.block.height = self.block.height.next();
         self.block.time = self.block.time.plus_ms(ms);
         self.write(|context| {
+            did::on_initialize(context);
             revocation::on_initialize(context);
             grant::on_initialize(context);
         });
@@ -312,12 +315,27 @@ pub(crate) fn retiring(fragments: &[&str]) -> DocumentPatch {
 
 /// A rotation of rank 0.
 pub(crate) fn rotation(rank: Option<Rank>) -> Body {
-    Body::Rotate(ControlChange {
-        ranks: vec![RankChange { index: 0, rank }].try_into().unwrap(),
-        guardians: None,
-        reveal: None,
+    rotating(setting(vec![(0, rank)]))
+}
+
+/// A rotation with this change, without a document.
+pub(crate) fn rotating(change: PolicyChange) -> Body {
+    Body::Rotate {
+        change,
         document: None,
-    })
+    }
+}
+
+/// A change of these ranks.
+pub(crate) fn setting(ranks: Vec<(u8, Option<Rank>)>) -> PolicyChange {
+    let ranks = ranks.into_iter();
+    let ranks: Vec<RankChange> = ranks
+        .map(|(index, rank)| RankChange { index, rank })
+        .collect();
+    PolicyChange {
+        ranks: ranks.try_into().unwrap(),
+        ..PolicyChange::default()
+    }
 }
 
 /// A registrar's voucher.

@@ -129,7 +129,7 @@ fn the_operation_around_an_inception_is_checked() {
         incept_as(&mut ledger, &person, &operation, admission).unwrap_err()
     };
     assert_eq!(refused(&|op| op.did.0[5] ^= 1), E::IdMismatch);
-    assert_eq!(refused(&|op| op.lane = Lane::Documents), E::WrongLane);
+    assert_eq!(refused(&|op| op.lane = Lane::Documents), E::Malformed);
     assert_eq!(refused(&|op| op.lane_seq = 1), E::WrongLane);
     assert_eq!(refused(&|op| op.lane_prev = H256([1; 32])), E::ForkedLane);
     assert_eq!(
@@ -139,6 +139,13 @@ fn the_operation_around_an_inception_is_checked() {
     assert_eq!(refused(&|op| op.genesis = H256([8; 32])), E::WrongNetwork);
     let update = |op: &mut Operation| op.body = Body::UpdateDocument(adding(&[method("a", 9)]));
     assert_eq!(refused(&update), E::Malformed);
+    let update = |op: &mut Operation| {
+        update(op);
+        op.lane = Lane::Documents;
+    };
+    assert_eq!(refused(&update), E::Malformed);
+    let guarded = |op: &mut Operation| op.controller = Some(op.did);
+    assert_eq!(refused(&guarded), E::Malformed);
 }
 
 #[test]
@@ -192,27 +199,57 @@ fn keys_anyone_can_sign_for_are_not_registered() {
     }
 }
 
-#[test]
-fn policies_of_later_versions_are_not_supported() {
-    let mut committed = rank(&[&key(1)], 1);
-    committed.next = Some(H256([1; 32]));
-    assert_eq!(refused_policy(single(committed)), E::NotSupported);
-    let mut guarded = single(rank(&[&key(1)], 1));
-    guarded.guardians = Some(GuardianSet {
+fn guardians() -> GuardianSet {
+    GuardianSet {
         root: H256([1; 32]),
         count: 3,
         threshold: 1,
-        delay_ms: 1,
-    });
-    assert_eq!(refused_policy(guarded), E::NotSupported);
-    let two = ControlPolicy {
-        ranks: vec![rank(&[&key(1)], 1), rank(&[&key(2)], 1)]
-            .try_into()
-            .unwrap(),
-        guardians: None,
-        delay_ms: allod_primitives::limits::CONTROL_DELAY_MS_DEFAULT,
+        delay_ms: DAY_MS,
+    }
+}
+
+#[test]
+fn an_identity_begins_with_ranks_commitments_and_guardians() {
+    let mut first = rank(&[&key(1)], 1);
+    first.next = Some(H256([1; 32]));
+    let mut policy = single(first);
+    policy.ranks = vec![
+        policy.ranks[0].clone(),
+        Rank::default(),
+        rank(&[&key(2)], 1),
+    ]
+    .try_into()
+    .unwrap();
+    policy.guardians = Some(guardians());
+    let person = Person::with_policy(1, policy.clone());
+    let mut ledger = Ledger::new();
+    assert_eq!(vouched(&mut ledger, &person), Ok(()));
+    assert_eq!(ledger.record(&person.did).policy, policy);
+}
+
+#[test]
+fn broken_guardians_delays_and_ranks_are_malformed() {
+    let with = |change: &dyn Fn(&mut ControlPolicy)| {
+        let mut policy = single(rank(&[&key(1)], 1));
+        policy.guardians = Some(guardians());
+        change(&mut policy);
+        refused_policy(policy)
     };
-    assert_eq!(refused_policy(two), E::NotSupported);
+    let guardians = |change: &dyn Fn(&mut GuardianSet)| {
+        with(&|policy| change(policy.guardians.as_mut().unwrap()))
+    };
+    assert_eq!(guardians(&|it| it.threshold = 0), E::Malformed);
+    assert_eq!(guardians(&|it| it.count = 0), E::Malformed);
+    assert_eq!(guardians(&|it| it.count = 33), E::Malformed);
+    assert_eq!(guardians(&|it| it.delay_ms = 3_599_999), E::Malformed);
+    assert_eq!(with(&|it| it.delay_ms = 3_599_999), E::Malformed);
+    assert_eq!(with(&|it| it.delay_ms = 90 * DAY_MS + 1), E::Malformed);
+    let ranks = |ranks: Vec<Rank>| with(&|it| it.ranks = ranks.clone().try_into().unwrap());
+    let first = rank(&[&key(1)], 1);
+    let vacant = Rank::default();
+    assert_eq!(ranks(vec![first.clone(), vacant.clone()]), E::Malformed);
+    assert_eq!(ranks(vec![vacant, first.clone()]), E::Malformed);
+    assert_eq!(ranks(vec![first.clone(), first]), E::Malformed);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use allod_primitives::{BoundedVec, DidId, H256, TimeMs};
 
 use super::harness::*;
 use crate::did::invariants::{InvariantViolation as V, check};
-use crate::did::storage::{QUOTAS, RECORDS, put_retired};
+use crate::did::storage::{QUOTA_DAYS, QUOTAS, RECORDS, put_retired};
 
 /// Damages a record and returns what is noticed.
 fn noticed(damage: impl FnOnce(&mut DidRecord)) -> V {
@@ -72,6 +72,7 @@ fn damaged_maps_are_noticed() {
         since: START,
         until: START,
         reason: allod_primitives::document::RetireReason::Routine,
+        declared: START,
     };
     let stranger = DidId([3; 32]);
     ledger.write(|context| put_retired(&mut context.state, &stranger, &retired));
@@ -87,6 +88,8 @@ fn damaged_maps_are_noticed() {
         ..QuotaUse::default()
     };
     ledger.write(|context| QUOTAS.put(&mut context.state, &did, &used));
+    assert_eq!(check(&ledger.state), Err(V::Orphan), "without its day");
+    ledger.write(|context| QUOTA_DAYS.put(&mut context.state, &([0; 4], did), &()));
     assert_eq!(check(&ledger.state), Err(V::Quota { did }));
     used.documents = 0;
     ledger.write(|context| QUOTAS.put(&mut context.state, &stranger, &used));

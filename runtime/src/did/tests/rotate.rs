@@ -2,8 +2,9 @@
 
 use allod_primitives::BoundedVec;
 use allod_primitives::limits::QUOTA_RANK_PER_DAY;
-use allod_primitives::operation::{Body, ControlChange, RankChange};
-use allod_primitives::policy::Rank;
+use allod_primitives::document::DocumentPatch;
+use allod_primitives::operation::Body;
+use allod_primitives::policy::{PolicyChange, Rank};
 
 use super::harness::*;
 use crate::RuntimeEvent;
@@ -17,18 +18,13 @@ fn ledger_with_person() -> (Ledger, Person) {
     (ledger, person)
 }
 
-fn change(ranks: Vec<RankChange>) -> ControlChange {
-    ControlChange {
-        ranks: ranks.try_into().unwrap(),
-        guardians: None,
-        reveal: None,
-        document: None,
-    }
+fn refused(change: PolicyChange) -> E {
+    refused_body(rotating(change))
 }
 
-fn refused(change: ControlChange) -> E {
+fn refused_body(body: Body) -> E {
     let (mut ledger, mut person) = ledger_with_person();
-    let operation = person.control(&ledger, Body::Rotate(change));
+    let operation = person.control(&ledger, body);
     match person.submit(&mut ledger, &operation) {
         Err(Refusal::Invalid(error)) => error,
         other => panic!("not refused: {other:?}"),
@@ -58,80 +54,80 @@ fn new_keys_act_and_old_ones_do_not() {
     assert_eq!(ledger.submit(&signed(&operation, &[&key(30)])), Ok(()));
 }
 
+fn with_document(change: PolicyChange, document: DocumentPatch) -> Body {
+    Body::Rotate {
+        change,
+        document: Some(document),
+    }
+}
+
 #[test]
-fn a_document_changes_together_with_the_keys() {
-    let (mut ledger, mut person) = ledger_with_person();
-    let with = |document| {
-        let mut change = change(vec![RankChange {
-            index: 0,
-            rank: Some(rank(&[&key(30)], 1)),
-        }]);
-        change.document = Some(document);
-        Body::Rotate(change)
+fn a_document_changes_together_with_the_keys_as_far_as_it_goes() {
+    let (mut ledger, person) = ledger_with_person();
+    let change = setting(vec![(0, Some(rank(&[&key(30)], 1)))]);
+    let patch = retiring(&["login", "nothing"]);
+    let operation = person.control(&ledger, with_document(change, patch));
+    let call = Call::submit {
+        operation: person.signed(&operation),
     };
-    let failing = person.control(&ledger, with(retiring(&["nothing"])));
-    let before = ledger.record(&person.did);
-    let result = person.submit(&mut ledger, &failing);
-    assert_eq!(result, Err(Refusal::Failed(Error::NoSuchMethod)));
-    let after = ledger.record(&person.did);
-    assert_eq!(after.policy, before.policy, "neither takes effect");
-    assert_eq!(after.lanes.ranks[0].last, failing.hash());
-    let operation = person.control(&ledger, with(retiring(&["login"])));
-    assert_eq!(person.submit(&mut ledger, &operation), Ok(()));
-    assert_eq!(ledger.record(&person.did).retired_count, 1);
+    let applied = ledger.apply(Origin::Bare, &call).unwrap();
+    assert_eq!(applied.result, Ok(()));
+    let skipped = Event::Skipped {
+        did: person.did,
+        fragment: Some(text("nothing")),
+        error: Error::NoSuchMethod,
+    };
+    assert!(applied.events.contains(&RuntimeEvent::Did(skipped)));
+    let record = ledger.record(&person.did);
+    assert_eq!(record.policy.ranks[0], rank(&[&key(30)], 1));
+    assert_eq!(record.retired_count, 1);
 }
 
 #[test]
 fn a_document_alone_may_change_in_the_lane_of_a_rank() {
     let (mut ledger, mut person) = ledger_with_person();
-    let mut change = change(Vec::new());
-    change.document = Some(retiring(&["login"]));
-    let operation = person.control(&ledger, Body::Rotate(change));
+    let body = with_document(PolicyChange::default(), retiring(&["login"]));
+    let operation = person.control(&ledger, body);
     assert_eq!(person.submit(&mut ledger, &operation), Ok(()));
-}
-
-#[test]
-fn rank_0_cannot_be_removed() {
-    let (mut ledger, mut person) = ledger_with_person();
-    let operation = person.control(&ledger, rotation(None));
-    let result = person.submit(&mut ledger, &operation);
-    assert_eq!(result, Err(Refusal::Failed(Error::RankNotRemovable)));
-    assert_eq!(ledger.record(&person.did).log.count, 2);
+    assert_eq!(ledger.record(&person.did).retired_count, 1);
 }
 
 #[test]
 fn changes_that_change_nothing_or_break_rules_are_malformed() {
-    assert_eq!(refused(change(Vec::new())), E::Malformed);
-    let mut unreachable = rank(&[&key(30)], 2);
-    let with = |rank: Rank| RankChange {
-        index: 0,
-        rank: Some(rank),
-    };
-    assert_eq!(
-        refused(change(vec![with(unreachable.clone())])),
-        E::Malformed
-    );
-    unreachable.threshold = 1;
-    let twice = vec![with(unreachable.clone()), with(unreachable.clone())];
-    assert_eq!(refused(change(twice)), E::Malformed);
-    unreachable.keys = BoundedVec::new();
-    assert_eq!(refused(change(vec![with(unreachable)])), E::Malformed);
+    assert_eq!(refused(PolicyChange::default()), E::Malformed);
+    let nothing = with_document(PolicyChange::default(), DocumentPatch::default());
+    assert_eq!(refused_body(nothing), E::Malformed);
+    assert_eq!(refused(setting(vec![(0, None)])), E::Malformed);
+    let mut bad = rank(&[&key(30)], 2);
+    let refused_rank = |it: &Rank| refused(setting(vec![(0, Some(it.clone()))]));
+    assert_eq!(refused_rank(&bad), E::Malformed, "unreachable");
+    bad.threshold = 1;
+    let twice = setting(vec![(0, Some(bad.clone())), (0, Some(bad.clone()))]);
+    assert_eq!(refused(twice), E::Malformed);
+    let shared = setting(vec![(0, Some(bad.clone())), (1, Some(bad.clone()))]);
+    assert_eq!(refused(shared), E::Malformed);
+    assert_eq!(refused(setting(vec![(4, Some(bad.clone()))])), E::Malformed);
+    bad.keys = BoundedVec::new();
+    assert_eq!(refused_rank(&bad), E::Malformed, "without keys");
+    let mut delay = PolicyChange::default();
+    delay.delay_ms = Some(1);
+    assert_eq!(refused(delay), E::Malformed);
 }
 
 #[test]
-fn further_ranks_are_not_supported() {
-    let lower = RankChange {
-        index: 1,
-        rank: Some(rank(&[&key(30)], 1)),
-    };
-    assert_eq!(refused(change(vec![lower])), E::NotSupported);
-    let mut committed = rank(&[&key(30)], 1);
-    committed.next = Some(allod_primitives::H256([1; 32]));
-    let committed = RankChange {
-        index: 0,
-        rank: Some(committed),
-    };
-    assert_eq!(refused(change(vec![committed])), E::NotSupported);
+fn without_commitment_and_guardians_rank_0_changes_everything_at_once() {
+    let (mut ledger, mut person) = ledger_with_person();
+    let mut change = setting(vec![
+        (0, Some(rank(&[&key(1)], 1))),
+        (2, Some(rank(&[&key(30)], 1))),
+    ]);
+    change.delay_ms = Some(DAY_MS);
+    let operation = person.control(&ledger, rotating(change));
+    assert_eq!(person.submit(&mut ledger, &operation), Ok(()));
+    let policy = ledger.record(&person.did).policy;
+    assert_eq!(policy.delay_ms, DAY_MS);
+    assert_eq!(policy.ranks.len(), 3);
+    assert!(policy.ranks[1].is_vacant());
 }
 
 #[test]

@@ -2,11 +2,10 @@
 
 use allod_primitives::limits::{OPERATION_VALIDITY_MS_MAX, QUOTA_DOCUMENTS_PER_DAY};
 use allod_primitives::operation::{
-    Body, ControlChange, KeySignature, Lane, Operation, Payer, Reveal, SignatureProof,
-    SignedOperation,
+    Body, KeySignature, Lane, Operation, Payer, ProposedChange, SignatureProof, SignedOperation,
 };
 use allod_primitives::policy::{Capabilities, ControlKey, ControlPolicy};
-use allod_primitives::{BoundedVec, ForkId, H256, PublicKey, Signature};
+use allod_primitives::{ForkId, H256, PublicKey, Signature};
 
 use super::harness::*;
 use crate::RuntimeEvent;
@@ -119,22 +118,43 @@ fn unknown_and_deactivated_identities_are_refused() {
 #[test]
 fn a_lane_takes_only_what_fits_it() {
     for lane in [Lane::Rank(0), Lane::Rank(9), Lane::Guardians] {
-        assert_eq!(refused_if(|op| op.lane = lane), E::WrongLane);
+        assert_eq!(refused_if(|op| op.lane = lane), E::Malformed);
     }
     let (mut ledger, person) = ledger_with_person();
-    for lane in [Lane::Documents, Lane::Rank(1), Lane::Rank(4)] {
-        let body = rotation(Some(rank(&[&key(3)], 1)));
+    let mut refuse = |lane, body| {
         let operation = person.operation(START, lane, body);
-        assert_eq!(
-            refused(&mut ledger, &person.signed(&operation)),
-            E::WrongLane
-        );
-        let operation = person.operation(START, lane, Body::Deactivate);
-        assert_eq!(
-            refused(&mut ledger, &person.signed(&operation)),
-            E::WrongLane
-        );
+        refused(&mut ledger, &person.signed(&operation))
+    };
+    let rotation = || rotation(Some(rank(&[&key(3)], 1)));
+    let propose = || Body::Propose(ProposedChange::Deactivation);
+    let recover = || Body::Recover {
+        rank: rank(&[&key(3)], 1),
+    };
+    let cancel = || Body::Cancel {
+        pending: H256::ZERO,
+    };
+    let cut_off = || Body::SetNotBefore {
+        not_before: START,
+        bump_grant_epoch: false,
+    };
+    for lane in [Lane::Documents, Lane::Rank(4), Lane::Next(4)] {
+        assert_eq!(refuse(lane, rotation()), E::Malformed);
+        assert_eq!(refuse(lane, Body::Deactivate), E::Malformed);
+        assert_eq!(refuse(lane, propose()), E::Malformed);
+        assert_eq!(refuse(lane, recover()), E::Malformed);
+        assert_eq!(refuse(lane, cancel()), E::Malformed);
     }
+    assert_eq!(refuse(Lane::Rank(1), Body::Deactivate), E::Malformed);
+    assert_eq!(refuse(Lane::Next(1), Body::Deactivate), E::Malformed);
+    for body in [Body::Deactivate, propose(), rotation(), cut_off()] {
+        assert_eq!(refuse(Lane::Guardians, body), E::Malformed);
+    }
+    for body in [propose(), recover(), cut_off()] {
+        assert_eq!(refuse(Lane::Next(0), body), E::Malformed);
+    }
+    assert_eq!(refuse(Lane::Rank(0), recover()), E::Malformed);
+    assert_eq!(refuse(Lane::Rank(4), cut_off()), E::Malformed);
+    assert_eq!(refuse(Lane::Rank(1), rotation()), E::BadProof, "no rank 1");
 }
 
 #[test]
@@ -147,39 +167,6 @@ fn an_inception_is_no_submission_and_an_empty_patch_nothing() {
     let unsorted = adding(&[method("b", 50), method("a", 51)]);
     let unsorted = |op: &mut Operation| op.body = Body::UpdateDocument(unsorted);
     assert_eq!(refused_if(unsorted), E::Malformed);
-}
-
-#[test]
-fn what_comes_in_later_versions_is_not_supported() {
-    let change = ControlChange {
-        ranks: BoundedVec::new(),
-        guardians: Some(None),
-        reveal: None,
-        document: None,
-    };
-    let reveal = Reveal {
-        keys: BoundedVec::new(),
-        threshold: 1,
-        salt: [0; 16],
-    };
-    let bodies = [
-        Body::Propose(change.clone()),
-        Body::Rotate(change),
-        Body::Cancel {
-            pending: H256::ZERO,
-            reveal: None,
-        },
-        Body::Recover {
-            rank: rank(&[&key(3)], 1),
-            guardians: BoundedVec::new(),
-        },
-        Body::Deactivate {
-            reveal: Some(reveal),
-        },
-    ];
-    for body in bodies {
-        assert_eq!(refused_if(|op| op.body = body), E::NotSupported);
-    }
 }
 
 #[test]

@@ -1,8 +1,12 @@
 //! `UpdateDocument`: retirements, additions, replacements.
 
 use allod_primitives::TimeMs;
-use allod_primitives::document::{DocumentPatch, Method, RetireReason, Retirement};
-use allod_primitives::limits::{METHODS_MAX, RETIRED_METHODS_MAX};
+use allod_primitives::document::{
+    ActiveMethod, DocumentPatch, Method, RetireReason, Retirement,
+};
+use allod_primitives::limits::{METHOD_ALLOWANCE, METHOD_RESERVE, METHODS_MAX};
+use allod_primitives::operation::Body;
+use allod_primitives::policy::PolicyChange;
 
 use super::harness::*;
 use crate::did::{self, Error};
@@ -185,40 +189,63 @@ fn a_document_holds_so_many_methods() {
     assert_eq!(run(adding(&methods[..1])), Err(Error::TooManyMethods));
 }
 
-#[test]
-fn a_life_holds_so_many_methods_and_still_can_end() {
-    let (mut ledger, mut person) = ledger_with_person();
-    assert_eq!(
-        update(&mut ledger, &mut person, retiring(&["login"])),
-        Ok(())
-    );
-    let mut seed = 100;
-    let mut used = 1;
-    while used < RETIRED_METHODS_MAX {
-        let count = METHODS_MAX.min(RETIRED_METHODS_MAX - used);
-        let methods: Vec<Method> = (0..count as u16)
-            .map(|index| method(&format!("m{:05}", seed + index), seed + index))
+/// Uses up methods until `until` have been had.
+fn use_up(ledger: &mut Ledger, person: &mut Person, until: u32) {
+    let record = ledger.record(&person.did);
+    let mut had = record.retired_count + record.document.methods.len() as u32;
+    while had < until {
+        let count = (METHODS_MAX - 1).min(until - had);
+        let methods: Vec<Method> = (had..had + count)
+            .map(|it| method(&format!("m{it:05}"), 100 + it as u16))
             .collect();
-        seed += count as u16;
-        used += count;
-        let operation = person.documents(&ledger, adding(&methods));
+        let active = ledger.record(&person.did).document.methods;
+        let active: Vec<&str> = active.iter().map(|it| it.method.fragment.as_str()).collect();
+        let operation = person.documents(ledger, both(retiring(&active), adding(&methods)));
         assert_eq!(ledger.batch(&[person.signed(&operation)]).unwrap(), []);
         person.took(&operation);
-        if used < RETIRED_METHODS_MAX {
-            let fragments: Vec<String> = methods.iter().map(|it| it.fragment.to_string()).collect();
-            let fragments: Vec<&str> = fragments.iter().map(String::as_str).collect();
-            let operation = person.documents(&ledger, retiring(&fragments));
-            assert_eq!(ledger.batch(&[person.signed(&operation)]).unwrap(), []);
-            person.took(&operation);
-        }
+        had += count;
     }
-    let last = update(&mut ledger, &mut person, adding(&[method("last", 50)]));
+}
+
+/// Goal: what a thief of a lower key or a controller may use up leaves something for rank 0.
+#[test]
+fn only_rank_0_uses_up_the_last_methods_of_the_allowance() {
+    let (mut ledger, mut person) = ledger_with_person();
+    use_up(&mut ledger, &mut person, METHOD_ALLOWANCE - METHOD_RESERVE);
+    let more = || adding(&[method("more", 50)]);
+    let last = update(&mut ledger, &mut person, more());
     assert_eq!(last, Err(Error::TooManyMethods));
-    let end = allod_primitives::operation::Body::Deactivate;
-    let end = person.control(&ledger, end);
+    let body = Body::Rotate {
+        change: PolicyChange::default(),
+        document: Some(more()),
+    };
+    let operation = person.control(&ledger, body);
+    assert_eq!(person.submit(&mut ledger, &operation), Ok(()));
+    let methods = ledger.record(&person.did).document.methods;
+    let is_there = |it: &ActiveMethod| it.method.fragment.as_str() == "more";
+    assert!(methods.iter().any(is_there));
+}
+
+#[test]
+fn every_day_of_age_allows_one_method_more() {
+    let (mut ledger, mut person) = ledger_with_person();
+    use_up(&mut ledger, &mut person, METHOD_ALLOWANCE - METHOD_RESERVE);
+    let mut add = |ledger: &mut Ledger, seed: u16| {
+        let patch = adding(&[method(&format!("late{seed}"), seed)]);
+        update(ledger, &mut person, patch)
+    };
+    assert_eq!(add(&mut ledger, 50), Err(Error::TooManyMethods));
+    ledger.wait(DAY_MS);
+    assert_eq!(add(&mut ledger, 50), Ok(()));
+    assert_eq!(add(&mut ledger, 51), Err(Error::TooManyMethods));
+}
+
+#[test]
+fn an_identity_whose_methods_are_used_up_can_still_end() {
+    let (mut ledger, mut person) = ledger_with_person();
+    use_up(&mut ledger, &mut person, METHOD_ALLOWANCE - METHOD_RESERVE);
+    let end = person.control(&ledger, Body::Deactivate);
     assert_eq!(person.submit(&mut ledger, &end), Ok(()));
-    assert_eq!(
-        ledger.record(&person.did).retired_count,
-        RETIRED_METHODS_MAX
-    );
+    let had = METHOD_ALLOWANCE - METHOD_RESERVE;
+    assert_eq!(ledger.record(&person.did).retired_count, had);
 }

@@ -4,13 +4,15 @@
 //! towards what is allowed and towards moments at which time changes something. Each runs through
 //! the model (`tests/control-model`), through the runtime (blocks built by the executive, real
 //! signatures) and through a verifier that has nothing but the log and the operations. After every
-//! step the three must agree about the verdict and about everything that control depends on.
+//! step the three must agree about the verdict and about everything that control depends on. At
+//! the end the client's own verifier replays the exported log.
 //!
 //! `ALLOD_CONTROL_SEED=7` runs the sequence of that seed alone. A difference is shrunk by leaving
 //! out steps for as long as a difference stays.
 
 mod base;
 mod concrete;
+mod exported;
 mod ledger;
 mod plan;
 mod replay;

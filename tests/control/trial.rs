@@ -15,6 +15,7 @@ use allod_runtime::did;
 
 use super::base::{Base, incept};
 use super::concrete::{Dictionary, bits, fragment, proposer};
+use super::exported::Exported;
 use super::ledger::{Ledger, Verdict};
 use super::plan::{BEGIN, INCEPTION, Plan, Step};
 use super::replay::Replay;
@@ -50,10 +51,11 @@ pub(crate) fn run(
         done.map_err(|text| Difference { step: index, text })?;
     }
     let invariants = did::invariants::check(&trial.ledger.state);
-    invariants.map_err(|it| Difference {
-        step: plan.steps.len(),
-        text: format!("an invariant of the state: {it}"),
-    })
+    let invariants = invariants.map_err(|it| format!("an invariant of the state: {it}"));
+    let (exported, did) = (trial.exported, &trial.dictionary.did);
+    let checked = invariants.and_then(|()| exported.check(&trial.ledger, did));
+    let end = plan.steps.len().saturating_sub(1);
+    checked.map_err(|text| Difference { step: end, text })
 }
 
 struct Trial<'a> {
@@ -63,6 +65,7 @@ struct Trial<'a> {
     ledger: Ledger,
     dictionary: Dictionary,
     replay: Replay,
+    exported: Exported,
     /// Operations as they were sent.
     sent: BTreeMap<OperationId, (Submission, SignedOperation)>,
 }
@@ -83,6 +86,8 @@ impl<'a> Trial<'a> {
         );
         dictionary.learn(INCEPTION, hash);
         let replay = Replay::begin(&signed.operation, &entry)?;
+        let mut exported = Exported::default();
+        exported.extend(&[entry], &signed, None);
         let trial = Self {
             rules,
             others: &base.others,
@@ -90,6 +95,7 @@ impl<'a> Trial<'a> {
             ledger,
             dictionary,
             replay,
+            exported,
             sent: BTreeMap::new(),
         };
         trial.compare(BEGIN)?;
@@ -139,6 +145,11 @@ impl<'a> Trial<'a> {
         }
         // The ledger writes down what time has brought about, whatever becomes of the operation.
         self.model = expected.map_or(before.state, |it| it.state);
+        let failure = match &verdict {
+            Verdict::Taken(Err(name)) => Some(name.as_str()),
+            _ => None,
+        };
+        self.exported.extend(&entries, &signed, failure);
         self.replay(&signed, &verdict, &entries)?;
         self.compare(now)
     }

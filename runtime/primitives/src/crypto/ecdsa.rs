@@ -121,7 +121,8 @@ impl Curve {
             Self::Secp256k1 => {
                 let key = k256::ecdsa::VerifyingKey::from_sec1_bytes(key);
                 let signature = k256::ecdsa::Signature::from_slice(signature);
-                key.and_then(|key| key.verify_prehash(&hash, &signature?))
+                // This library refuses a high s by itself; n - s verifies wherever s does.
+                key.and_then(|key| key.verify_prehash(&hash, &signature?.normalize_s()))
             }
         }
         .map_err(|_| BadSignature)

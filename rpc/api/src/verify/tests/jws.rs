@@ -1,10 +1,10 @@
 //! Tokens: form, signature, revocation.
 
 use allod_primitives::document::{MethodKey, Relationships};
+use allod_primitives::sha2_256;
 use allod_primitives::token::TokenId;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::ecdsa::signature::Signer as _;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -117,37 +117,93 @@ fn a_token_without_jti_is_named_by_its_signing_input_alone() {
     assert_eq!(token_names(&endless), Err(ReasonCode::TokenWithoutExp));
 }
 
-#[test]
-fn a_p256_method_signs_es256_with_high_or_low_s() {
-    let alice = Person::new(1);
+/// Signs ES256 or ES256K with a fixed secret: the point, and the signature with low and high s.
+type Es = fn(&[u8]) -> (MethodKey, [[u8; 64]; 2]);
+
+fn es256(input: &[u8]) -> (MethodKey, [[u8; 64]; 2]) {
+    use p256::ecdsa::signature::Signer as _;
     let secret = p256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
     let point = secret.verifying_key().to_sec1_point(true);
-    let mut ledger = Ledger::new();
-    ledger.put(&alice, |record| {
-        let method = &mut record.document.methods.as_mut_slice()[0].method;
-        method.key = MethodKey::P256(point.as_bytes().try_into().unwrap());
-    });
-    let header = json!({"alg": "ES256", "kid": alice.kid()}).to_string();
-    let claims = alice.claims(&json!({})).to_string();
-    let input = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(claims)
-    );
-    let signature: p256::ecdsa::Signature = secret.sign(input.as_bytes());
+    let signature: p256::ecdsa::Signature = secret.sign(input);
     let low = signature.normalize_s();
     let (r, s) = low.split_scalars();
     let high = p256::ecdsa::Signature::from_scalars(r, -s).unwrap();
-    for signature in [low, high] {
-        let jws = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()));
-        assert_eq!(judge(&ledger, &jws), ReasonCode::Ok);
+    let key = MethodKey::P256(point.as_bytes().try_into().unwrap());
+    (key, [low, high].map(|it| it.to_bytes().into()))
+}
+
+fn es256k(input: &[u8]) -> (MethodKey, [[u8; 64]; 2]) {
+    use k256::ecdsa::signature::Signer as _;
+    let secret = k256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
+    let point = secret.verifying_key().to_sec1_point(true);
+    let signature: k256::ecdsa::Signature = secret.sign(input);
+    let low = signature.normalize_s();
+    let (r, s) = low.split_scalars();
+    let high = k256::ecdsa::Signature::from_scalars(r, -s).unwrap();
+    let key = MethodKey::Secp256k1(point.as_bytes().try_into().unwrap());
+    (key, [low, high].map(|it| it.to_bytes().into()))
+}
+
+/// Returns a ledger where alice's method is `key`, and what she signs under `alg`.
+fn with_method(alice: &Person, key: MethodKey, alg: &str) -> (Ledger, String) {
+    let mut ledger = Ledger::new();
+    ledger.put(alice, |record| {
+        record.document.methods.as_mut_slice()[0].method.key = key;
+    });
+    let header = json!({"alg": alg, "kid": alice.kid()}).to_string();
+    let claims = alice.claims(&json!({})).to_string();
+    let parts = [header, claims].map(|it| URL_SAFE_NO_PAD.encode(it));
+    (ledger, parts.join("."))
+}
+
+#[test]
+fn ecdsa_methods_sign_es256_and_es256k_with_high_or_low_s() {
+    let alice = Person::new(1);
+    let algorithms: [(&str, Es, &str); 2] =
+        [("ES256", es256, "ES256K"), ("ES256K", es256k, "ES256")];
+    for (alg, sign, other) in algorithms {
+        let (ledger, input) = with_method(&alice, sign(b"").0, alg);
+        let signatures = sign(input.as_bytes()).1;
+        for signature in signatures {
+            let jws = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
+            assert_eq!(judge(&ledger, &jws), ReasonCode::Ok, "{alg}");
+        }
+        let mut wrong = signatures[0];
+        wrong[5] ^= 1;
+        let jws = format!("{input}.{}", URL_SAFE_NO_PAD.encode(wrong));
+        assert_eq!(judge(&ledger, &jws), ReasonCode::SignatureInvalid);
+        let (ledger, input) = with_method(&alice, sign(b"").0, other);
+        let signature = sign(input.as_bytes()).1[0];
+        let jws = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
+        assert_eq!(judge(&ledger, &jws), ReasonCode::KeyTypeMismatch);
+        let eddsa = alice.sign(&json!({}), &alice.claims(&json!({})));
+        assert_eq!(judge(&ledger, &eddsa), ReasonCode::KeyTypeMismatch);
     }
-    let mut wrong = low.to_bytes();
-    wrong[5] ^= 1;
-    let jws = format!("{input}.{}", URL_SAFE_NO_PAD.encode(wrong));
+}
+
+/// Goal: a passkey logs nobody in, even if its point is registered as a method. Method: what the
+/// passkey signs for a login challenge, sent as the signature of a token and as a token itself.
+#[test]
+fn an_assertion_is_no_login() {
+    use p256::ecdsa::signature::Signer as _;
+    let secret = p256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
+    let alice = Person::new(1);
+    let (ledger, input) = with_method(&alice, es256(b"").0, "ES256");
+    let challenge = URL_SAFE_NO_PAD.encode(sha2_256(input.as_bytes()).0);
+    let client_data = format!(
+        r#"{{"type":"webauthn.get","challenge":"{challenge}","origin":"https://a.example","crossOrigin":false}}"#
+    );
+    let rp_id_hash = sha2_256(b"a.example").0;
+    let authenticator_data = [rp_id_hash.as_slice(), &[5, 0, 0, 0, 1]].concat();
+    let client_hash = sha2_256(client_data.as_bytes()).0;
+    let message = [authenticator_data.as_slice(), &client_hash].concat();
+    let signature: p256::ecdsa::Signature = secret.sign(&message);
+    let signature = URL_SAFE_NO_PAD.encode(signature.to_bytes());
+    let jws = format!("{input}.{signature}");
     assert_eq!(judge(&ledger, &jws), ReasonCode::SignatureInvalid);
-    let eddsa = alice.sign(&json!({}), &alice.claims(&json!({})));
-    assert_eq!(judge(&ledger, &eddsa), ReasonCode::KeyTypeMismatch);
+    let parts = [authenticator_data, client_data.into_bytes()].map(|it| URL_SAFE_NO_PAD.encode(it));
+    let jws = format!("{}.{signature}", parts.join("."));
+    assert_eq!(judge(&ledger, &jws), ReasonCode::Malformed);
 }
 
 #[test]

@@ -26,7 +26,7 @@ TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help system build devnet test test-js test-subxt check fmt lint layers deny bench sim ci cache-trim clean-cache
+.PHONY: help system build devnet test test-js test-webauthn test-subxt check fmt lint layers deny bench sim ci cache-trim clean-cache
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,11 +44,17 @@ devnet: build ## build and run a local network of four validators (DEVNET_ARGS="
 test: build ## every Rust test, then the clients of other languages
 	@scripts/system curl procps # the tutorial talks by curl, tests end processes by kill
 	$(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
-	@$(MAKE) --no-print-directory test-js test-subxt
+	@$(MAKE) --no-print-directory test-js test-webauthn test-subxt
 
 test-js: build ## smoke test with the unmodified @polkadot/api
 	@command -v npm >/dev/null || scripts/system nodejs npm
 	cd tests/js && npm ci --no-audit --no-fund && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" npm test
+
+test-webauthn: build ## a passkey of a real browser (Chromium) controls an identity
+	@command -v npm >/dev/null || scripts/system nodejs npm
+	@[ -n "$(ALLOD_CHROMIUM)" ] || scripts/system chromium
+	cd tests/webauthn && npm ci --no-audit --no-fund && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" \
+		ALLOD_PASSKEY_PROGRAM="$(CARGO_TARGET_DIR)/debug/passkey" npm test
 
 test-subxt: build ## smoke test with the unmodified subxt, a workspace of its own
 	cd tests/subxt && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" \

@@ -35,6 +35,7 @@ pub mod jwt;
 pub mod keys;
 pub mod letter;
 pub mod operation;
+pub mod passkey;
 pub mod rpc;
 pub mod sheet;
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! a name that says so. Files are private to their owner, and written whole or not at all.
 //!
 //! ```text
-//! { "version": 1, "kind": "ed25519" | "identity", "public": …,
+//! { "version": 1, "kind": "ed25519" | "p256" | "secp256k1" | "identity", "public": …,
 //!   "encrypted": { "kdf": "argon2id", "memory_kib", "iterations", "lanes",
 //!                  "salt", "nonce", "ciphertext" }          one of the two
 //!   "secret_unsafe_plain": … }
@@ -14,6 +14,7 @@
 //! An *identity file* is a key file that holds everything one alias needs; see [`Identity`].
 
 mod atomic;
+mod control;
 mod error;
 mod file;
 mod home;
@@ -25,6 +26,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 
+pub use control::{ControlKeyFile, KeyType, TypedSecret};
 pub use error::KeyFileError;
 pub use file::{KeyFile, Protection};
 pub use home::{Home, HomeLock};

@@ -2,7 +2,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use allod_primitives::operation::Payer;
+use allod_primitives::operation::{Payer, operation_preimage};
 use allod_primitives::policy::ControlKey;
 use allod_primitives::{ChainId, Did, DidId, ForkId, H256, NetworkId, TimeMs};
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::control::NextSeed;
 use crate::guardians::Circle;
-use crate::operation::{self, Terms};
+use crate::operation::{self, Signer as _, Terms};
 
 const CHEAP: KdfCost = KdfCost {
     memory_kib: 32,
@@ -402,4 +402,43 @@ fn secrets_are_not_printed() {
         !text.contains("\"pass\"") && !text.contains("\"word\""),
         "{text}"
     );
+}
+
+/// Goal: keys of every type are made, kept, read again and sign what the kernel verifies. Method:
+/// one file of each type, in plain and encrypted.
+#[test]
+fn control_keys_of_every_type_survive_their_file_and_sign() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, key_type) in [KeyType::Ed25519, KeyType::P256, KeyType::Secp256k1]
+        .into_iter()
+        .enumerate()
+    {
+        let key = TypedSecret::generate(key_type).unwrap();
+        for (name, protection) in [
+            ("plain", Protection::UnsafePlain),
+            ("locked", locked("correct horse")),
+        ] {
+            let path = folder.path().join(format!("{name}-{number}.json"));
+            ControlKeyFile::create(&path, &key, &protection).unwrap();
+            let file = ControlKeyFile::read(&path).unwrap();
+            assert_eq!(file.key_type(), key_type);
+            let opened = file.unlock(&path, &given("correct horse")).unwrap();
+            let hash = H256([4; 32]);
+            let chain = ChainId {
+                genesis: H256([1; 32]),
+                fork_id: ForkId(0),
+            };
+            let proof = opened.prove(&operation_preimage(&chain, &hash), &hash);
+            let public = key.control_key();
+            assert_eq!(public.check_registrable(), Ok(()));
+            assert_eq!(public.verify_operation(&chain, &hash, &proof), Ok(()));
+        }
+    }
+    let registrar = folder.path().join("plain-0.json");
+    assert!(KeyFile::read(&registrar).is_ok(), "an Ed25519 file is one");
+    let other = folder.path().join("plain-1.json");
+    assert!(matches!(
+        KeyFile::read(&other),
+        Err(KeyFileError::Kind { .. })
+    ));
 }

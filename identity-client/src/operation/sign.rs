@@ -1,25 +1,22 @@
 //! Signatures under operations.
 
 use allod_primitives::grant::{GrantMessage, SignedGrantMessage};
-use allod_primitives::operation::{
-    KeySignature, Operation, SignatureProof, SignedOperation, operation_preimage,
-};
-use allod_primitives::policy::ControlKey;
+use allod_primitives::operation::{KeySignature, Operation, SignedOperation, operation_preimage};
 use allod_primitives::token::{
     SignedTokenOperation, TOKEN_OPERATION_VERSION, TokenId, TokenOperation,
 };
 use allod_primitives::{BoundedVec, ChainId, DidId, H256};
 
-use super::{BuildError, Terms};
+use super::{BuildError, Signer, Terms};
 use crate::keys::SecretKey;
 
 /// Signs `operation` with every key of `keys`, each once.
 ///
 /// # Errors
 /// [`BuildError::NoKey`] without keys, [`BuildError::TooMany`] with more than an operation takes.
-pub fn sign_operation(
+pub fn sign_operation<K: Signer>(
     operation: Operation,
-    keys: &[&SecretKey],
+    keys: &[&K],
 ) -> Result<SignedOperation, BuildError> {
     let signatures = signatures(&operation.chain(), &operation.hash(), keys)?;
     Ok(SignedOperation {
@@ -51,9 +48,9 @@ pub const fn token_operation(
 ///
 /// # Errors
 /// [`BuildError::NoKey`] without keys, [`BuildError::TooMany`] with more than an operation takes.
-pub fn sign_token_operation(
+pub fn sign_token_operation<K: Signer>(
     operation: TokenOperation,
-    keys: &[&SecretKey],
+    keys: &[&K],
 ) -> Result<SignedTokenOperation, BuildError> {
     let signatures = signatures(&operation.chain(), &operation.hash(), keys)?;
     Ok(SignedTokenOperation {
@@ -71,18 +68,18 @@ pub fn sign_grant_message(message: GrantMessage, key: &SecretKey) -> SignedGrant
     }
 }
 
-fn signatures<const MAX: u32>(
+fn signatures<K: Signer, const MAX: u32>(
     chain: &ChainId,
     hash: &H256,
-    keys: &[&SecretKey],
+    keys: &[&K],
 ) -> Result<BoundedVec<KeySignature, MAX>, BuildError> {
     if keys.is_empty() {
         return Err(BuildError::NoKey);
     }
     let preimage = operation_preimage(chain, hash);
-    let sign = |key: &&SecretKey| KeySignature {
-        key: ControlKey::Ed25519(key.public()),
-        proof: SignatureProof::Ed25519(key.sign(&preimage)),
+    let sign = |key: &&K| KeySignature {
+        key: key.control_key(),
+        proof: key.prove(&preimage, hash),
         leaf: None,
     };
     let mut signatures: Vec<KeySignature> = keys.iter().map(sign).collect();

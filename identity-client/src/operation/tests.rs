@@ -217,7 +217,10 @@ fn signers_are_sorted_and_count_once() {
     let signed = sign_operation(operation.clone(), &keys).unwrap();
     assert_eq!(signed.signatures.len(), 3);
     check(&signed);
-    assert_eq!(sign_operation(operation, &[]), Err(BuildError::NoKey));
+    assert_eq!(
+        sign_operation::<SecretKey>(operation, &[]),
+        Err(BuildError::NoKey)
+    );
 }
 
 #[test]

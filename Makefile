@@ -10,6 +10,7 @@ TOOLS := $(ALLOD_CACHE)/tools
 CACHE_MIB_MAX ?= 20480
 
 CARGO_DENY_VERSION := 0.20.2
+CARGO_MUTANTS_VERSION := 27.1.0
 
 # Without RocksDB 7's headers, `cargo` is told to compile the copy inside the rocksdb crate instead (docs/adr/0001).
 # Expanded when a recipe runs, that is, after `system` has installed what it could.
@@ -26,7 +27,7 @@ TEST_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help system build devnet test test-js test-webauthn test-subxt check fmt lint layers deny bench sim ci cache-trim clean-cache
+.PHONY: help system build devnet test test-js test-webauthn test-subxt check fmt lint layers deny mutants bench sim ci cache-trim clean-cache
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +79,16 @@ deny: $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
 $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION):
 	cargo install cargo-deny --version $(CARGO_DENY_VERSION) --locked --root $(TOOLS)
 	mv $(TOOLS)/bin/cargo-deny $@
+
+# Not in CI: it takes an hour or two. What survives is in docs/mutants.md.
+mutants: $(TOOLS)/bin/cargo-mutants-$(CARGO_MUTANTS_VERSION) ## by hand: break the code of control place by place, list what no test notices
+	-$< mutants -p allod-primitives -f 'runtime/primitives/src/control/*.rs' -f runtime/primitives/src/guardian.rs \
+		-o "$(CARGO_TARGET_DIR)/mutants-kernel" -- $(LOCKED) --lib control::
+	-$< mutants -p allod-runtime -f 'runtime/src/did/*.rs' -o "$(CARGO_TARGET_DIR)/mutants-runtime" -- $(LOCKED) --lib did::
+
+$(TOOLS)/bin/cargo-mutants-$(CARGO_MUTANTS_VERSION):
+	cargo install cargo-mutants --version $(CARGO_MUTANTS_VERSION) --locked --root $(TOOLS)
+	mv $(TOOLS)/bin/cargo-mutants $@
 
 bench: system ## figures, each beside a limit measured in the same run (BENCH_ARGS=...)
 	$(CARGO) build --release $(LOCKED) --workspace --bins

@@ -13,6 +13,7 @@ mod controllers;
 mod cool_downs;
 mod document;
 mod effects;
+mod guardians;
 mod one_key_one_rank;
 mod propose;
 mod recovery;

@@ -168,7 +168,8 @@ impl Applied {
             if index == 0 && self.must_wait() {
                 return Err(Refusal::MustWait);
             }
-            if index > 0 && rank.next.is_some() {
+            // For rank 0 that was a reason to wait.
+            if rank.next.is_some() {
                 return Err(Refusal::RevealRequired);
             }
         }

@@ -38,6 +38,12 @@ pub const POOL_COUNT_MAX: usize = 50_000;
 pub const POOL_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Transactions in the mempool of one account or identity.
 pub const POOL_PER_SUBJECT_MAX: usize = 256;
+/// Rescues that the mempool keeps room for, beside all other transactions.
+pub const POOL_RESCUES_MAX: usize = 8192;
+/// Bytes that the mempool keeps for rescues.
+pub const POOL_RESCUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Rescues of one kind and one identity in that room; more are ordinary transactions.
+pub const POOL_RESCUES_PER_SUBJECT_MAX: usize = 4;
 /// Tags a transaction may provide or require.
 pub const POOL_TAGS_MAX: usize = 1024;
 /// Identities or accounts one transaction is counted for.
@@ -79,6 +85,8 @@ pub const GOSSIP_OFFER_MAX: usize = 4096;
 pub const GOSSIP_QUEUE_MAX: usize = 16_384;
 /// Bytes queued for one peer.
 pub const GOSSIP_QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Rescues queued for one peer, beside these.
+pub const GOSSIP_RESCUES_MAX: usize = 1024;
 /// Unanswered messages to one peer.
 pub const GOSSIP_IN_FLIGHT_MAX: usize = 4;
 /// Peers a node may be connected to.

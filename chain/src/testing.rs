@@ -89,6 +89,16 @@ pub(crate) fn genesis_config(validators: u32) -> GenesisConfig {
 
 /// Returns an extrinsic that creates the identity with control key `seed`, and its name.
 pub(crate) fn inception(chain: &ChainId, seed: u32, now: TimeMs) -> (DidId, Vec<u8>) {
+    inception_with(chain, seed, now, None)
+}
+
+/// As [`inception`], with a commitment to the next keys of rank 0.
+pub(crate) fn inception_with(
+    chain: &ChainId,
+    seed: u32,
+    now: TimeMs,
+    next: Option<H256>,
+) -> (DidId, Vec<u8>) {
     let control = key(seed);
     let weighted = WeightedKey {
         key: ControlKey::Ed25519(public(&control)),
@@ -98,7 +108,7 @@ pub(crate) fn inception(chain: &ChainId, seed: u32, now: TimeMs) -> (DidId, Vec<
         keys: vec![weighted].try_into().unwrap(),
         threshold: 1,
         capabilities: Capabilities::ALL,
-        next: None,
+        next,
     };
     let method = Method {
         fragment: Text::new("key-1").unwrap(),

@@ -261,6 +261,33 @@ fn an_operation_rewrapped_is_taken_once() {
     assert_refused(world, &submit(operation), E::Stale);
 }
 
+/// A registrar keeps what it was given to itself. The owner sends it, or signs it again for itself;
+/// what was withheld is worth nothing afterwards.
+#[test]
+fn an_operation_that_its_sponsor_withholds_is_sent_by_its_owner() {
+    for payer in [Payer::Any, Payer::Sponsor(public(&World::new().registrar))] {
+        let mut world = World::new();
+        let withheld = operation(&world, |it| it.payer = payer);
+        let own = match payer {
+            Payer::Any => withheld.clone(),
+            _ => operation(&world, |it| it.payer = Payer::Own),
+        };
+        world.block(vec![submit(own)]);
+        let late = world.signed(&world.registrar, &batch(withheld));
+        Bench::of(world).expect_items("withheld", &late, &["did::Error::Stale".into()]);
+    }
+}
+
+/// A registrar wraps the owner's rescue and withholds the batch: bare, it is in the next block.
+#[test]
+fn a_rescue_that_is_withheld_is_sent_bare_by_its_owner() {
+    let mut world = World::new();
+    let rescues = crate::ledger::control::samples(&world);
+    let rescue = rescues[0].clone();
+    world.block(vec![rescue.clone()]);
+    assert_refused(world, &rescue, E::Stale);
+}
+
 #[test]
 fn a_number_in_a_longer_form_is_refused() {
     let world = World::new();

@@ -54,8 +54,12 @@ pub trait Exchange: Send + Sync + 'static {
     /// Returns a waiting transaction.
     fn get(&self, hash: &H256) -> Option<Arc<[u8]>>;
 
-    /// Returns up to `count` hashes of transactions that have waited for `age`, oldest first.
+    /// Returns up to `count` hashes of transactions to offer: rescues first, then those that have
+    /// waited for `age`, oldest first.
     fn waiting(&self, age: Duration, count: usize) -> Vec<H256>;
+
+    /// Returns whether a transaction goes before others: it says that it is a rescue.
+    fn is_rescue(&self, transaction: &[u8]) -> bool;
 }
 
 impl Exchange for crate::mempool::Mempool {
@@ -74,7 +78,10 @@ impl Exchange for crate::mempool::Mempool {
     }
 
     fn waiting(&self, age: Duration, count: usize) -> Vec<H256> {
-        let list = self.older_than(age, count);
-        list.into_iter().map(|(hash, _)| hash).collect()
+        self.offerable(age, count)
+    }
+
+    fn is_rescue(&self, transaction: &[u8]) -> bool {
+        self.claims_rescue(transaction)
     }
 }

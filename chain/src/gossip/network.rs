@@ -186,7 +186,11 @@ impl Actor {
     fn announce(&mut self, transactions: &[Arc<[u8]>]) {
         for peer in self.peers.values_mut().filter(|peer| peer.connections > 0) {
             for transaction in transactions {
-                peer.enqueue(transaction.clone());
+                let transaction = transaction.clone();
+                match self.exchange.is_rescue(&transaction) {
+                    true => peer.enqueue_rescue(transaction),
+                    false => peer.enqueue(transaction),
+                }
             }
         }
     }
@@ -386,7 +390,12 @@ impl Actor {
             peer.offered = false;
             let wanted = hashes.into_vec();
             let wanted = wanted.iter().filter_map(|hash| self.exchange.get(hash));
-            wanted.for_each(|transaction| peer.enqueue(transaction));
+            for transaction in wanted {
+                match self.exchange.is_rescue(&transaction) {
+                    true => peer.enqueue_rescue(transaction),
+                    false => peer.enqueue(transaction),
+                }
+            }
         }
     }
 

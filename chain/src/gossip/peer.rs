@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::message::Request;
 use crate::limits::{
     GOSSIP_BATCH_BYTES_MAX, GOSSIP_BATCH_MAX, GOSSIP_IN_FLIGHT_MAX, GOSSIP_QUEUE_BYTES_MAX,
-    GOSSIP_QUEUE_MAX, GOSSIP_REDIAL_MAX, GOSSIP_REDIAL_MIN,
+    GOSSIP_QUEUE_MAX, GOSSIP_REDIAL_MAX, GOSSIP_REDIAL_MIN, GOSSIP_RESCUES_MAX,
 };
 
 /// A node that may be talked to.
@@ -79,6 +79,8 @@ pub(super) struct Peer {
     /// An offer or a probe is among them.
     pub(super) offered: bool,
     pub(super) last_heard: Instant,
+    /// Rescues go first, and nothing else drops them.
+    rescues: VecDeque<Arc<[u8]>>,
     queue: VecDeque<Arc<[u8]>>,
     queue_bytes: usize,
     redial_at: Instant,
@@ -94,6 +96,7 @@ impl Peer {
             in_flight: 0,
             offered: false,
             last_heard: now,
+            rescues: VecDeque::new(),
             queue: VecDeque::new(),
             queue_bytes: 0,
             redial_at: now,
@@ -113,8 +116,16 @@ impl Peer {
         }
     }
 
+    /// Queues a rescue, dropping the oldest one beyond the bound.
+    pub(super) fn enqueue_rescue(&mut self, transaction: Arc<[u8]>) {
+        if self.rescues.len() >= GOSSIP_RESCUES_MAX {
+            self.rescues.pop_front();
+        }
+        self.rescues.push_back(transaction);
+    }
+
     pub(super) fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
+        !self.queue.is_empty() || !self.rescues.is_empty()
     }
 
     /// Returns the next message to send, if there is something to send and the peer keeps up.
@@ -122,9 +133,9 @@ impl Peer {
         if self.connections == 0 || self.in_flight >= GOSSIP_IN_FLIGHT_MAX {
             return None;
         }
-        let (mut batch, mut bytes) = (Vec::new(), 0usize);
+        let (mut batch, mut bytes, mut of_queue) = (Vec::new(), 0usize, 0usize);
         while batch.len() < GOSSIP_BATCH_MAX
-            && let Some(next) = self.queue.front()
+            && let Some(next) = self.rescues.front().or(self.queue.front())
         {
             let sum = bytes.saturating_add(next.len());
             if !batch.is_empty() && sum > GOSSIP_BATCH_BYTES_MAX {
@@ -135,9 +146,13 @@ impl Peer {
             if let Ok(transaction) = next.to_vec().try_into() {
                 batch.push(transaction);
             }
-            self.queue.pop_front();
+            if self.rescues.pop_front().is_none()
+                && let Some(sent) = self.queue.pop_front()
+            {
+                of_queue = of_queue.saturating_add(sent.len());
+            }
         }
-        self.queue_bytes = self.queue_bytes.saturating_sub(bytes);
+        self.queue_bytes = self.queue_bytes.saturating_sub(of_queue);
         if batch.is_empty() {
             return None;
         }
@@ -158,6 +173,7 @@ impl Peer {
     pub(super) fn closed(&mut self, remaining: u32, now: Instant) {
         self.connections = remaining;
         if remaining == 0 {
+            self.rescues.clear();
             self.queue.clear();
             self.queue_bytes = 0;
             self.in_flight = 0;

@@ -41,6 +41,10 @@ impl Exchange for Basket {
     fn waiting(&self, _: Duration, count: usize) -> Vec<H256> {
         self.0.lock().keys().take(count).copied().collect()
     }
+
+    fn is_rescue(&self, _: &[u8]) -> bool {
+        false
+    }
 }
 
 struct Node {
@@ -235,4 +239,27 @@ fn admitted_peers_are_read_from_multiaddrs() {
     assert!("/ip4/127.0.0.1/tcp/30333".parse::<AdmittedPeer>().is_err());
     assert!("nonsense".parse::<AdmittedPeer>().is_err());
     assert_eq!(next_port(&"/ip4/127.0.0.1".parse().unwrap()), None);
+}
+
+/// A flood fills what is queued for a peer before and after a rescue.
+#[test]
+fn a_rescue_is_pushed_first_and_nothing_drops_it() {
+    let now = tokio::time::Instant::now();
+    let mut peer = Peer::new(None, now);
+    peer.opened(now);
+    let flood = |n: usize| -> Arc<[u8]> { Arc::from(n.to_le_bytes()) };
+    let rescue: Arc<[u8]> = Arc::from(*b"rescue");
+    (0..20_000).for_each(|n| peer.enqueue(flood(n)));
+    peer.enqueue_rescue(rescue.clone());
+    (0..20_000).for_each(|n| peer.enqueue(flood(n)));
+    let Some(Request::Push(batch)) = peer.next_push() else {
+        panic!("there is something to push");
+    };
+    let batch = batch.into_vec();
+    assert_eq!(batch[0][..], rescue[..]);
+    assert_eq!(batch.len(), GOSSIP_BATCH_MAX);
+    let Some(Request::Push(batch)) = peer.next_push() else {
+        panic!("there is more to push");
+    };
+    assert!(batch.iter().all(|it| it[..] != rescue[..]), "once");
 }

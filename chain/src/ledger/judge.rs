@@ -2,7 +2,7 @@
 
 use allod_primitives::extrinsic::RawExtrinsic;
 use allod_primitives::keys;
-use allod_primitives::operation::SignatureProof;
+use allod_primitives::operation::{Lane, SignatureProof};
 use allod_primitives::policy::ControlKey;
 use allod_primitives::{ChainId, H256, PublicKey, Signature};
 use allod_runtime::executive;
@@ -10,7 +10,7 @@ use allod_runtime::frame::SignatureOracle;
 use allod_runtime::{RuntimeCall, did, grant, revocation};
 
 use super::chain::Chain;
-use crate::mempool::{Judge, Judged, Verdict};
+use crate::mempool::{Judge, Judged, Rescue, Verdict};
 use crate::signatures::Signatures;
 
 impl SignatureOracle for Signatures {
@@ -48,10 +48,35 @@ impl Judge for Chain {
                 priority: valid.priority,
                 subjects,
                 account,
+                rescue: rescue(body),
             })
         });
         let verdicts = verdicts.collect();
         Judged { height, verdicts }
+    }
+
+    fn claims_rescue(&self, transaction: &[u8]) -> Option<Rescue> {
+        rescue(transaction)
+    }
+}
+
+/// Returns which kind of rescue a bare operation is by its lane.
+///
+/// Source: spec/gossip.md §4.
+fn rescue(body: &[u8]) -> Option<Rescue> {
+    let raw = RawExtrinsic::decode_body(body).ok()?;
+    if raw.signed.is_some() || raw.call.first() != Some(&did::PALLET_INDEX) {
+        return None;
+    }
+    let Ok(RuntimeCall::Did(did::Call::submit { operation })) = executive::decode_call(&raw.call)
+    else {
+        return None;
+    };
+    match operation.operation.lane {
+        Lane::Next(_) => Some(Rescue::Next),
+        Lane::Guardians => Some(Rescue::Guardians),
+        Lane::Rank(0) => Some(Rescue::Rank0),
+        Lane::Rank(_) | Lane::Documents => None,
     }
 }
 

@@ -18,6 +18,8 @@ mod genesis;
 mod judge;
 mod pace;
 #[cfg(test)]
+mod rescue_tests;
+#[cfg(test)]
 mod tests;
 
 pub use application::{Committed, Ledger, LedgerConfig, LedgerParts, OnCommit};

@@ -47,12 +47,15 @@ struct Shared {
 pub struct Mempool {
     shared: Arc<Shared>,
     submissions: mpsc::Sender<Submission>,
+    /// Of what claims to be a rescue: others cannot fill this queue.
+    rescues: mpsc::Sender<Submission>,
 }
 
 /// The task that judges submissions; [`Admission::run`] it.
 pub struct Admission {
     shared: Arc<Shared>,
     submissions: mpsc::Receiver<Submission>,
+    rescues: mpsc::Receiver<Submission>,
     on_accepted: OnAccepted,
     /// Least time from one batch to the next, so that batches fill under load.
     spacing: Duration,
@@ -96,13 +99,16 @@ impl Mempool {
             on_work,
         });
         let (sender, submissions) = mpsc::channel(ADMISSION_QUEUE_MAX);
+        let (rescue_sender, rescues) = mpsc::channel(ADMISSION_QUEUE_MAX);
         let mempool = Self {
             shared: shared.clone(),
             submissions: sender,
+            rescues: rescue_sender,
         };
         let admission = Admission {
             shared,
             submissions,
+            rescues,
             on_accepted,
             spacing,
         };
@@ -112,31 +118,65 @@ impl Mempool {
     /// Judges and adds `extrinsics`, each by itself; the results are in their order.
     pub async fn submit(&self, extrinsics: Vec<Vec<u8>>) -> Results {
         let count = extrinsics.len();
-        let all = |error: PoolError| vec![Err(error); count];
         if count > SUBMISSION_MAX {
             let max = SUBMISSION_MAX;
-            return all(PoolError::TooMany { count, max });
+            return vec![Err(PoolError::TooMany { count, max }); count];
         }
+        let claims: Vec<bool> = extrinsics.iter().map(|it| self.claims_rescue(it)).collect();
+        let extrinsics = extrinsics.into_iter().map(Arc::from);
+        let (rescues, others) = split(extrinsics.zip(claims.iter().copied()));
+        // Both are queued before either is waited for.
+        let (rescues, others) = tokio::join!(
+            Self::send(&self.rescues, rescues),
+            Self::send(&self.submissions, others)
+        );
+        let (mut rescues, mut others) = (rescues.into_iter(), others.into_iter());
+        let results = claims.iter().map(|is_rescue| match is_rescue {
+            true => rescues.next(),
+            false => others.next(),
+        });
+        results
+            .map(|result| result.unwrap_or(Err(PoolError::Stopping)))
+            .collect()
+    }
+
+    async fn send(queue: &mpsc::Sender<Submission>, extrinsics: Vec<Arc<[u8]>>) -> Results {
+        let count = extrinsics.len();
+        if count == 0 {
+            return Vec::new();
+        }
+        let all = |error: PoolError| vec![Err(error); count];
         let (reply, results) = oneshot::channel();
-        let extrinsics = extrinsics.into_iter().map(Arc::from).collect();
         let submission = Submission {
             extrinsics,
             reply: Some(reply),
         };
-        match self.submissions.try_send(submission) {
+        match queue.try_send(submission) {
             Ok(()) => results.await.unwrap_or_else(|_| all(PoolError::Stopping)),
             Err(mpsc::error::TrySendError::Full(_)) => all(PoolError::Busy),
             Err(mpsc::error::TrySendError::Closed(_)) => all(PoolError::Stopping),
         }
     }
 
-    /// Takes transactions from a peer. Returns whether there was room to judge them.
+    /// Takes transactions from a peer. Returns whether there was room to judge all of them.
     pub fn offer(&self, extrinsics: Vec<Arc<[u8]>>) -> bool {
-        let submission = Submission {
-            extrinsics,
-            reply: None,
+        let claims = |it: Arc<[u8]>| {
+            let is_rescue = self.claims_rescue(&it);
+            (it, is_rescue)
         };
-        self.submissions.try_send(submission).is_ok()
+        let (rescues, others) = split(extrinsics.into_iter().map(claims));
+        let taken = |queue: &mpsc::Sender<Submission>, extrinsics: Vec<_>| {
+            let reply = None;
+            extrinsics.is_empty() || queue.try_send(Submission { extrinsics, reply }).is_ok()
+        };
+        // Each queue is tried, whether or not the other one is full.
+        taken(&self.rescues, rescues) & taken(&self.submissions, others)
+    }
+
+    /// Returns whether a transaction says that it is a rescue, without checking that.
+    pub fn claims_rescue(&self, transaction: &[u8]) -> bool {
+        transaction.len() <= EXTRINSIC_BYTES_MAX
+            && self.shared.judge.claims_rescue(transaction).is_some()
     }
 
     /// Returns the statuses of `hash` from now on, beginning with the present one if it waits.
@@ -178,10 +218,11 @@ impl Mempool {
         unknown.copied().collect()
     }
 
-    /// Returns transactions that have waited for at least `age`, oldest first, at most `count`.
-    pub fn older_than(&self, age: Duration, count: usize) -> Vec<(H256, Arc<[u8]>)> {
+    /// Returns hashes to ask peers about: rescues first, then transactions that have waited for at
+    /// least `age`, oldest first; at most `count`.
+    pub fn offerable(&self, age: Duration, count: usize) -> Vec<H256> {
         let now = self.shared.now();
-        self.shared.pool.lock().older_than(now, age, count)
+        self.shared.pool.lock().offerable(now, age, count)
     }
 
     /// Removes a transaction that block production found invalid.
@@ -248,18 +289,34 @@ impl Admission {
     /// Judges submissions until every [`Mempool`] is gone.
     pub async fn run(mut self) {
         let mut next = Instant::now();
-        while let Some(first) = self.submissions.recv().await {
+        while let Some(first) = self.next().await {
             let mut count = first.extrinsics.len();
             let mut batch = vec![first];
             tokio::time::sleep_until(next).await;
-            while count < ADMISSION_BATCH_MAX
-                && let Ok(more) = self.submissions.try_recv()
-            {
-                count = count.saturating_add(more.extrinsics.len());
-                batch.push(more);
+            // Rescues first, but what only claims to be one cannot take all of a batch.
+            let queues = [
+                (&mut self.rescues, ADMISSION_BATCH_MAX / 2),
+                (&mut self.submissions, ADMISSION_BATCH_MAX),
+            ];
+            for (queue, max) in queues {
+                while count < max
+                    && let Ok(more) = queue.try_recv()
+                {
+                    count = count.saturating_add(more.extrinsics.len());
+                    batch.push(more);
+                }
             }
             heavy(|| self.admit(batch));
             next = Instant::now() + self.spacing;
+        }
+    }
+
+    async fn next(&mut self) -> Option<Submission> {
+        tokio::select! {
+            biased;
+            Some(rescue) = self.rescues.recv() => Some(rescue),
+            Some(other) = self.submissions.recv() => Some(other),
+            else => None,
         }
     }
 
@@ -316,6 +373,18 @@ impl Admission {
             }
         }
     }
+}
+
+/// Splits transactions into those that claim to be rescues and the others.
+fn split(extrinsics: impl Iterator<Item = (Arc<[u8]>, bool)>) -> (Vec<Arc<[u8]>>, Vec<Arc<[u8]>>) {
+    let (mut rescues, mut others) = (Vec::new(), Vec::new());
+    for (extrinsic, is_rescue) in extrinsics {
+        match is_rescue {
+            true => rescues.push(extrinsic),
+            false => others.push(extrinsic),
+        }
+    }
+    (rescues, others)
 }
 
 /// One batch on its way into the pool.

@@ -5,6 +5,20 @@ use std::fmt;
 use allod_primitives::Height;
 use allod_runtime::frame::TransactionError;
 
+/// Operations that get an identity back from a thief. The mempool keeps room for them that nothing
+/// else can take. The order is that of precedence, the lowest first.
+///
+/// Source: spec/gossip.md §4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rescue {
+    /// By the exposed keys of rank 0.
+    Rank0,
+    /// By guardians.
+    Guardians,
+    /// By the next keys of a rank.
+    Next,
+}
+
 /// What is known of a valid transaction.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -19,6 +33,8 @@ pub struct Verdict {
     /// Storage key of the account that signed it. Its own progress (the nonce) does not make its
     /// other transactions doubtful; a change by others does.
     pub account: Option<Vec<u8>>,
+    /// Which kind of rescue it is, if it is one.
+    pub rescue: Option<Rescue>,
 }
 
 /// Verdicts on a batch, in its order.
@@ -34,4 +50,7 @@ pub struct Judged {
 pub trait Judge: Send + Sync + fmt::Debug + 'static {
     /// Judges `batch`, each by itself, all by one state; verifies signatures in batches.
     fn judge(&self, batch: &[&[u8]]) -> Judged;
+
+    /// Returns which kind of rescue a transaction says it is, without checking that.
+    fn claims_rescue(&self, transaction: &[u8]) -> Option<Rescue>;
 }

@@ -8,6 +8,9 @@
 //! It is *not* durable, and promises nothing to anyone: only a finalized transaction is
 //! acknowledged. Lost ones are submitted again by their senders, or arrive again by gossip.
 //!
+//! Rescues (operations by next keys, guardians and rank 0) have room of their own, a queue of their
+//! own and the first places of every block, so that no flood keeps one out.
+//!
 //! **Invariants** ([`Pool::check`]): every bound of [`crate::limits`] holds; tags are unique; a
 //! ready transaction requires nothing that is not provided by one before it.
 
@@ -16,12 +19,15 @@ mod error;
 mod judge;
 mod order;
 mod pool;
+#[cfg(test)]
+mod rescue_tests;
+mod reserve;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use admission::{Admission, Mempool, OnAccepted, OnWork};
 pub use error::PoolError;
-pub use judge::{Judge, Judged, Verdict};
+pub use judge::{Judge, Judged, Rescue, Verdict};
 pub use pool::{Included, Limits, Pool, PoolSize};
 pub use status::{DropReason, TxStatus, Watch};

@@ -62,13 +62,15 @@ impl Pool {
         let Some(entry) = self.entries.get_mut(hash) else {
             return;
         };
-        let priority = Reverse(entry.verdict.priority);
+        let priority = Reverse(entry.verdict.precedence());
         let order = (
             after.map_or(priority, |(after, _)| after.max(priority)),
             seq,
         );
         entry.order = Some(order);
+        let standing = entry.standing();
         self.future.remove(&entry.arrival);
+        self.idle.remove(&standing);
         self.ready.insert(order, *hash);
     }
 
@@ -78,6 +80,9 @@ impl Pool {
         {
             self.ready.remove(&order);
             self.future.insert(entry.arrival, *hash);
+            if !entry.is_reserved {
+                self.idle.insert(entry.standing(), *hash);
+            }
         }
     }
 
@@ -112,14 +117,27 @@ impl Pool {
     /// The invariant that does not hold.
     pub fn check(&self) -> Result<(), &'static str> {
         let must = |holds: bool, what: &'static str| if holds { Ok(()) } else { Err(what) };
-        must(self.entries.len() <= self.limits.count, "too many")?;
-        must(self.bytes <= self.limits.bytes, "too many bytes")?;
+        self.reserve.check(&self.limits)?;
+        let reserved = self.entries.values().filter(|it| it.is_reserved).count();
+        must(reserved == self.reserve.len(), "reserve")?;
+        let ordinary = self.entries.len().saturating_sub(reserved);
+        must(ordinary <= self.limits.count, "too many")?;
+        let bytes = self.bytes.saturating_sub(self.reserve.bytes());
+        must(bytes <= self.limits.bytes, "too many bytes")?;
+        let idle = self.future.values().filter(|hash| {
+            let entry = self.entries.get(hash);
+            entry.is_some_and(|entry| self.idle.get(&entry.standing()) == Some(hash))
+        });
+        must(idle.count() == self.idle.len(), "idle")?;
         must(self.entries.len() == self.arrivals.len(), "arrivals")?;
         let split = self.ready.len().saturating_add(self.future.len());
         must(self.entries.len() == split, "ready and future")?;
         let bytes: usize = self.entries.values().map(|entry| entry.bytes.len()).sum();
         must(bytes == self.bytes, "bytes do not add up")?;
-        let largest = self.subjects.values().map(BTreeSet::len).max();
+        let ordinary = |(subject, all): (&Vec<u8>, &BTreeSet<H256>)| {
+            all.len().saturating_sub(self.reserve.count_of(subject))
+        };
+        let largest = self.subjects.iter().map(ordinary).max();
         must(
             largest.unwrap_or(0) <= self.limits.per_subject,
             "per subject",

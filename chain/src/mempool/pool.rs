@@ -10,6 +10,7 @@ use allod_runtime::frame::TransactionError;
 
 use super::error::PoolError;
 use super::judge::Verdict;
+use super::reserve::{RESCUE_PRECEDENCE, Reserve};
 use super::status::{DropReason, TxStatus};
 use crate::limits;
 
@@ -25,6 +26,12 @@ pub struct Limits {
     pub bytes: usize,
     /// Transactions of one account or identity.
     pub per_subject: usize,
+    /// Rescues, beside these.
+    pub rescues: usize,
+    /// Bytes of all rescues together.
+    pub rescue_bytes: usize,
+    /// Rescues of one kind and one identity.
+    pub rescues_per_subject: usize,
     /// Longest wait.
     pub age: Duration,
     /// Longest wait for a transaction that is required.
@@ -37,6 +44,9 @@ impl Default for Limits {
             count: limits::POOL_COUNT_MAX,
             bytes: limits::POOL_BYTES_MAX,
             per_subject: limits::POOL_PER_SUBJECT_MAX,
+            rescues: limits::POOL_RESCUES_MAX,
+            rescue_bytes: limits::POOL_RESCUE_BYTES_MAX,
+            rescues_per_subject: limits::POOL_RESCUES_PER_SUBJECT_MAX,
             age: limits::POOL_AGE_MAX,
             future_age: limits::POOL_FUTURE_AGE_MAX,
         }
@@ -63,6 +73,9 @@ pub struct Included {
     pub index: u32,
 }
 
+/// Place among those that may have to give way: precedence, then arrival.
+pub(super) type Standing = (u64, u64);
+
 /// Place among the ready: high priority first, then in the order of becoming ready.
 pub(super) type Order = (Reverse<u64>, u64);
 
@@ -75,9 +88,16 @@ pub(super) struct Entry {
     pub(super) added: TimeMs,
     pub(super) arrival: u64,
     pub(super) order: Option<Order>,
+    /// Whether it is in the room of the rescues.
+    pub(super) is_reserved: bool,
 }
 
 impl Entry {
+    /// Returns its place among those that may have to go: the lowest first, the oldest first.
+    pub(super) fn standing(&self) -> Standing {
+        (self.verdict.precedence(), self.arrival)
+    }
+
     fn subjects(&self) -> impl Iterator<Item = &Vec<u8>> {
         self.verdict.subjects.iter().chain(&self.verdict.account)
     }
@@ -97,6 +117,9 @@ pub struct Pool {
     pub(super) ready: BTreeMap<Order, H256>,
     pub(super) arrivals: BTreeMap<u64, H256>,
     pub(super) future: BTreeMap<u64, H256>,
+    /// Those of the future that are not reserved.
+    pub(super) idle: BTreeMap<Standing, H256>,
+    pub(super) reserve: Reserve,
     pub(super) providers: HashMap<Tag, H256>,
     pub(super) requirers: HashMap<Tag, BTreeSet<H256>>,
     pub(super) subjects: HashMap<Vec<u8>, BTreeSet<H256>>,
@@ -169,6 +192,19 @@ impl Pool {
         .collect()
     }
 
+    /// Returns what peers should be asked about, if they lack it: rescues first, then the oldest of
+    /// those that arrived at least `age` before `now`; at most `count`.
+    pub fn offerable(&self, now: TimeMs, age: Duration, count: usize) -> Vec<H256> {
+        let rescues = self.reserve.newest_first();
+        let rescues: Vec<H256> = rescues.take(count.div_ceil(2)).collect();
+        let old = self.older_than(now, age, count);
+        let old = old.into_iter().map(|(hash, _)| hash);
+        let mut list = rescues.clone();
+        list.extend(old.filter(|hash| !rescues.contains(hash)));
+        list.truncate(count);
+        list
+    }
+
     /// Returns every waiting transaction that arrived at least `age` before `now`, oldest first,
     /// at most `count`.
     pub fn older_than(&self, now: TimeMs, age: Duration, count: usize) -> Vec<(H256, Arc<[u8]>)> {
@@ -196,7 +232,11 @@ impl Pool {
     ) -> Result<(), PoolError> {
         self.check_new(hash)?;
         self.check_bounds(&bytes, &verdict)?;
-        self.make_room(bytes.len(), verdict.priority, told)?;
+        let is_reserved = self.reserve(bytes.len(), &verdict, told);
+        if !is_reserved {
+            self.check_subjects(&verdict)?;
+            self.make_room(bytes.len(), verdict.precedence(), told)?;
+        }
         let arrival = self.tick();
         for tag in &verdict.provides {
             self.providers.insert(tag.clone(), hash);
@@ -211,7 +251,13 @@ impl Pool {
             added: now,
             arrival,
             order: None,
+            is_reserved,
         };
+        if is_reserved {
+            self.reserve.add(hash, &entry);
+        } else {
+            self.idle.insert(entry.standing(), hash);
+        }
         for subject in entry.subjects() {
             self.subjects
                 .entry(subject.clone())
@@ -340,26 +386,45 @@ impl Pool {
         if let Some(by) = taken {
             return Err(PoolError::TagTaken { by: *by });
         }
+        Ok(())
+    }
+
+    /// Checks that there are not too many of one account or identity; rescues in their own room
+    /// do not count.
+    fn check_subjects(&self, verdict: &Verdict) -> Result<(), PoolError> {
         let max = self.limits.per_subject;
         let mut subjects = verdict.subjects.iter().chain(&verdict.account);
-        let count = |subject: &Vec<u8>| self.subjects.get(subject).map_or(0, BTreeSet::len);
+        let count = |subject: &Vec<u8>| {
+            let all = self.subjects.get(subject).map_or(0, BTreeSet::len);
+            all.saturating_sub(self.reserve.count_of(subject))
+        };
         if subjects.any(|subject| count(subject) >= max) {
             return Err(PoolError::SubjectFull { max });
         }
         Ok(())
     }
 
-    /// Makes room for one transaction: the oldest waiting one goes first, then the last ready one
-    /// if its priority is lower.
-    fn make_room(&mut self, bytes: usize, priority: u64, told: &mut Told) -> Result<(), PoolError> {
+    /// Makes room for one ordinary transaction: one that waits for others goes first, the lowest
+    /// and oldest of them, then the last ready one if its precedence is lower. No rescue makes room
+    /// for what has a lower precedence, whether it waits for others or not.
+    fn make_room(
+        &mut self,
+        bytes: usize,
+        precedence: u64,
+        told: &mut Told,
+    ) -> Result<(), PoolError> {
         let fits = |pool: &Self| {
-            pool.entries.len() < pool.limits.count
-                && pool.bytes.saturating_add(bytes) <= pool.limits.bytes
+            let count = pool.entries.len().saturating_sub(pool.reserve.len());
+            let sum = pool.bytes.saturating_sub(pool.reserve.bytes());
+            count < pool.limits.count && sum.saturating_add(bytes) <= pool.limits.bytes
         };
         while !fits(self) {
-            let oldest = self.future.values().next().copied();
-            let last = self.ready.last_key_value();
-            let last = last.filter(|((Reverse(lowest), _), _)| *lowest < priority);
+            let oldest = self.idle.first_key_value();
+            let may_go = |lowest: u64| lowest <= precedence.max(RESCUE_PRECEDENCE - 1);
+            let oldest = oldest.filter(|((lowest, _), _)| may_go(*lowest));
+            let oldest = oldest.map(|(_, hash)| *hash);
+            let last = self.last_ready();
+            let last = last.filter(|((Reverse(lowest), _), _)| *lowest < precedence);
             match oldest.or(last.map(|(_, hash)| *hash)) {
                 Some(victim) => self.drop_one(&victim, DropReason::Evicted, told),
                 None => {
@@ -371,6 +436,12 @@ impl Pool {
         Ok(())
     }
 
+    /// Returns the last of the ready that is not reserved.
+    fn last_ready(&self) -> Option<(&Order, &H256)> {
+        let is_ordinary = |hash: &H256| self.entries.get(hash).is_some_and(|it| !it.is_reserved);
+        self.ready.iter().rev().find(|(_, hash)| is_ordinary(hash))
+    }
+
     /// Takes an entry out of every index.
     fn take(&mut self, hash: &H256) -> Option<Entry> {
         let entry = self.entries.remove(hash)?;
@@ -378,6 +449,10 @@ impl Pool {
             self.ready.remove(&order);
         }
         self.future.remove(&entry.arrival);
+        self.idle.remove(&entry.standing());
+        if entry.is_reserved {
+            self.reserve.remove(&entry);
+        }
         self.arrivals.remove(&entry.arrival);
         self.bytes = self.bytes.saturating_sub(entry.bytes.len());
         for tag in &entry.verdict.provides {

@@ -23,6 +23,20 @@ fn tag(account: u8, number: u8) -> Vec<u8> {
     vec![b't', account, number]
 }
 
+/// Priorities of this test's rescues.
+pub(super) const RANK0: u8 = 201;
+pub(super) const GUARDIANS: u8 = 202;
+pub(super) const NEXT: u8 = 203;
+
+fn claim(tx: &[u8]) -> Option<Rescue> {
+    match tx {
+        [.., RANK0] => Some(Rescue::Rank0),
+        [.., GUARDIANS] => Some(Rescue::Guardians),
+        [.., NEXT] => Some(Rescue::Next),
+        _ => None,
+    }
+}
+
 /// Numbers of an account must follow each other; the next one is state.
 #[derive(Debug, Default)]
 struct Numbers {
@@ -46,6 +60,7 @@ impl Numbers {
             priority: u64::from(priority),
             subjects: vec![vec![account]],
             account: None,
+            rescue: claim(tx),
         })
     }
 
@@ -77,6 +92,10 @@ impl Judge for Numbers {
             height: Height(self.height.load(Ordering::Relaxed)),
             verdicts: batch.iter().map(|tx| self.verdict(tx)).collect(),
         }
+    }
+
+    fn claims_rescue(&self, transaction: &[u8]) -> Option<Rescue> {
+        claim(transaction)
     }
 }
 
@@ -248,11 +267,21 @@ fn invariants_hold_under_random_use() {
             per_subject: 6,
             ..Limits::default()
         };
+        let limits = Limits {
+            rescues: 5,
+            rescue_bytes: 14,
+            rescues_per_subject: 2,
+            ..limits
+        };
         let mut fixture = Fixture::new(limits);
         for step in 0..400 {
             fixture.now.0 += rng.gen_range(0..2000);
             let (account, number) = (rng.gen_range(0..6), rng.gen_range(0..12));
-            let tx = tx(account, number, rng.gen_range(0..3));
+            let priority = match rng.gen_range(0..4) {
+                0 => rng.gen_range(RANK0..=NEXT),
+                _ => rng.gen_range(0..3),
+            };
+            let tx = tx(account, number, priority);
             let told = &mut Vec::new();
             match rng.gen_range(0..20) {
                 0 => fixture.pool.remove(

@@ -91,6 +91,7 @@ async fn run_page(name: &str, net: &Devnet, folder: &Path) {
             "ALLOD_REGISTRAR_KEY",
             net.text("/keys/registrar/file").unwrap(),
         )
+        .env("ALLOD_DEVNET", net.dir())
         .env("ALLOD_UNSAFE_PLAIN", "true")
         .env("NO_COLOR", "1")
         .stdin(Stdio::piped())
@@ -137,7 +138,7 @@ async fn run_page(name: &str, net: &Devnet, folder: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_show_what_a_user_sees() {
     let net = Devnet::start(4, &[]).await.unwrap();
-    for name in ["README.md", "docs/tutorial.md"] {
+    for name in ["README.md", "docs/tutorial.md", "docs/recovery.md"] {
         let folder = tempfile::tempdir().unwrap();
         run_page(name, &net, folder.path()).await;
     }

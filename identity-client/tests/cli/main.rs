@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
 
 mod clock;
+mod control;
 mod errors;
 mod flows;
 mod ledger;

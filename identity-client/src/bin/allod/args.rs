@@ -6,6 +6,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::amounts::{Moment, Seconds};
 
+mod control;
+
+pub(crate) use control::{
+    ApproveArgs, CancelArgs, GuardiansCommand, GuardiansSetArgs, InviteArgs, PolicyCommand,
+    PolicySetArgs, RecoverCommand, RecoverRequestArgs, RecoverSheetArgs, WatchArgs,
+};
+
 /// The command line of the identity ledger.
 ///
 /// Data goes to standard output, everything else to standard error.
@@ -104,6 +111,8 @@ pub(crate) enum Command {
     /// What a registrar does for others
     #[command(subcommand)]
     Registrar(RegistrarCommand),
+    /// Tell at once what happens to identities, until interrupted
+    Watch(WatchArgs),
     /// Look at the network
     #[command(subcommand)]
     Chain(ChainCommand),
@@ -183,8 +192,44 @@ pub(crate) enum DidCommand {
         /// Confirm: nothing brings it back
         #[arg(long)]
         yes: bool,
+        /// Sign with the recovery sheet in this file, or - to type it
+        #[arg(long, value_name = "FILE")]
+        sheet: Option<PathBuf>,
         #[command(flatten)]
         write: Write,
+    },
+    /// Show changes of control that wait, and until when they can be stopped
+    Pending {
+        /// Alias or DID
+        #[arg(value_name = "ALIAS|DID")]
+        who: String,
+    },
+    /// Stop a change that waits
+    Cancel(CancelArgs),
+    /// Show and change who may change an identity
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Have people who together can give the identity back
+    #[command(subcommand)]
+    Guardians(GuardiansCommand),
+    /// Take an identity back after loss or theft
+    #[command(subcommand)]
+    Recover(RecoverCommand),
+    /// Write the whole history of an identity to a file
+    Export {
+        /// Alias or DID
+        #[arg(value_name = "ALIAS|DID")]
+        who: String,
+        /// Where to
+        file: PathBuf,
+    },
+    /// Replay an exported history: every signature, every rule; exit 1 if something is wrong
+    Verify {
+        /// File of the history
+        file: PathBuf,
+        /// Do not compare its end with the ledger
+        #[arg(long)]
+        offline: bool,
     },
     /// List the identities of the home folder
     List,
@@ -201,6 +246,18 @@ pub(crate) struct CreateArgs {
     /// Have the registrar send it in a batch of its own instead of vouching
     #[arg(long)]
     pub sponsored: bool,
+    /// Make a recovery sheet: a thief of this machine's keys then cannot take the identity
+    #[arg(long)]
+    pub recoverable: bool,
+    /// Write the recovery sheet to this file instead of showing it
+    #[arg(long, value_name = "FILE", requires = "recoverable")]
+    pub sheet_out: Option<PathBuf>,
+    /// Add a second key, below the first, for daily work
+    #[arg(long)]
+    pub device_rank: bool,
+    /// How long changes of control wait that have to [default: 72h]
+    #[arg(long, value_name = "TIME")]
+    pub delay: Option<Seconds>,
     #[command(flatten)]
     pub registrar: Registrar,
     #[command(flatten)]
@@ -217,6 +274,15 @@ pub(crate) struct RotateArgs {
     /// Somebody else may have had the old keys since then (`now`, seconds since 1970, or RFC 3339)
     #[arg(long, value_name = "TIME")]
     pub compromised_since: Option<Moment>,
+    /// Sign with the recovery sheet in this file, or - to type it: at once, whoever has the keys
+    #[arg(long, value_name = "FILE")]
+    pub sheet: Option<PathBuf>,
+    /// Make a new recovery sheet; the one before is void from then on
+    #[arg(long)]
+    pub new_sheet: bool,
+    /// Write the new sheet to this file instead of showing it
+    #[arg(long, value_name = "FILE", requires = "new_sheet")]
+    pub sheet_out: Option<PathBuf>,
     #[command(flatten)]
     pub write: Write,
 }

@@ -61,6 +61,11 @@ impl Console {
         }
     }
 
+    /// Returns whether output is for programs.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints the report; returns the exit code.
     pub(crate) fn report(&self, report: &Report) -> u8 {
         for note in &report.notes {
@@ -97,6 +102,20 @@ impl Console {
     pub(crate) fn note(&self, text: &str) {
         if !self.quiet && !self.json {
             eprintln!("allod: {text}");
+        }
+    }
+
+    /// Prints a line of data while the command goes on.
+    pub(crate) fn line(&self, text: &str) {
+        print(text);
+    }
+
+    /// Prints news; what is grave in red and with a bell, where there is a person to hear it.
+    pub(crate) fn alert(&self, text: &str, grave: bool) {
+        if grave && self.color && io::stdout().is_terminal() {
+            print(&format!("\x07\x1b[31;1m{text}\x1b[0m"));
+        } else {
+            print(text);
         }
     }
 

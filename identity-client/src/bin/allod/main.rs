@@ -15,8 +15,10 @@ mod key;
 mod login;
 mod registrar;
 mod session;
+mod sheet;
 mod token;
 mod usage;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -57,6 +59,7 @@ async fn run(cli: Cli, console: Console) -> Result<Report, Failure> {
         Command::Login(command) => login::run(&session, command).await,
         Command::Grant(command) => grant::run(&session, command).await,
         Command::Registrar(command) => registrar::run(&session, command).await,
+        Command::Watch(args) => Box::pin(watch::run(&session, &args)).await,
         Command::Chain(command) => chain::run(&session, command).await,
         Command::Key(command) => key::run(&session, command),
     }

@@ -177,6 +177,11 @@ impl Session {
         Ok(Some(key))
     }
 
+    /// Returns the key of a key file.
+    pub(crate) fn key(&self, path: &Path) -> Result<SecretKey, Failure> {
+        Ok(KeyFile::read(path)?.unlock(path, &self.passphrase)?)
+    }
+
     /// Like [`registrar`](Self::registrar), for commands that cannot do without.
     pub(crate) fn need_registrar(&self, registrar: &Registrar) -> Result<SecretKey, Failure> {
         self.registrar(registrar)?.ok_or_else(|| {

@@ -1,8 +1,10 @@
 //! `allod token …`
 
 use allod_identity_client::jwt::{TokenRequest, Unverified, issue_token};
-use allod_identity_client::operation::{sign_token_operation, token_operation};
+use allod_identity_client::keys::{Identity, SecretKey};
+use allod_identity_client::operation::{Signer, sign_token_operation, token_operation};
 use allod_primitives::TimeMs;
+use allod_primitives::policy::{Capabilities, ControlPolicy, Rank};
 use allod_primitives::token::TokenId;
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::document::date_time;
@@ -100,7 +102,8 @@ async fn revoke(
     network.check(&identity.did)?;
     let operation = token_operation(&network.terms(), identity.did.id(), id, exp);
     let tag = operation.tag().to_string();
-    let signed = sign_token_operation(operation, &identity.rank_keys(0))?;
+    let resolved = session.client.resolve(&identity.did, None).await?;
+    let signed = sign_token_operation(operation, &signers(&identity, &resolved.record.policy))?;
     let sent = session.submit(SubmitItem::token(&signed), write).await;
     let already = Some(ErrorCode::TokenAlreadyRevoked.code());
     match sent {
@@ -115,6 +118,24 @@ async fn revoke(
         }
         Err(failure) => Err(failure),
     }
+}
+
+/// Returns the keys of the lowest rank that may revoke and that this file can sign for.
+fn signers<'a>(identity: &'a Identity, policy: &ControlPolicy) -> Vec<&'a SecretKey> {
+    let able = policy.ranks.iter().rev();
+    let mut able = able.filter(|rank| rank.capabilities.contains(Capabilities::TOKENS_AND_GRANTS));
+    let of = |rank: &Rank| -> Option<Vec<&'a SecretKey>> {
+        let keys = identity.control.iter().map(|it| &it.key);
+        let keys: Vec<_> = keys
+            .filter(|key| rank.weight_of(&key.control_key()) > 0)
+            .collect();
+        let weights = keys
+            .iter()
+            .map(|key| u32::from(rank.weight_of(&key.control_key())));
+        let weight = weights.fold(0u32, u32::saturating_add);
+        (!keys.is_empty() && weight >= rank.threshold).then_some(keys)
+    };
+    able.find_map(of).unwrap_or_default()
 }
 
 async fn check(

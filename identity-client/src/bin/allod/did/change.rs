@@ -1,20 +1,24 @@
 //! `allod did update`, `logout` and `deactivate`.
 
 use std::io::{self, IsTerminal, Write as _};
+use std::path::Path;
 
-use allod_identity_client::operation::{Author, DocumentChange, sign_operation};
+use allod_identity_client::control::{Effect, plan_deactivation};
+use allod_identity_client::operation::{Act, DocumentChange};
 use allod_identity_client::rpc::Resolved;
 use allod_primitives::TimeMs;
-use allod_primitives::operation::Body;
+use allod_primitives::operation::{Body, Lane};
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::submit::SubmitItem;
 use serde_json::json;
 
+use super::control::{Hands, announce, carry_out, complete, outcome, sign_act, view};
 use super::rotate::deactivated;
 use crate::args::{LogoutArgs, UpdateArgs, Write};
 use crate::console::Report;
 use crate::failure::Failure;
 use crate::session::{Network, Opened, Session};
+use crate::sheet;
 
 /// By how much a cut-off lies before the node's clock at the second attempt: the next proposer's
 /// clock may run behind it.
@@ -75,6 +79,7 @@ pub(crate) async fn deactivate(
     session: &Session,
     alias: &str,
     yes: bool,
+    sheet: Option<&Path>,
     write: &Write,
 ) -> Result<Report, Failure> {
     let file = session.home.identity(alias)?;
@@ -86,17 +91,21 @@ pub(crate) async fn deactivate(
         ));
     }
     let (opened, network, resolved) = begin(session, alias).await?;
-    let body = Body::Deactivate;
-    finish(
-        session,
-        &opened,
-        &network,
-        &resolved,
-        body,
-        write,
-        "deactivation",
-    )
-    .await
+    let did = opened.identity.did;
+    let sheet = sheet::read(session, sheet, did)?;
+    let hands = Hands::of(&opened.identity, sheet.as_ref());
+    let view = view(&network, &resolved);
+    let plan = plan_deactivation(&view, &hands.available)?;
+    announce(session, &view, &plan);
+    let at = (&network, &view, &did);
+    let (receipt, id) = carry_out(session, at, &plan, &hands, write).await?;
+    let what = match plan.effect {
+        Effect::AtOnce => format!("{alias}'s deactivation"),
+        Effect::Waits { .. } => format!("the proposal to deactivate {alias}"),
+    };
+    let mut report = outcome(session, &did, &plan, &receipt, id, &what).await?;
+    report.json["alias"] = json!(alias);
+    Ok(report)
 }
 
 async fn begin(session: &Session, alias: &str) -> Result<(Opened, Network, Resolved), Failure> {
@@ -120,9 +129,15 @@ async fn finish(
     what: &str,
 ) -> Result<Report, Failure> {
     let did = opened.identity.did;
-    let mut author = Author::new(network.terms(), did.id(), resolved.record.lanes);
-    let unsigned = author.next(0, body)?;
-    let signed = sign_operation(unsigned, &opened.identity.rank_keys(0))?;
+    let hands = Hands::of(&opened.identity, None);
+    let act = Act {
+        lane: Lane::Documents,
+        controller: None,
+        reveal: None,
+        body,
+    };
+    let partial = sign_act(network, &view(network, resolved), &did, act, &hands)?;
+    let signed = complete(session, &partial)?;
     let receipt = session
         .submit(SubmitItem::operation(&signed), write)
         .await?;

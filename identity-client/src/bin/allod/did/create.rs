@@ -1,10 +1,12 @@
 //! `allod did create`: keys first, on disk, then the ledger.
 
+use allod_identity_client::control::{NextSeed, PolicyTemplate, inception};
 use allod_identity_client::hex;
 use allod_identity_client::keys::{
     ControlSecret, Identity, Kept, KeyFileError, MethodSecret, SecretKey, random_bytes,
 };
-use allod_identity_client::operation::{self, call, find_work, voucher};
+use allod_identity_client::operation::{self, Signer, call, find_work, login_method, voucher};
+use allod_identity_client::sheet::RecoverySheet;
 use allod_primitives::operation::{Admission, Body, SignedOperation};
 use allod_primitives::{Did, decode_strict};
 use allod_rpc_api::submit::SubmitItem;
@@ -15,6 +17,7 @@ use crate::args::CreateArgs;
 use crate::console::Report;
 use crate::failure::Failure;
 use crate::session::{Network, Opened, Session};
+use crate::sheet;
 
 /// How long a voucher made here is good.
 const VOUCHER_MS: u64 = 10 * 60 * 1000;
@@ -43,11 +46,14 @@ pub(crate) async fn run(session: &Session, args: &CreateArgs) -> Result<Report, 
         opened.identity.inception = None;
         session.save(&opened)?;
     }
-    let fields = receipt.json(json!({
+    let mut fields = receipt.json(json!({
         "alias": args.alias,
         "did": did.to_string(),
         "file": path.display().to_string(),
     }));
+    if let Some(sheet) = &args.sheet_out {
+        fields["sheet"] = json!(sheet.display().to_string());
+    }
     let note = format!(
         "{} {}; its keys are in {}",
         args.alias,
@@ -74,7 +80,14 @@ fn begin(session: &Session, args: &CreateArgs, network: &Network) -> Result<Open
     }
     let lock = session.home.lock(&args.alias)?;
     let protection = session.protection(&args.protect, &args.alias)?;
-    let identity = generate(network)?;
+    if args.recoverable {
+        sheet::check_place(session, args.sheet_out.as_deref())?;
+    }
+    let (identity, recovery) = generate(args, network)?;
+    // The sheet first: an identity whose sheet nobody has is not recoverable.
+    if let Some(recovery) = &recovery {
+        sheet::hand_over(session, recovery, args.sheet_out.as_deref())?;
+    }
     session.home.create(&args.alias, &identity, &protection)?;
     Ok(Opened {
         alias: args.alias.clone(),
@@ -84,31 +97,61 @@ fn begin(session: &Session, args: &CreateArgs, network: &Network) -> Result<Open
     })
 }
 
-fn generate(network: &Network) -> Result<Identity, Failure> {
-    let control = SecretKey::generate()?;
+fn generate(
+    args: &CreateArgs,
+    network: &Network,
+) -> Result<(Identity, Option<RecoverySheet>), Failure> {
     let login = SecretKey::generate()?;
-    let body = operation::inception(&control.public(), &login.public(), random_bytes()?)?;
+    let mut control = vec![ControlSecret {
+        rank: 0,
+        key: SecretKey::generate()?,
+    }];
+    if args.device_rank {
+        control.push(ControlSecret {
+            rank: 1,
+            key: SecretKey::generate()?,
+        });
+    }
+    let seed = args.recoverable.then(NextSeed::generate).transpose()?;
+    let mut keys = control.iter().map(|it| it.key.control_key());
+    let first = keys.next().expect("rank 0's key was just made");
+    let mut policy = match &seed {
+        Some(seed) => PolicyTemplate::recoverable(first, seed),
+        None => PolicyTemplate::simple(first),
+    };
+    for key in keys {
+        policy = policy.with_device(key);
+    }
+    if let Some(delay) = args.delay {
+        policy = policy.with_delay_ms(delay.ms());
+    }
+    let fragment = operation::next_fragment([])?;
+    let methods = vec![login_method(&fragment, &login.public())?];
+    let body = inception(policy, methods, random_bytes()?)?;
     let did = Did::new(network.id(), body.did_id());
     let unsigned = operation::incept(&network.terms(), body);
-    let signed = operation::sign_operation(unsigned, &[&control])?;
-    let method = MethodSecret {
-        fragment: operation::next_fragment([])?,
-        key: login,
-        retired: false,
-    };
-    Ok(Identity {
+    let signed = operation::sign_operation(unsigned, &rank_0(&control))?;
+    let identity = Identity {
         did,
         genesis: network.chain.genesis,
-        control: vec![ControlSecret {
-            rank: 0,
-            key: control,
+        control,
+        methods: vec![MethodSecret {
+            fragment,
+            key: login,
+            retired: false,
         }],
-        methods: vec![method],
         grant_seed: Zeroizing::new(random_bytes()?),
         inception: Some(signed),
         pending: None,
         kept: Kept::default(),
-    })
+    };
+    let sheet = seed.map(|seed| RecoverySheet { did, rank: 0, seed });
+    Ok((identity, sheet))
+}
+
+fn rank_0(control: &[ControlSecret]) -> Vec<&SecretKey> {
+    let keys = control.iter().filter(|it| it.rank == 0);
+    keys.map(|it| &it.key).collect()
 }
 
 /// Signs the inception again under today's terms; what it says, and so the name, stays.

@@ -3,21 +3,27 @@
 //! If the command is cut short, the next one asks the ledger whether the rotation took effect, and
 //! finishes it, sends it again, or begins anew.
 
-use allod_identity_client::keys::{ControlSecret, MethodSecret, Pending, SecretKey};
-use allod_identity_client::operation::{self, Author, Rotation};
+use allod_identity_client::control::{
+    Effect, NextSeed, NextWish, Plan, RotationWish, View, plan_rotation,
+};
+use allod_identity_client::keys::{ControlSecret, Identity, MethodSecret, Pending, SecretKey};
+use allod_identity_client::operation::{self, DocumentChange, Signer};
 use allod_identity_client::rpc::Resolved;
-use allod_primitives::TimeMs;
-use allod_primitives::document::RetireReason;
+use allod_identity_client::sheet::RecoverySheet;
+use allod_primitives::document::{DocumentPatch, RetireReason};
 use allod_primitives::operation::SignedOperation;
 use allod_primitives::policy::ControlKey;
+use allod_primitives::{Did, TimeMs};
 use allod_rpc_api::submit::SubmitItem;
 use serde_json::json;
 
+use super::control::{self, Hands};
 use crate::amounts::Moment;
 use crate::args::RotateArgs;
 use crate::console::Report;
 use crate::failure::Failure;
 use crate::session::{Network, Opened, Session};
+use crate::sheet;
 
 /// What a rotation begun before has come to.
 enum Earlier {
@@ -56,8 +62,11 @@ pub(crate) async fn run(session: &Session, args: &RotateArgs) -> Result<Report, 
             *signed
         }
         Earlier::None => {
-            let signed = begin(&mut opened, args, &network, &resolved)?;
+            let Planned { plan, signed } = begin(session, &mut opened, args, &network, &resolved)?;
             session.save(&opened)?;
+            if plan.effect != Effect::AtOnce {
+                return propose(session, args, &opened, &plan, &signed).await;
+            }
             signed
         }
     };
@@ -78,6 +87,24 @@ pub(crate) async fn run(session: &Session, args: &RotateArgs) -> Result<Report, 
     let fields = receipt.json(fields(&opened, &args.alias, &retired));
     let note = format!("{}'s rotation {}", args.alias, receipt.text());
     Ok(report(&opened, fields).note(note))
+}
+
+/// Sends a rotation that waits.
+async fn propose(
+    session: &Session,
+    args: &RotateArgs,
+    opened: &Opened,
+    plan: &Plan,
+    signed: &SignedOperation,
+) -> Result<Report, Failure> {
+    let (did, id) = (opened.identity.did, signed.operation.hash());
+    let receipt = session
+        .submit(SubmitItem::operation(signed), &args.write)
+        .await?;
+    let what = format!("the proposal to rotate {}", args.alias);
+    let mut report = control::outcome(session, &did, plan, &receipt, id, &what).await?;
+    report.json["alias"] = json!(args.alias);
+    Ok(report.note("login keys stay as they are; with --sheet both change at once"))
 }
 
 fn report(opened: &Opened, fields: serde_json::Value) -> Report {
@@ -117,14 +144,120 @@ fn earlier(opened: &Opened, network: &Network, resolved: &Resolved) -> Earlier {
     }
 }
 
-/// Makes the new keys and signs the operation that puts them in force.
+/// New keys, and what they mean for the document.
+struct NewKeys {
+    control: SecretKey,
+    login: SecretKey,
+    fragment: String,
+    retires: Vec<String>,
+    patch: DocumentPatch,
+}
+
+/// What has been planned and signed.
+struct Planned {
+    plan: Plan,
+    signed: SignedOperation,
+}
+
+/// Makes the new keys, chooses the way to put them in force and signs; the identity file has the
+/// keys then, and is to be saved before anything is sent.
 fn begin(
+    session: &Session,
     opened: &mut Opened,
     args: &RotateArgs,
     network: &Network,
     resolved: &Resolved,
-) -> Result<SignedOperation, Failure> {
-    let identity = &mut opened.identity;
+) -> Result<Planned, Failure> {
+    let did = opened.identity.did;
+    let recovery = sheet::read(session, args.sheet.as_deref(), did)?;
+    let view = control::view(network, resolved);
+    let hands = Hands::of(&opened.identity, recovery.as_ref());
+    let rank = rank_of(&opened.identity, &view, recovery.as_ref());
+    let new = new_keys(&opened.identity, args, network, resolved)?;
+    let other = other_sheet(session, args, did, rank)?;
+    let mut wish = RotationWish::single(rank, new.control.control_key());
+    wish.document = Some(new.patch.clone());
+    if let Some(other) = &other {
+        wish.next = NextWish::Sheet(other.seed.clone());
+    }
+    let at_once = plan_rotation(&view, &wish, &hands.available);
+    let plan = match at_once {
+        Ok(plan) => plan,
+        // What waits takes no change of the document with it.
+        Err(first) => {
+            wish.document = None;
+            plan_rotation(&view, &wish, &hands.available).map_err(|_| first)?
+        }
+    };
+    control::announce(session, &view, &plan);
+    if let Some(other) = &other {
+        sheet::hand_over(session, other, args.sheet_out.as_deref())?;
+    }
+    let signed = control::sign_plan(session, network, &view, &did, &plan, &hands)?;
+    keep(&mut opened.identity, rank, new, &plan, &signed);
+    Ok(Planned { plan, signed })
+}
+
+/// Puts the new keys into the identity.
+fn keep(identity: &mut Identity, rank: u8, new: NewKeys, plan: &Plan, signed: &SignedOperation) {
+    let control = ControlSecret {
+        rank,
+        key: new.control,
+    };
+    if plan.effect != Effect::AtOnce {
+        // Both are kept: the ledger says which of them counts.
+        identity.control.push(control);
+        identity.control.sort_by_key(|it| it.rank);
+        return;
+    }
+    identity.pending = Some(Pending {
+        operation: signed.clone(),
+        control,
+        method: MethodSecret {
+            fragment: new.fragment,
+            key: new.login,
+            retired: false,
+        },
+        retires: new.retires,
+    });
+}
+
+/// Returns the rank to rotate: the sheet's, or the highest that this file has a key of.
+fn rank_of(identity: &Identity, view: &View, recovery: Option<&RecoverySheet>) -> u8 {
+    if let Some(recovery) = recovery {
+        return recovery.rank;
+    }
+    let held = |key: &ControlKey| {
+        identity
+            .control
+            .iter()
+            .any(|it| it.key.control_key() == *key)
+    };
+    let mut ranks = view.ranks();
+    let rank = ranks.find(|(_, rank)| rank.keys.iter().any(|it| held(&it.key)));
+    rank.map_or(0, |(index, _)| index)
+}
+
+fn other_sheet(
+    session: &Session,
+    args: &RotateArgs,
+    did: Did,
+    rank: u8,
+) -> Result<Option<RecoverySheet>, Failure> {
+    if !args.new_sheet {
+        return Ok(None);
+    }
+    sheet::check_place(session, args.sheet_out.as_deref())?;
+    let seed = NextSeed::generate()?;
+    Ok(Some(RecoverySheet { did, rank, seed }))
+}
+
+fn new_keys(
+    identity: &Identity,
+    args: &RotateArgs,
+    network: &Network,
+    resolved: &Resolved,
+) -> Result<NewKeys, Failure> {
     let record = &resolved.record;
     let reason = match args.compromised_since {
         None => RetireReason::Routine,
@@ -133,44 +266,44 @@ fn begin(
     };
     let active = record.document.methods.iter();
     let active: Vec<&str> = active.map(|it| it.method.fragment.as_str()).collect();
-    let ours = |fragment: &&str| identity.method(fragment).is_some_and(|it| !it.retired);
+    // A file that has no method yet is a new machine's: what it replaces is lost.
+    let stranger = identity.methods.is_empty();
+    let ours =
+        |fragment: &&str| stranger || identity.method(fragment).is_some_and(|it| !it.retired);
     let retires: Vec<String> = active
         .iter()
         .copied()
         .filter(ours)
         .map(str::to_owned)
         .collect();
+    let fragment = free_fragment(identity, resolved)?;
+    let (control, login) = (SecretKey::generate()?, SecretKey::generate()?);
+    let retire = retires.iter().map(|it| operation::retirement(it, reason));
+    let patch = DocumentChange {
+        retire: retire.collect::<Result<_, _>>()?,
+        add: vec![operation::login_method(&fragment, &login.public())?],
+        ..DocumentChange::default()
+    }
+    .patch()?;
+    Ok(NewKeys {
+        control,
+        login,
+        fragment,
+        retires,
+        patch,
+    })
+}
+
+/// Returns a fragment that neither the ledger nor the file has seen.
+pub(super) fn free_fragment(identity: &Identity, resolved: &Resolved) -> Result<String, Failure> {
+    let active = resolved.record.document.methods.iter();
+    let active = active.map(|it| it.method.fragment.as_str());
     let retired = resolved.answer.retired.iter();
     let retired = retired.filter_map(|it| it.id.split_once('#').map(|(_, fragment)| fragment));
     let known = identity.methods.iter().map(|it| it.fragment.as_str());
-    let fragment = operation::next_fragment(active.iter().copied().chain(retired).chain(known))?;
-    let (control, login) = (SecretKey::generate()?, SecretKey::generate()?);
-    let current = record.policy.ranks.first().ok_or_else(deactivated)?;
-    let retire = retires.iter().map(|it| operation::retirement(it, reason));
-    let body = operation::rotation(Rotation {
-        rank: 0,
-        current,
-        control: &control.public(),
-        retire: retire.collect::<Result<_, _>>()?,
-        add: vec![operation::login_method(&fragment, &login.public())?],
-    })?;
-    let mut author = Author::new(network.terms(), identity.did.id(), record.lanes);
-    let unsigned = author.next(0, body)?;
-    let signed = operation::sign_operation(unsigned, &identity.rank_keys(0))?;
-    identity.pending = Some(Pending {
-        operation: signed.clone(),
-        control: ControlSecret {
-            rank: 0,
-            key: control,
-        },
-        method: MethodSecret {
-            fragment,
-            key: login,
-            retired: false,
-        },
-        retires,
-    });
-    Ok(signed)
+    Ok(operation::next_fragment(
+        active.chain(retired).chain(known),
+    )?)
 }
 
 pub(super) fn deactivated() -> Failure {

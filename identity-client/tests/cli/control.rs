@@ -99,10 +99,21 @@ async fn a_thief_of_the_keys_waits_and_the_sheet_does_not() {
         .run(&["did", "rotate", "alice", "--home", &theirs])
         .await;
     assert_no(&late, 1, "keys at hand");
-    // The sheet is good again and again.
+    // The sheet is good again and again, until another takes its place.
     user.ok(&["did", "rotate", "alice", "--sheet", "sheet.txt"])
         .await;
     user.ok(&["did", "logout", "alice"]).await;
+    let other = [
+        "--sheet",
+        "sheet.txt",
+        "--new-sheet",
+        "--sheet-out",
+        "other.txt",
+    ];
+    user.ok(&[&["did", "rotate", "alice"][..], &other].concat())
+        .await;
+    let old = ["did", "rotate", "alice", "--sheet", "sheet.txt"];
+    assert_no(&user.run(&old).await, 1, "no longer");
 }
 
 #[tokio::test(flavor = "multi_thread")]

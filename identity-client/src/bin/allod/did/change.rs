@@ -12,7 +12,7 @@ use allod_rpc_api::ErrorCode;
 use allod_rpc_api::submit::SubmitItem;
 use serde_json::json;
 
-use super::control::{Hands, announce, carry_out, complete, outcome, sign_act, view};
+use super::control::{Hands, announce, carry_out, check_sheet, complete, outcome, sign_act, view};
 use super::rotate::deactivated;
 use crate::args::{LogoutArgs, UpdateArgs, Write};
 use crate::console::Report;
@@ -95,6 +95,7 @@ pub(crate) async fn deactivate(
     let sheet = sheet::read(session, sheet, did)?;
     let hands = Hands::of(&opened.identity, sheet.as_ref());
     let view = view(&network, &resolved);
+    check_sheet(&view, sheet.as_ref())?;
     let plan = plan_deactivation(&view, &hands.available)?;
     announce(session, &view, &plan);
     let at = (&network, &view, &did);

@@ -51,6 +51,23 @@ pub(super) fn view(network: &Network, resolved: &Resolved) -> View {
     View::new(&resolved.record, now, ControlParameters::default())
 }
 
+/// Refuses a sheet that is not, or no longer, that of its rank: with it at hand nobody means to
+/// wait.
+pub(super) fn check_sheet(view: &View, sheet: Option<&RecoverySheet>) -> Result<(), Failure> {
+    let Some(sheet) = sheet else {
+        return Ok(());
+    };
+    if sheet.find(view.rank(sheet.rank)?).is_some() {
+        return Ok(());
+    }
+    let message = format!(
+        "the sheet is not, or no longer, that of rank {}",
+        sheet.rank
+    );
+    let hint = "a newer sheet has put it out of force, or guardians have recovered the identity";
+    Err(Failure::negative("sheet.void", message, hint))
+}
+
 /// Asks for an active identity.
 pub(super) async fn look(
     session: &Session,

@@ -13,7 +13,9 @@ use allod_primitives::policy::{ControlKey, PolicyChange};
 use allod_primitives::{Did, PublicKey};
 use serde_json::{Value, json};
 
-use super::control::{Hands, announce, carry_out, look, outcome, read_letter, shown, write_letter};
+use super::control::{
+    Hands, announce, carry_out, check_sheet, look, outcome, read_letter, shown, write_letter,
+};
 use crate::args::{GuardiansCommand, GuardiansSetArgs, InviteArgs};
 use crate::console::Report;
 use crate::failure::Failure;
@@ -223,6 +225,7 @@ async fn set(session: &Session, args: &GuardiansSetArgs) -> Result<Report, Failu
     let recovery = sheet::read(session, args.sheet.as_deref(), did)?;
     let hands = Hands::of(&opened.identity, recovery.as_ref());
     let (network, _, view) = look(session, &did).await?;
+    check_sheet(&view, recovery.as_ref())?;
     let wish = PolicyWish {
         guardians: Some(Some(circle.set())),
         ..PolicyWish::default()

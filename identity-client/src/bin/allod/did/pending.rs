@@ -9,7 +9,7 @@ use allod_primitives::{Did, H256, TimeMs};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::control::{Hands, announce, carry_out, look, outcome};
+use super::control::{Hands, announce, carry_out, check_sheet, look, outcome};
 use crate::args::CancelArgs;
 use crate::console::Report;
 use crate::failure::Failure;
@@ -68,7 +68,8 @@ pub(crate) async fn cancel(session: &Session, args: &CancelArgs) -> Result<Repor
         Some(identity) => Hands::of(identity, sheet.as_ref()),
         None => Hands::of(&nobody(did), sheet.as_ref()),
     };
-    let (_, resolved, _) = look(session, &did).await?;
+    let (_, resolved, view) = look(session, &did).await?;
+    check_sheet(&view, sheet.as_ref())?;
     let ids: Vec<H256> = match (&args.id, args.all) {
         (Some(text), _) => vec![find(text, &resolved.record)?],
         (None, true) => resolved.record.pending.iter().map(|it| it.id).collect(),

@@ -9,7 +9,7 @@ use allod_primitives::limits::RANKS_MAX;
 use allod_primitives::policy::{Capabilities, Rank};
 use serde_json::json;
 
-use super::control::{Hands, announce, carry_out, look, outcome, shown};
+use super::control::{Hands, announce, carry_out, check_sheet, look, outcome, shown};
 use super::guardians::{control_key, weighted_key};
 use crate::args::{PolicyCommand, PolicySetArgs};
 use crate::console::Report;
@@ -52,6 +52,7 @@ async fn set(session: &Session, args: &PolicySetArgs) -> Result<Report, Failure>
     let recovery = sheet::read(session, args.sheet.as_deref(), did)?;
     let hands = Hands::of(&opened.identity, recovery.as_ref());
     let (network, _, view) = look(session, &did).await?;
+    check_sheet(&view, recovery.as_ref())?;
     let mut wish = wish(args, &view)?;
     let mut new_sheet = None;
     if args.new_sheet {

@@ -171,6 +171,7 @@ fn begin(
     let did = opened.identity.did;
     let recovery = sheet::read(session, args.sheet.as_deref(), did)?;
     let view = control::view(network, resolved);
+    control::check_sheet(&view, recovery.as_ref())?;
     let hands = Hands::of(&opened.identity, recovery.as_ref());
     let rank = rank_of(&opened.identity, &view, recovery.as_ref());
     let new = new_keys(&opened.identity, args, network, resolved)?;

@@ -24,10 +24,11 @@ SEEDS ?= 50
 BENCH_ARGS ?=
 DEVNET_ARGS ?=
 TEST_ARGS ?=
+MODEL_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help system build devnet test test-js test-webauthn test-subxt check fmt lint layers deny mutants bench sim ci cache-trim clean-cache
+.PHONY: help system build devnet test test-js test-webauthn test-subxt check model model-short fmt lint layers deny mutants bench sim ci cache-trim clean-cache
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,7 +62,13 @@ test-subxt: build ## smoke test with the unmodified subxt, a workspace of its ow
 	cd tests/subxt && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" \
 		CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/subxt" cargo test $(LOCKED)
 
-check: fmt lint layers deny ## format, lints, layers, dependency rules: everything but the tests
+check: fmt lint layers deny model-short ## format, lints, layers, dependency rules, the model of control: everything but the tests
+
+model: system ## explore the model of control in every configuration (MODEL_ARGS="--json --depth 9")
+	$(CARGO) run $(LOCKED) -p allod-control-model --bin control-model -- --full $(MODEL_ARGS)
+
+model-short: system
+	$(CARGO) run $(LOCKED) -p allod-control-model --bin control-model -- $(MODEL_ARGS)
 
 fmt:
 	cargo fmt --all --check

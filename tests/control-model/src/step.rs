@@ -138,7 +138,8 @@ pub struct Taken {
 /// Takes one operation.
 ///
 /// # Errors
-/// The [`Refusal`] for which it cannot be in a block. The checks run in the order of spec/did.md §2.
+/// The [`Refusal`] for which it cannot be in a block. The checks run in the order of spec/did.md
+/// §2.
 pub fn step(state: &State, at: &Context<'_>, submission: &Submission) -> Result<Taken, Refusal> {
     let operation = &submission.operation;
     check_binding(at, submission)?;
@@ -483,10 +484,10 @@ fn rotate(
     if let Some(refusal) = control::shares_keys(at.rules, &state.policy, rank, change) {
         return Err(refusal);
     }
-    if at.rules.flaws.key_in_two_ranks_refused {
-        if let Some(refusal) = control::shares_keys_anywhere(&state.policy, change) {
-            return Err(refusal);
-        }
+    if at.rules.flaws.key_in_two_ranks_refused
+        && let Some(refusal) = control::shares_keys_anywhere(&state.policy, change)
+    {
+        return Err(refusal);
     }
     if document.is_some() && !state.policy.ranks[rank].may(capability::DOCUMENT) {
         return Err(Refusal::NoCapability);

@@ -12,8 +12,9 @@ use allod_control_model::explore::{
 const USAGE: &str = "\
 usage: control-model [--full] [--json] [--threads N] [--depth N] [--core-only | --games-only]
 
-Explores the rules of control exhaustively and prints what was seen. Without --full: a few configurations, for
-`make check`. Exit code 1 if a property does not hold; the moves that show it are printed.";
+Explores the rules of control exhaustively and prints what was seen. Without --full: a few
+configurations, for `make check`. Exit code 1 if a property does not hold; the moves that show it
+are printed.";
 
 struct Options {
     full: bool,
@@ -112,13 +113,24 @@ fn short() -> Vec<Config> {
     ]
 }
 
+/// The one configuration that a short run explores as deep as a full one.
+fn is_deep(config: &Config) -> bool {
+    config.commitments == Commitments::None && config.guardians
+}
+
 fn configurations(options: &Options) -> Vec<Config> {
     if options.full { Config::all() } else { short() }
 }
 
 fn core(options: &Options, lines: &mut Vec<Line>) {
-    let depth = options.depth.unwrap_or(if options.full { 8 } else { 5 });
     for config in configurations(options) {
+        let depth = options
+            .depth
+            .unwrap_or(if options.full || is_deep(&config) {
+                8
+            } else {
+                5
+            });
         let outcome = explore_core(config, Flaws::default(), Some(depth), options.threads);
         let line = Line {
             search: "core",
@@ -134,8 +146,9 @@ fn core(options: &Options, lines: &mut Vec<Line>) {
 }
 
 fn games(options: &Options, lines: &mut Vec<Line>) {
-    let depth = options.depth.or(if options.full { None } else { Some(7) });
     for config in configurations(options) {
+        let deep = options.full || config.guardians;
+        let depth = Some(options.depth.unwrap_or(if deep { 8 } else { 6 }));
         for strategy in Strategy::ALL {
             let Some(thief) = strategy.strongest(&config) else {
                 continue;
@@ -197,9 +210,14 @@ fn progress(options: &Options, line: &Line) {
         (false, true) => "FAILS TO FAIL",
         (false, false) => "BROKEN",
     };
-    let bound = if *is_complete { "all" } else { "bounded" };
+    let bound = match (found.is_empty(), *is_complete) {
+        (false, _) => "ended there",
+        (true, true) => "all",
+        (true, false) => "bounded",
+    };
     println!(
-        "{} | {} | {} | {} | states {states} unique {unique_states} depth {} ({bound}) {:.1} s | {verdict}",
+        "{} | {} | {} | {} | states {states} unique {unique_states} depth {} ({bound}) {:.1} s \
+         | {verdict}",
         line.search,
         line.config,
         line.detail,

@@ -13,7 +13,8 @@ use crate::keys::KeySet;
 use crate::operation::LANES;
 use crate::rules::Rules;
 use crate::state::{
-    Change, CoolDown, Document, Effect, LaneHead, OperationId, QuotaUse, Rank, State, Status, Time,
+    Change, CoolDown, Document, Effect, LaneHead, OperationId, QuotaUse, RANKS, Rank, State,
+    Status, Time,
 };
 
 /// The present, in every canonical state.
@@ -43,8 +44,9 @@ pub fn canonical(state: &State, rules: &Rules, now: Time) -> State {
             *id = ids(*id);
         }
     }
-    for cool_down in &mut it.cool_downs {
-        *cool_down = canonical_cool_down(*cool_down, rules, now);
+    for (slot, cool_down) in it.cool_downs.iter_mut().enumerate() {
+        let waits = state.pending[slot].is_some();
+        *cool_down = canonical_cool_down(*cool_down, rules, now, waits);
     }
     rename_generations(&mut it);
     it
@@ -55,15 +57,22 @@ pub(crate) fn place_ids(state: &State) -> impl Fn(OperationId) -> OperationId + 
     |id| state.find(id).map_or(GONE, |slot| slot as OperationId + 1)
 }
 
-/// A cool-down that a proposal now would forget is none.
-fn canonical_cool_down(it: CoolDown, rules: &Rules, now: Time) -> CoolDown {
+/// A cool-down that a proposal now would forget is none; unless a proposal was made before, which
+/// counts if it is cancelled. How long ago it would have been forgotten does not matter.
+fn canonical_cool_down(it: CoolDown, rules: &Rules, now: Time, waits: bool) -> CoolDown {
     if it.count == 0 {
         return CoolDown::default();
     }
     let count = it.count.min(rules.cool_down_count_max());
     let next = rules.cool_down(count.saturating_add(1));
     if now >= it.until.saturating_add(next) {
-        return CoolDown::default();
+        let until = BASE - next;
+        let forgotten = CoolDown::default();
+        return if waits {
+            CoolDown { count, until }
+        } else {
+            forgotten
+        };
     }
     CoolDown {
         count,
@@ -71,20 +80,30 @@ fn canonical_cool_down(it: CoolDown, rules: &Rules, now: Time) -> CoolDown {
     }
 }
 
-/// The owner's two generations of a rank's keys are alike: names are given anew.
+/// The two generations of a rank are alike: the one that is met first is 0, looking at
+/// the rank's own keys, the other ranks', what waits; a next key met first is 1.
 fn rename_generations(state: &mut State) {
     for rank in 0..OWNER_RANKS {
-        let old = owner_set(rank, 0).keys;
-        let new = owner_set(rank, 1).keys;
-        let it = state.policy.ranks[rank];
-        let present = it.set.keys;
-        let next = it.next.map_or(0, |it| it.keys);
-        let only_new_present = present & new != 0 && present & old == 0;
-        let only_old_next = present & (old | new) == 0 && next & old != 0 && next & new == 0;
-        if only_new_present || only_old_next {
+        if first_generation(state, rank).is_some_and(|(generation, name)| generation != name) {
             swap_everywhere(state, rank);
         }
     }
+}
+
+/// Returns the generation of a rank's keys that is met first, and what its name should be.
+pub(crate) fn first_generation(state: &State, rank: usize) -> Option<(usize, usize)> {
+    let own = state.policy.ranks[rank];
+    let waiting = state.pending.iter().flatten();
+    let waiting = waiting.flat_map(|it| match &it.effect {
+        Effect::Control(change) => change.ranks,
+        Effect::Recovery(it) => [Some(*it), None, None, None],
+        Effect::Deactivation | Effect::Cancellation(_) => [None; RANKS],
+    });
+    let ranks = std::iter::once(own).chain(state.policy.ranks);
+    let all = ranks.chain(waiting.flatten());
+    let mut sets = all.flat_map(|it| [(Some(it.set), 0), (it.next, 1)]);
+    let generation = |keys: u64| (0..2).find(|it| keys & owner_set(rank, *it).keys != 0);
+    sets.find_map(|(set, name)| Some((generation(set?.keys)?, name)))
 }
 
 fn swap_everywhere(state: &mut State, rank: usize) {

@@ -2,14 +2,16 @@
 //!
 //! Two searches over the same small world ([`world`]):
 //!
-//! - [`core`](CoreModel): anybody who can act makes any move. What it checks are properties of single moves
-//!   and of single states, so they hold for every set of keys in whosoever's hands.
-//! - [`game`](GameModel): a thief with the parties of one [`Profile`] makes any move, as often as he likes and
-//!   first; one rescuer follows a strategy and acts within the delay. What it checks is who wins.
+//! - [`core`](CoreModel): anybody who can act makes any move. What it checks are properties of
+//!   single moves and of single states, so they hold for every set of keys in whosoever's hands.
+//! - [`game`](GameModel): a thief with the parties of one [`Profile`] makes any move, as often as
+//!   he likes and first; one rescuer follows a strategy and acts within the delay. What it checks
+//!   is who wins.
 
 mod canonical;
 mod core;
 mod game;
+mod judge;
 mod moves;
 mod profile;
 mod report;

@@ -1,6 +1,6 @@
 //! Every useful move of every party.
 
-use super::canonical::{BASE, GONE};
+use super::canonical::{BASE, GONE, first_generation};
 use super::game::Announced;
 use super::world::{Config, OWNER_RANKS, owner_set, thief_guardians, thief_next, thief_rank};
 use crate::keys::{KeySet, Keys};
@@ -126,20 +126,26 @@ fn candidates(state: &State, config: &Config, who: Who, index: usize) -> Vec<Ran
     if index > 0 {
         found.push(Rank::VACANT);
     }
-    if index < OWNER_RANKS {
+    if who == Who::Thief || !config.commits(index) {
         found.push(thief_rank(index, true));
-        if who == Who::Anybody {
-            found.push(fresh_owner_rank(state, config, index));
-        }
+    }
+    if who == Who::Anybody {
+        found.push(fresh_owner_rank(state, config, index));
     }
     // Keys that are somebody else's: listing them takes no secret.
     let mut listed = Vec::new();
     for other in (0..OWNER_RANKS).filter(|it| *it != index) {
-        let rank = state.policy.ranks[other];
-        if other > index {
-            listed.push(rank.set);
+        // Where anybody moves one of each kind will do: a present key of a lower rank, a future
+        // one of a lower rank, a future one of a higher rank.
+        let present = state.policy.ranks[other].set;
+        let future = fresh_owner_rank(state, config, other).set;
+        let all = who == Who::Thief;
+        if other > index && (all || index == 0) {
+            listed.push(present);
         }
-        listed.push(fresh_owner_rank(state, config, other).set);
+        if all || (index > 0 && other > 0) {
+            listed.push(future);
+        }
     }
     for set in listed.into_iter().filter(|it| !it.is_empty()) {
         found.push(Rank {
@@ -151,10 +157,11 @@ fn candidates(state: &State, config: &Config, who: Who, index: usize) -> Vec<Ran
     found
 }
 
-/// Returns the owner's rank of the generation that is not in use.
+/// Returns the owner's rank of the generation that is not met first: neither in use nor, if none
+/// is, next. It does not depend on the names of generations, which canonical states change.
 pub(crate) fn fresh_owner_rank(state: &State, config: &Config, index: usize) -> Rank {
-    let in_use = state.policy.ranks[index].set.keys & owner_set(index, 0).keys != 0;
-    config.owner_rank(index, usize::from(in_use))
+    let met = first_generation(state, index);
+    config.owner_rank(index, met.map_or(0, |(generation, _)| 1 - generation))
 }
 
 /// Returns a change of one rank.
@@ -232,8 +239,12 @@ fn by_exposed(state: &State, config: &Config, who: Who, rank: usize, found: &mut
 fn by_next(state: &State, config: &Config, who: Who, rank: usize, found: &mut Vec<Move>) {
     let lane = Lane::Next(rank as u8);
     let set = state.policy.ranks[rank].next.expect("it has a commitment");
-    let in_use = set.keys & owner_set(rank, 0).keys != 0;
-    let owner_next = (rank < OWNER_RANKS).then(|| owner_set(rank, usize::from(in_use)));
+    let owner_next = (rank < OWNER_RANKS).then(|| {
+        let of = |generation| owner_set(rank, generation);
+        let revealed = (0..2).find(|it| set.keys & of(*it).keys != 0);
+        let met = revealed.or(first_generation(state, rank).map(|(it, _)| it));
+        of(met.map_or(0, |it| 1 - it))
+    });
     let mut reveal_to = |next: Option<KeySet>, body: Body| {
         found.push(Move {
             lane,

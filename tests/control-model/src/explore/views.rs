@@ -62,3 +62,9 @@ pub(crate) fn view(state: &State, lane: Lane, acted: bool) -> State {
     }
     it
 }
+
+/// Returns whether a party and those above it see the same.
+pub(crate) fn same_view(one: &State, other: &State, lane: Lane, acted: bool) -> bool {
+    let (one, other) = (view(one, lane, acted), view(other, lane, acted));
+    one.policy == other.policy && one.pending == other.pending && one.cool_downs == other.cool_downs
+}

@@ -331,7 +331,7 @@ pub(crate) fn lane(lane: model::Lane) -> Lane {
 
 /// Two digits, so that the order of numbers is that of fragments.
 pub(crate) fn fragment(method: u32) -> Fragment {
-    Text::new(&format!("m{method:02}")).expect("short")
+    Text::new(format!("m{method:02}")).expect("short")
 }
 
 fn method(number: u32) -> Method {

@@ -41,6 +41,32 @@ pub(crate) fn compare(model: &Ledger, chain: &Chain) {
         let used = did::quota(state, did).unwrap_or_default();
         compare_quota(model.day(), identity, &used);
     }
+    compare_others(model, chain);
+    let sizes = [
+        ("Did", "Records", model.identities.len()),
+        ("Did", "Retired", retired),
+        ("Did", "RetiredKeys", retired),
+        ("Did", "Due", waiting),
+        ("Did", "Quotas", paying),
+        ("Did", "QuotaDays", paying),
+        ("Revocation", "Tags", model.tokens.len()),
+        ("Revocation", "Expiries", model.tokens.len()),
+        ("Grant", "Grants", model.grants.len()),
+        ("Grant", "Expiries", model.grants.len()),
+    ];
+    for (pallet, item, size) in sizes {
+        let prefix = keys::item(pallet, item);
+        let found = state.keys().filter(|key| key.starts_with(&prefix)).count();
+        assert_eq!(
+            found, size,
+            "model and runtime disagree: size of {pallet}.{item}"
+        );
+    }
+}
+
+/// Tokens, grants and registrars.
+fn compare_others(model: &Ledger, chain: &Chain) {
+    let state = &chain.state;
     for (tag, entry) in &model.tokens {
         let found = revocation::revocation(state, tag);
         assert_eq!(
@@ -68,26 +94,6 @@ pub(crate) fn compare(model: &Ledger, chain: &Chain) {
         );
         let nonce = system::nonce(state, account);
         assert_eq!(nonce, registrar.nonce, "model and runtime disagree: nonce");
-    }
-    let sizes = [
-        ("Did", "Records", model.identities.len()),
-        ("Did", "Retired", retired),
-        ("Did", "RetiredKeys", retired),
-        ("Did", "Due", waiting),
-        ("Did", "Quotas", paying),
-        ("Did", "QuotaDays", paying),
-        ("Revocation", "Tags", model.tokens.len()),
-        ("Revocation", "Expiries", model.tokens.len()),
-        ("Grant", "Grants", model.grants.len()),
-        ("Grant", "Expiries", model.grants.len()),
-    ];
-    for (pallet, item, size) in sizes {
-        let prefix = keys::item(pallet, item);
-        let found = state.keys().filter(|key| key.starts_with(&prefix)).count();
-        assert_eq!(
-            found, size,
-            "model and runtime disagree: size of {pallet}.{item}"
-        );
     }
 }
 

@@ -336,3 +336,85 @@ fn times_and_spans_read_well() {
     assert_eq!(span(3_600_000), "1 hour");
     assert_eq!(span(1_500), "1500 ms");
 }
+
+/// Numbers that look random, from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u8) -> u8 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        u8::try_from(self.0 % u64::from(sides)).unwrap()
+    }
+
+    fn rank(&mut self, index: u8, key: u8) -> RankTemplate {
+        let next = (self.roll(2) == 0).then(|| sheet().commitment(index, 0));
+        RankTemplate::single(public(key))
+            .with(Capabilities(self.roll(16)))
+            .pre_rotated(next)
+    }
+
+    fn wish(&mut self) -> PolicyWish {
+        let mut wish = PolicyWish::default();
+        for index in 0..4 {
+            match self.roll(4) {
+                0 => {
+                    let key = 1 + self.roll(9);
+                    wish.ranks.push((index, Some(self.rank(index, key))));
+                }
+                1 if index > 0 => wish.ranks.push((index, None)),
+                _ => {}
+            }
+        }
+        wish.delay_ms = (self.roll(4) == 0).then_some(5 * DAY);
+        wish
+    }
+}
+
+/// Goal: what a plan says is what the ledger does. Method: random policies, wishes and keys at
+/// hand; every plan that can be signed is followed, and policy and pending changes compared.
+#[test]
+fn plans_that_can_be_signed_are_taken_as_they_say() {
+    let (mut followed, mut waited, mut revealed) = (0, 0, 0);
+    for seed in 1..400u64 {
+        let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut policy = PolicyTemplate::of(dice.rank(0, 1));
+        for index in 1..=dice.roll(4) {
+            policy = policy.with_rank(dice.rank(index, index + 1));
+        }
+        let mut world = World::new(policy, &[1]);
+        for _ in 0..4 {
+            let numbers: Vec<u8> = (1..10).filter(|_| dice.roll(2) == 0).collect();
+            let mut available = keys(&numbers);
+            if dice.roll(3) == 0 {
+                available.seeds.push(sheet());
+            }
+            let view = world.view();
+            let plan = match dice.roll(3) {
+                0 => {
+                    let (rank, key) = (dice.roll(4), 1 + dice.roll(9));
+                    plan_rotation(&view, &RotationWish::single(rank, public(key)), &available)
+                }
+                _ => plan_policy_change(&view, &dice.wish(), &available),
+            };
+            let Ok(plan) = plan else { continue };
+            if plan.missing > 0 {
+                continue;
+            }
+            let waiting = world.partial(&plan).waiting_for();
+            let signers = numbers.iter().filter(|it| waiting.contains(&public(**it)));
+            let signers: Vec<u8> = signers.copied().collect();
+            let by_sheet = plan.generation.is_some();
+            world.follow(&plan, if by_sheet { &[] } else { &signers });
+            followed += 1;
+            revealed += u32::from(by_sheet);
+            waited += u32::from(plan.effect != Effect::AtOnce);
+            world.pass(u64::from(dice.roll(3)) * DAY);
+        }
+    }
+    assert!(
+        followed > 300 && waited > 30 && revealed > 30,
+        "{followed} {waited} {revealed}"
+    );
+}

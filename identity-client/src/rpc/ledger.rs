@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use allod_primitives::control::effective;
+use allod_primitives::governance::{ControlParameters, Parameters};
 use allod_primitives::record::DidRecord;
-use allod_primitives::{ChainId, Did, ForkId, PublicKey, TimeMs, decode_strict};
+use allod_primitives::{ChainId, Did, ForkId, PublicKey, TimeMs, decode_strict, keys};
 use allod_rpc_api::access::AccessEvaluateRequest;
 use allod_rpc_api::context::ContextResponse;
 use allod_rpc_api::control::{PendingRequest, PendingResponse};
@@ -21,6 +22,8 @@ use allod_rpc_api::{ErrorCode, method};
 use jsonrpsee::core::params::ArrayParams;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::hex;
 
 use super::{Client, ClientError, ss58_address};
 
@@ -224,6 +227,28 @@ impl Client {
         let method = "system_accountNextIndex";
         let params = one(method, &ss58_address(account))?;
         self.call(method, params, Duration::ZERO).await
+    }
+
+    /// `state_getStorage`: the network's bounds for delays of changes of control, as of now.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn control_parameters(&self) -> Result<ControlParameters, ClientError> {
+        let method = "state_getStorage";
+        let key = hex::encode(keys::item("Authority", "Parameters"));
+        let value: Option<String> = self
+            .call(method, one(method, &key)?, Duration::ZERO)
+            .await?;
+        let Some(value) = value else {
+            return Ok(ControlParameters::default());
+        };
+        let bytes = hex::decode(&value).ok();
+        let decoded = bytes.and_then(|bytes| decode_strict::<Parameters>(&bytes).ok());
+        let parameters = decoded.ok_or_else(|| ClientError::Answer {
+            method,
+            reason: "the parameters do not decode".into(),
+        })?;
+        Ok(parameters.control)
     }
 
     /// `system_health`: how many peers the node has and whether it is catching up.

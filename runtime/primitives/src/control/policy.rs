@@ -181,8 +181,7 @@ fn put_ranks(policy: &mut ControlPolicy, mut ranks: Vec<Rank>) {
     while ranks.last().is_some_and(Rank::is_vacant) {
         ranks.pop();
     }
-    policy.ranks = BoundedVec::try_from(ranks)
-        .expect("set_rank refuses indices beyond RANKS_MAX");
+    policy.ranks = BoundedVec::try_from(ranks).expect("set_rank refuses indices beyond RANKS_MAX");
 }
 
 /// Removes the pending changes that fall with a change.

@@ -1,8 +1,8 @@
 //! `Rotate`: old keys lose their power at once.
 
 use allod_primitives::BoundedVec;
-use allod_primitives::limits::QUOTA_RANK_PER_DAY;
 use allod_primitives::document::DocumentPatch;
+use allod_primitives::limits::QUOTA_RANK_PER_DAY;
 use allod_primitives::operation::Body;
 use allod_primitives::policy::{PolicyChange, Rank};
 
@@ -109,8 +109,10 @@ fn changes_that_change_nothing_or_break_rules_are_malformed() {
     assert_eq!(refused(setting(vec![(4, Some(bad.clone()))])), E::Malformed);
     bad.keys = BoundedVec::new();
     assert_eq!(refused_rank(&bad), E::Malformed, "without keys");
-    let mut delay = PolicyChange::default();
-    delay.delay_ms = Some(1);
+    let delay = PolicyChange {
+        delay_ms: Some(1),
+        ..PolicyChange::default()
+    };
     assert_eq!(refused(delay), E::Malformed);
 }
 

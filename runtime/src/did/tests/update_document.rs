@@ -1,9 +1,7 @@
 //! `UpdateDocument`: retirements, additions, replacements.
 
 use allod_primitives::TimeMs;
-use allod_primitives::document::{
-    ActiveMethod, DocumentPatch, Method, RetireReason, Retirement,
-};
+use allod_primitives::document::{ActiveMethod, DocumentPatch, Method, RetireReason, Retirement};
 use allod_primitives::limits::{METHOD_ALLOWANCE, METHOD_RESERVE, METHODS_MAX};
 use allod_primitives::operation::Body;
 use allod_primitives::policy::PolicyChange;
@@ -199,7 +197,10 @@ fn use_up(ledger: &mut Ledger, person: &mut Person, until: u32) {
             .map(|it| method(&format!("m{it:05}"), 100 + it as u16))
             .collect();
         let active = ledger.record(&person.did).document.methods;
-        let active: Vec<&str> = active.iter().map(|it| it.method.fragment.as_str()).collect();
+        let active: Vec<&str> = active
+            .iter()
+            .map(|it| it.method.fragment.as_str())
+            .collect();
         let operation = person.documents(ledger, both(retiring(&active), adding(&methods)));
         assert_eq!(ledger.batch(&[person.signed(&operation)]).unwrap(), []);
         person.took(&operation);

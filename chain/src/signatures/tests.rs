@@ -93,3 +93,32 @@ fn the_memory_is_bounded_and_forgets_the_oldest() {
     assert_eq!(known.order.len(), SIGNATURE_CACHE_MAX);
     assert!(!known.set.contains(&id(9)) && known.set.contains(&id(10)));
 }
+
+/// Goal: an ECDSA signature is verified once, and known as nothing but itself. Method: ask for it
+/// twice, then for its neighbours.
+#[test]
+fn a_signature_of_another_type_is_remembered_too() {
+    use p256::ecdsa::signature::Signer as _;
+    let signatures = signatures();
+    let chain = ChainId {
+        genesis: H256([1; 32]),
+        fork_id: allod_primitives::ForkId(0),
+    };
+    let hash = H256([2; 32]);
+    let secret = p256::ecdsa::SigningKey::from_slice(&[3; 32]).unwrap();
+    let signature: p256::ecdsa::Signature = secret.sign(&operation_preimage(&chain, &hash));
+    let point = secret.verifying_key().to_sec1_point(true);
+    let key = ControlKey::P256(point.as_bytes().try_into().unwrap());
+    let proof = SignatureProof::P256(signature.normalize_s().to_bytes().into());
+    assert!(signatures.verify_operation(&key, &chain, &hash, &proof));
+    assert!(signatures.verify_operation(&key, &chain, &hash, &proof));
+    assert_eq!(count(&signatures.counts.single), 1);
+    assert_eq!(count(&signatures.counts.remembered), 1);
+    let other = H256([4; 32]);
+    assert!(!signatures.verify_operation(&key, &chain, &other, &proof));
+    let SignatureProof::P256(bytes) = proof else {
+        unreachable!("made above");
+    };
+    let wrong = SignatureProof::Secp256k1(bytes);
+    assert!(!signatures.verify_operation(&key, &chain, &hash, &wrong));
+}

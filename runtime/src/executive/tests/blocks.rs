@@ -1,12 +1,16 @@
 //! What a block as a whole must be, and what it leaves behind.
 
 use allod_primitives::header::{changes_root, next_changes_accumulator};
-use allod_primitives::limits::{BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX, BLOCK_ITEMS_MAX};
+use allod_primitives::limits::{
+    BLOCK_BYTES_MAX, BLOCK_EXTRINSICS_MAX, BLOCK_ITEMS_MAX, BLOCK_SIGNATURE_UNITS_MAX,
+};
+use allod_primitives::operation::{KeySignature, SignatureProof, SignedOperation};
+use allod_primitives::policy::ControlKey;
 use allod_primitives::{H256, TimeMs, decode_strict, keys};
 use parity_scale_codec::Decode;
 
 use super::{Chain, STEP_MS, bare, config, harmless, propose, registrar, trustee, vote};
-use crate::executive::{BlockError, BuildLimits, build_block};
+use crate::executive::{BlockError, BuildLimits, build_block, signature_checks};
 use crate::frame::wire::{EventRecord, Phase};
 use crate::frame::{Direct, TransactionError};
 use crate::system::storage::EVENTS;
@@ -229,8 +233,64 @@ fn blocks_fill_up_to_the_limits_asked_for() {
         items: 3,
         ..BuildLimits::default()
     };
-    let built = chain.build_at(chain.next_time(), all, &limits);
+    let built = chain.build_at(chain.next_time(), all.clone(), &limits);
     assert_eq!(built.extrinsics.len(), 3);
+    let mut chain = Chain::new();
+    // An operation's signature and a voucher's each: two units.
+    let limits = BuildLimits {
+        signature_units: 5,
+        ..BuildLimits::default()
+    };
+    let built = chain.build_at(chain.next_time(), all, &limits);
+    assert_eq!(built.extrinsics.len(), 1 + 2);
+}
+
+/// Goal: nobody buys more verification than a block may have. Method: a registrar's batch with one
+/// P-256 signature too many, and with as many as fit.
+#[test]
+fn an_extrinsic_of_more_signatures_than_a_block_may_have_is_refused_unverified() {
+    let mut genesis = config();
+    genesis.registrars[0].1 = 100_000;
+    let chain = Chain::with(&genesis);
+    let signature = |n: u8| KeySignature {
+        key: ControlKey::P256([n; 33]),
+        proof: SignatureProof::P256([1; 64]),
+        leaf: None,
+    };
+    let signed_by = |count: u8| SignedOperation {
+        signatures: (0..count)
+            .map(signature)
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap(),
+        ..chain.inception(1)
+    };
+    // The sender's signature is one unit.
+    let most = (BLOCK_SIGNATURE_UNITS_MAX - 1) / 5;
+    let batch_of = |signatures: u32| {
+        let mut items = vec![signed_by(32); (signatures / 32) as usize];
+        items.push(signed_by((signatures % 32) as u8));
+        let items = items.try_into().unwrap();
+        chain.signed(
+            &registrar(),
+            0,
+            &RuntimeCall::Did(did::Call::batch { items }),
+        )
+    };
+    assert!(chain.validate(&batch_of(most)).is_ok());
+    let too_many = batch_of(most + 1);
+    let expected = TransactionError::ExhaustsResources;
+    assert_eq!(chain.validate(&too_many), Err(expected));
+    let checks = signature_checks(&chain.state, &chain.head, &too_many);
+    assert!(checks.is_empty());
+    let error = chain.execute(&[time(chain.next_time()), too_many]);
+    assert_eq!(
+        error,
+        Err(BlockError::Extrinsic {
+            index: 1,
+            error: expected
+        })
+    );
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub struct Patch {
 
 /// What a rank may propose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "a copy is cheaper than a heap")]
 pub enum Proposal {
     /// A change of control.
     Control(Change),

@@ -24,6 +24,7 @@ pub struct Move {
 
 /// What happens next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a copy is cheaper than a heap")]
 pub enum Action {
     /// A party acts.
     Acts(Move),

@@ -7,14 +7,17 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's figures go to stdout")]
 
 use std::fs;
+use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use allod_chain::seams::OsEntropy;
 use allod_chain::signatures::Signatures;
-use allod_identity_client::keys::SecretKey;
-use allod_primitives::operation::SignedOperation;
+use allod_identity_client::keys::{KeyType, SecretKey, TypedSecret};
+use allod_identity_client::operation::Signer as _;
+use allod_primitives::operation::{SignedOperation, operation_preimage};
+use allod_primitives::{ChainId, ForkId, H256};
 use allod_rpc_api::submit::{SubmitItem, SubmitStatus, Wait};
 use allod_tests::devnet::Devnet;
 use allod_tests::people::{Account, Person};
@@ -68,6 +71,7 @@ fn load_average() -> anyhow::Result<String> {
 async fn run(options: &Options, seed: u64) -> anyhow::Result<()> {
     let check = batch_check_us();
     println!("one signature in a batch of 256     {check:8.1} µs CPU");
+    key_types()?;
     let begun = Instant::now();
     let net = Devnet::start(options.validators, &[]).await?;
     println!(
@@ -101,6 +105,36 @@ fn batch_check_us() -> f64 {
         Signatures::new(Arc::new(OsEntropy)).prepare(&items);
     }
     (own_cpu() - begun).as_secs_f64() * 1e6 / f64::from(COUNT * ROUNDS)
+}
+
+/// Prints the CPU time of one verification under an operation by each type of key, and its ratio
+/// to Ed25519 alone; passkeys are P-256 over two short hashes more.
+fn key_types() -> anyhow::Result<()> {
+    const ROUNDS: u32 = 400;
+    let chain = ChainId {
+        genesis: H256([1; 32]),
+        fork_id: ForkId(0),
+    };
+    let hash = H256([2; 32]);
+    let mut alone = None;
+    for key_type in [KeyType::Ed25519, KeyType::Secp256k1, KeyType::P256] {
+        let secret = TypedSecret::from_seed(key_type, &[7; 32]).context("a scalar")?;
+        let (key, preimage) = (secret.control_key(), operation_preimage(&chain, &hash));
+        let proof = secret.prove(&preimage, &hash);
+        let begun = own_cpu();
+        for _ in 0..ROUNDS {
+            let verified = black_box(&key).verify_operation(&chain, &hash, &proof);
+            ensure!(verified.is_ok(), "{key_type:?}");
+        }
+        let each = (own_cpu() - begun).as_secs_f64() * 1e6 / f64::from(ROUNDS);
+        let ratio = each / *alone.get_or_insert(each);
+        let name = key_type.name();
+        println!(
+            "one {name:9} signature alone       {each:8.1} µs CPU, {ratio:.2} of Ed25519, {} units",
+            key.units()
+        );
+    }
+    Ok(())
 }
 
 async fn idle(options: &Options, pids: &[u32]) -> anyhow::Result<()> {

@@ -24,13 +24,13 @@ WHAT IT IS FOR
 
 const BELOW: &str = "\
 HOW TO USE IT
-  1. On a machine you trust, run: allod did recover
+  1. On a machine you trust, run: allod did recover sheet
   2. Type the words in their order. The first four letters of each are enough.
   3. Choose what the sheet should do: a new key, or stop a change that waits.
   4. Put the sheet back. It stays good.
 
 IF SOMEBODY MAY HAVE READ IT
-  Make a new sheet at once: allod did rotate --new-sheet
+  Make a new sheet at once: allod did policy set NAME --new-sheet
   The new one puts this one out of force. Then burn this one.
 ";
 

@@ -13,6 +13,7 @@ pub mod server;
 pub mod view;
 
 mod answer;
+mod authority;
 mod changes;
 mod checks;
 mod identity;

@@ -7,7 +7,7 @@ use jsonrpsee::server::RegisterMethodError;
 use serde_json::json;
 
 use crate::view::NodeView;
-use crate::{changes, checks, identity, submit, substrate};
+use crate::{authority, changes, checks, identity, submit, substrate};
 
 /// A module whose methods see the node.
 pub(crate) type Module = RpcModule<Arc<dyn NodeView>>;
@@ -19,6 +19,7 @@ pub(crate) fn all_methods(view: Arc<dyn NodeView>) -> Result<Module, RegisterMet
     identity::register(&mut module)?;
     changes::register(&mut module)?;
     checks::register(&mut module)?;
+    authority::register(&mut module)?;
     substrate::register(&mut module)?;
 
     let mut names: Vec<&str> = module.method_names().chain(["rpc_methods"]).collect();

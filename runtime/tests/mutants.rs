@@ -25,7 +25,7 @@ struct Mutant {
     to: &'static str,
 }
 
-const MUTANTS: [Mutant; 30] = [
+const MUTANTS: [Mutant; 36] = [
     Mutant {
         name: "a day's quota holds one operation more",
         file: "src/did/quota.rs",
@@ -206,6 +206,42 @@ const MUTANTS: [Mutant; 30] = [
         from: "registrar.used.saturating_add(items)",
         to: "registrar.used.saturating_add(items.min(1))",
     },
+    Mutant {
+        name: "a vote counts for whatever was proposed",
+        file: "src/authority/governance.rs",
+        from: "if proposal.hash != hash {",
+        to: "if proposal.hash != hash && number == u32::MAX {",
+    },
+    Mutant {
+        name: "what is approved does not wait",
+        file: "src/authority/governance.rs",
+        from: "if required.delay_ms > 0 {",
+        to: "if required.delay_ms > u64::from(u32::MAX) {",
+    },
+    Mutant {
+        name: "fewer vetoes cancel than could have kept it from approval",
+        file: "src/authority/rules.rs",
+        from: "count.saturating_sub(votes).saturating_add(1)",
+        to: "count.saturating_sub(votes).max(1)",
+    },
+    Mutant {
+        name: "a rule is changed as fast as any",
+        file: "src/authority/rules.rs",
+        from: "            take(*kind);",
+        to: "            let _ = kind;",
+    },
+    Mutant {
+        name: "new trustees inherit open proposals",
+        file: "src/authority/rules.rs",
+        from: "    begin_anew(context, accounts);",
+        to: "    let _ = begin_anew;",
+    },
+    Mutant {
+        name: "power may change without limit",
+        file: "src/authority/turnover.rs",
+        from: "sum(|change| change.added) > power_max",
+        to: "sum(|change| change.added) > u64::MAX - 1",
+    },
 ];
 
 /// How the model test says that it found a difference.
@@ -275,7 +311,7 @@ impl Copy {
         let mut command = Command::new(env!("CARGO"));
         command
             .args(["test", "--offline", "--package", "allod-runtime"])
-            .args(["--test", "model"])
+            .args(["--test", "model", "--test", "governance"])
             .args(arguments)
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target)

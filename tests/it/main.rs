@@ -10,4 +10,5 @@ mod readme;
 mod story;
 mod support;
 mod time;
+mod trustees;
 mod upgrade;

@@ -7,6 +7,7 @@ use allod_primitives::governance::{ControlParameters, Parameters};
 use allod_primitives::record::DidRecord;
 use allod_primitives::{ChainId, Did, ForkId, PublicKey, TimeMs, decode_strict, keys};
 use allod_rpc_api::access::AccessEvaluateRequest;
+use allod_rpc_api::authority::{ProposalsResponse, RulesResponse};
 use allod_rpc_api::context::ContextResponse;
 use allod_rpc_api::control::{PendingRequest, PendingResponse};
 use allod_rpc_api::grant::{GrantCheckRequest, GrantCheckResponse};
@@ -217,6 +218,26 @@ impl Client {
         request: &AccessEvaluateRequest,
     ) -> Result<Decision, ClientError> {
         self.ask(method::ACCESS_EVALUATE, request).await
+    }
+
+    /// `authority_proposals`: what trustees have proposed, and what is approved and waits.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn proposals(&self) -> Result<ProposalsResponse, ClientError> {
+        let params = ArrayParams::new();
+        let method = method::AUTHORITY_PROPOSALS;
+        self.call(method, params, Duration::ZERO).await
+    }
+
+    /// `authority_rules`: who decides, what it takes, and the network's parameters.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn rules(&self) -> Result<RulesResponse, ClientError> {
+        let params = ArrayParams::new();
+        let method = method::AUTHORITY_RULES;
+        self.call(method, params, Duration::ZERO).await
     }
 
     /// `system_accountNextIndex`: the nonce of an account's next transaction, pending ones counted.

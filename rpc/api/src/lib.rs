@@ -13,6 +13,7 @@
 //! Source: spec/rpc.md, spec/login.md.
 
 pub mod access;
+pub mod authority;
 pub mod changes;
 pub mod context;
 pub mod control;

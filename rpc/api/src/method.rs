@@ -26,5 +26,9 @@ pub const IDENTITY_VERIFY_JWS: &str = "identity_verifyJws";
 pub const REVOCATION_CHECK: &str = "revocation_check";
 /// Tells whether a grant is anchored, active or revoked.
 pub const GRANT_CHECK: &str = "grant_check";
+/// Lists what trustees have proposed and approved.
+pub const AUTHORITY_PROPOSALS: &str = "authority_proposals";
+/// Tells who decides, and what it takes.
+pub const AUTHORITY_RULES: &str = "authority_rules";
 /// Judges one access by a chain of grants.
 pub const ACCESS_EVALUATE: &str = "access_evaluate";

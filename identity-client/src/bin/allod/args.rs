@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::amounts::{Moment, Seconds};
+use crate::gov::args::GovCommand;
 
 mod control;
 
@@ -113,6 +114,9 @@ pub(crate) enum Command {
     Registrar(RegistrarCommand),
     /// Tell at once what happens to identities, until interrupted
     Watch(WatchArgs),
+    /// What trustees decide: proposals, votes, vetoes
+    #[command(subcommand)]
+    Gov(GovCommand),
     /// Look at the network
     #[command(subcommand)]
     Chain(ChainCommand),

@@ -10,6 +10,7 @@ mod chain;
 mod console;
 mod did;
 mod failure;
+mod gov;
 mod grant;
 mod key;
 mod login;
@@ -60,6 +61,7 @@ async fn run(cli: Cli, console: Console) -> Result<Report, Failure> {
         Command::Grant(command) => grant::run(&session, command).await,
         Command::Registrar(command) => registrar::run(&session, command).await,
         Command::Watch(args) => Box::pin(watch::run(&session, &args)).await,
+        Command::Gov(command) => Box::pin(gov::run(&session, command)).await,
         Command::Chain(command) => chain::run(&session, command).await,
         Command::Key(command) => key::run(&session, command),
     }

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::args::{Global, Protect, Registrar, Write};
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
+use crate::gov::args::Trustee;
 
 /// How long an operation stays valid: time enough for a slow network, little for a replay.
 const VALIDITY_MS: u64 = 10 * 60 * 1000;
@@ -190,6 +191,22 @@ impl Session {
                 "give --registrar-key FILE or set ALLOD_REGISTRAR_KEY; `make devnet` prints one",
             )
         })
+    }
+
+    /// Returns the trustee's key that is given or lies in the home folder.
+    pub(crate) fn need_trustee(&self, trustee: &Trustee) -> Result<SecretKey, Failure> {
+        let default = self.home.root().join("trustee.json");
+        let path = match &trustee.trustee_key {
+            Some(path) => path.clone(),
+            None if default.exists() => default,
+            None => {
+                return Err(Failure::usage(
+                    "a trustee's key is needed",
+                    "give --trustee-key FILE or set ALLOD_TRUSTEE_KEY; `make devnet` prints three",
+                ));
+            }
+        };
+        Ok(KeyFile::read(&path)?.unlock(&path, &self.passphrase)?)
     }
 
     /// Returns `call` as a transaction of `key`.

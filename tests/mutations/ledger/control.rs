@@ -15,7 +15,7 @@ use super::defects::BAD_RANKS;
 use super::draft::{TAMPERINGS, tampered};
 use super::guarded::Guarded;
 use super::judge::{Bench, Judged};
-use super::misuse::{DEFECTS, MADE, spoil_change};
+use super::misuse::{DEFECTS, MADE, any_leaf, spoil_change};
 use super::world::World;
 use crate::author::{bare, bounded, key, public, rank, sign_operation, text};
 use crate::tally::{Half, Tally, Verdict, variant};
@@ -71,6 +71,12 @@ impl Act {
         }
         if let Some(tamper) = self.tamper {
             signed.signatures = tampered(signed.signatures, tamper);
+            // A signature that was added says that it is a guardian's, where guardians sign.
+            for signature in signed.signatures.as_mut_slice() {
+                if self.by_guardians && signature.leaf.is_none() {
+                    signature.leaf = Some(any_leaf());
+                }
+            }
         }
         if let Some(after) = self.after {
             after(&mut signed);

@@ -384,7 +384,7 @@ fn repeat_leaf(signed: &mut SignedOperation) {
     }
 }
 
-fn any_leaf() -> GuardianLeaf {
+pub(super) fn any_leaf() -> GuardianLeaf {
     GuardianLeaf {
         weight: 1,
         salt: [0; 16],

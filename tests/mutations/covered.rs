@@ -1,6 +1,7 @@
 //! Every error that a refusal can name, and that the run must therefore have met.
 //!
-//! Not met here, for reasons: `TransactionError::ExhaustsResources` (a block that is full: see
+//! Not met here, for reasons: `NotSupported` (this version accepts every form of its types);
+//! `TransactionError::ExhaustsResources` (a block that is full: see
 //! `named`); `did::Error` from `NoSuchMethod` to `InFuture` and from `NotAbove` on, and
 //! `authority::Error` but for
 //! five (they are refusals of operations that were taken; the runtime's own tests meet each);
@@ -38,7 +39,6 @@ pub(crate) const ERRORS: &[(&str, &[&str])] = &[
             "WrongLane",
             "IdMismatch",
             "Malformed",
-            "NotSupported",
             "NotController",
         ],
     ),
@@ -55,7 +55,6 @@ pub(crate) const ERRORS: &[(&str, &[&str])] = &[
             "ValidTooLong",
             "WrongPayer",
             "Malformed",
-            "NotSupported",
             "WrongLane",
             "Stale",
             "Future",

@@ -375,8 +375,11 @@ impl Admission {
     }
 }
 
+/// Encoded extrinsics.
+type Extrinsics = Vec<Arc<[u8]>>;
+
 /// Splits transactions into those that claim to be rescues and the others.
-fn split(extrinsics: impl Iterator<Item = (Arc<[u8]>, bool)>) -> (Vec<Arc<[u8]>>, Vec<Arc<[u8]>>) {
+fn split(extrinsics: impl Iterator<Item = (Arc<[u8]>, bool)>) -> (Extrinsics, Extrinsics) {
     let (mut rescues, mut others) = (Vec::new(), Vec::new());
     for (extrinsic, is_rescue) in extrinsics {
         match is_rescue {

@@ -166,9 +166,11 @@ impl World {
                 },
             },
             7 => {
-                let mut parameters = Parameters::default();
-                parameters.block_spacing_ms = rng.gen_range(45..2_000);
-                parameters.validator_change_period_ms = rng.gen_range(50_000..DAY_MS);
+                let mut parameters = Parameters {
+                    block_spacing_ms: rng.gen_range(45..2_000),
+                    validator_change_period_ms: rng.gen_range(50_000..DAY_MS),
+                    ..Parameters::default()
+                };
                 parameters.control.delay_ms_min = rng.gen_range(HOUR_MS / 2..DAY_MS);
                 Action::SetParameters { parameters }
             }

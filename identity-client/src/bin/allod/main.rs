@@ -56,7 +56,7 @@ async fn run(cli: Cli, console: Console) -> Result<Report, Failure> {
     let session = Session::new(cli.global, console)?;
     match cli.command {
         Command::Did(command) => Box::pin(did::run(&session, command)).await,
-        Command::Token(command) => token::run(&session, command).await,
+        Command::Token(command) => Box::pin(token::run(&session, command)).await,
         Command::Login(command) => login::run(&session, command).await,
         Command::Grant(command) => grant::run(&session, command).await,
         Command::Registrar(command) => registrar::run(&session, command).await,

@@ -43,7 +43,7 @@ pub(crate) async fn run(session: &Session, command: TokenCommand) -> Result<Repo
             write,
         } => {
             let named = jti.zip(exp);
-            revoke(session, &alias, token.as_deref(), named, &write).await
+            Box::pin(revoke(session, &alias, token.as_deref(), named, &write)).await
         }
         TokenCommand::Check {
             token,
@@ -129,9 +129,7 @@ fn signers<'a>(identity: &'a Identity, policy: &ControlPolicy) -> Vec<&'a Secret
         let keys: Vec<_> = keys
             .filter(|key| rank.weight_of(&key.control_key()) > 0)
             .collect();
-        let weights = keys
-            .iter()
-            .map(|key| u32::from(rank.weight_of(&key.control_key())));
+        let weights = keys.iter().map(|key| rank.weight_of(&key.control_key()));
         let weight = weights.fold(0u32, u32::saturating_add);
         (!keys.is_empty() && weight >= rank.threshold).then_some(keys)
     };

@@ -28,7 +28,7 @@ pub(crate) async fn run(session: &Session, command: GuardiansCommand) -> Result<
         GuardiansCommand::Accept { invitation, key } => accept(session, &invitation, key),
         GuardiansCommand::Answer { alias, answers } => answer(session, &alias, &answers).await,
         GuardiansCommand::Status { alias } => status(session, &alias).await,
-        GuardiansCommand::Set(args) => set(session, &args).await,
+        GuardiansCommand::Set(args) => Box::pin(set(session, &args)).await,
     }
 }
 

@@ -23,7 +23,7 @@ const DEVICE_RANK: u8 = 1;
 pub(crate) async fn run(session: &Session, command: PolicyCommand) -> Result<Report, Failure> {
     match command {
         PolicyCommand::Show { who } => show(session, &who).await,
-        PolicyCommand::Set(args) => set(session, &args).await,
+        PolicyCommand::Set(args) => Box::pin(set(session, &args)).await,
     }
 }
 

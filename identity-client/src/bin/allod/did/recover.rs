@@ -39,7 +39,7 @@ pub(crate) async fn run(session: &Session, command: RecoverCommand) -> Result<Re
         RecoverCommand::Approve(args) => approve(session, &args),
         RecoverCommand::Submit { files, write } => submit(session, &files, &write).await,
         RecoverCommand::Stop { did, id, out } => stop(session, &did, &id, out).await,
-        RecoverCommand::Finish { alias, write } => finish(session, &alias, &write).await,
+        RecoverCommand::Finish { alias, write } => Box::pin(finish(session, &alias, &write)).await,
     }
 }
 

@@ -157,7 +157,7 @@ pub(super) fn passkeys(count: u8, bytes: usize) -> Rank {
             key: ControlKey::WebAuthn(WebAuthnKey {
                 public_key: [seed; 33],
                 rp_id_hash: H256([seed; 32]),
-                origin: Text::new(&"o".repeat(bytes)).unwrap(),
+                origin: Text::new("o".repeat(bytes)).unwrap(),
             }),
             weight: 1,
         })

@@ -17,7 +17,7 @@ use crate::record::{CoolDown, Freeze, LaneHead, Proposer, Status};
 use crate::{DidId, Height, TimeMs};
 
 fn longest<const MAX: u32>() -> Text<MAX> {
-    Text::new(&"x".repeat(MAX as usize)).unwrap()
+    Text::new("x".repeat(MAX as usize)).unwrap()
 }
 
 fn times<T: Clone, const MAX: u32>(value: T) -> BoundedVec<T, MAX> {

@@ -12,3 +12,4 @@ mod support;
 mod time;
 mod trustees;
 mod upgrade;
+mod watch;

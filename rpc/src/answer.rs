@@ -1,6 +1,7 @@
 //! Errors on their way out, and parameters on their way in.
 
 use allod_primitives::hash::H256;
+use allod_rpc_api::answers::AnswerError;
 use allod_rpc_api::{ErrorCode, RpcError};
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned, Params};
 use serde::de::DeserializeOwned;
@@ -16,6 +17,18 @@ pub(crate) fn failed(error: impl Into<RpcError>) -> ErrorObjectOwned {
     let error = error.into();
     let message = error.to_string();
     ErrorObject::owned(error.code.code(), message, Some(error.data()))
+}
+
+/// Makes a JSON-RPC error of the reason why an answer could not be worked out.
+pub(crate) fn unanswered(error: AnswerError) -> ErrorObjectOwned {
+    match error {
+        AnswerError::Refused(error) => failed(error),
+        AnswerError::Unavailable(_) => failed(ErrorCode::StateUnavailable),
+        error => {
+            tracing::error!(%error, "no answer");
+            failed(ErrorCode::Internal)
+        }
+    }
 }
 
 /// Makes the error for a block whose state is gone.

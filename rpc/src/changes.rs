@@ -6,6 +6,7 @@ use allod_primitives::did::{Did, DidId};
 use allod_primitives::keys;
 use allod_primitives::record::DidRecord;
 use allod_primitives::{H256, Height};
+use allod_rpc_api::answers;
 use allod_rpc_api::changes::{ChangeEvent, ChangeNotification, SubscribeChangesRequest};
 use allod_rpc_api::error::ErrorCode;
 use allod_rpc_api::identity::HistoryEntry;
@@ -20,7 +21,7 @@ use jsonrpsee::server::{PendingSubscriptionSink, RegisterMethodError, Subscripti
 use jsonrpsee::types::Params;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::answer::{Answer, failed, request};
+use crate::answer::{Answer, failed, request, unanswered};
 use crate::fault;
 use crate::identity::history_entries;
 use crate::methods::Module;
@@ -88,7 +89,7 @@ fn watched(view: &dyn NodeView, request: &SubscribeChangesRequest) -> Answer<Vec
     }
     let at = Snapshot::newest(view);
     let one = |it: &allod_rpc_api::changes::WatchedDid| {
-        let did = at.did(&it.did)?;
+        let did = answers::local_did(&at, &it.did).map_err(unanswered)?;
         let end = || Answer::Ok(log_count(&at, &did)?.unwrap_or(0));
         let next = it.from.map_or_else(end, Ok)?;
         Ok(Watched { did, next })
@@ -98,7 +99,8 @@ fn watched(view: &dyn NodeView, request: &SubscribeChangesRequest) -> Answer<Vec
 
 /// Returns how many entries the log of `did` has; `None` if the ledger does not hold it.
 fn log_count(at: &Snapshot<'_>, did: &Did) -> Answer<Option<u64>> {
-    let record: Option<DidRecord> = at.read(&keys::did_record(&did.id()))?;
+    let record: Option<DidRecord> =
+        answers::read(at, &keys::did_record(&did.id())).map_err(unanswered)?;
     Ok(record.map(|record| record.log.count))
 }
 

@@ -1,34 +1,22 @@
 //! `identity_resolve`, `identity_history`, `identity_lanes` and `identity_context`.
 
-use allod_primitives::control::{Effective, effective};
-use allod_primitives::did::{Did, DidId, NetworkId};
-use allod_primitives::document::RetiredMethod;
-use allod_primitives::keys::{self, Hasher};
-use allod_primitives::limits::{
-    QUOTA_DOCUMENTS_PER_DAY, QUOTA_GUARDIANS_PER_DAY, QUOTA_NEXT_PER_DAY, QUOTA_RANK_PER_DAY,
-};
+use allod_primitives::did::{DidId, NetworkId};
 use allod_primitives::log::LogKind;
 use allod_primitives::operation::{Body, SignedOperation};
-use allod_primitives::record::{DidRecord, LaneHead, QuotaUse};
-use allod_primitives::{Height, TimeMs, decode_strict};
+use allod_primitives::{Height, decode_strict};
+use allod_rpc_api::answers;
 use allod_rpc_api::context::{ContextLimits, ContextResponse};
-use allod_rpc_api::control::{
-    CoolDownInfo, FreezeInfo, PendingInfo, PendingRequest, PendingResponse, PolicyInfo,
-};
-use allod_rpc_api::document::{DidDocument, DocumentMetadata, RetiredEntry};
 use allod_rpc_api::error::ErrorCode;
 use allod_rpc_api::identity::{
-    HistoryEntry, HistoryRequest, HistoryResponse, LanePosition, LanesRequest, LanesResponse,
-    ResolveRequest, ResolveResponse,
+    HistoryEntry, HistoryRequest, HistoryResponse, ResolveRequest, ResolveResponse,
 };
-use allod_rpc_api::limits::{HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, RETIRED_LISTED_MAX};
+use allod_rpc_api::limits::{HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, RETIRED_READ_MAX};
 use allod_rpc_api::method::{
     IDENTITY_CONTEXT, IDENTITY_HISTORY, IDENTITY_LANES, IDENTITY_PENDING, IDENTITY_RESOLVE,
 };
 use jsonrpsee::server::RegisterMethodError;
-use parity_scale_codec::Encode;
 
-use crate::answer::{Answer, did_request, failed, unavailable};
+use crate::answer::{Answer, did_request, failed, unanswered, unavailable};
 use crate::methods::Module;
 use crate::snapshot::Snapshot;
 use crate::view::{HistoryItem, NodeView};
@@ -41,103 +29,24 @@ pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         history(&**view, &did_request(&params)?)
     })?;
     module.register_method(IDENTITY_LANES, |params, view, _| {
-        lanes(&**view, &did_request(&params)?)
+        answers::lanes(&Snapshot::newest(&**view), &did_request(&params)?).map_err(unanswered)
     })?;
     module.register_method(IDENTITY_PENDING, |params, view, _| {
-        pending(&**view, &did_request(&params)?)
+        answers::pending(&Snapshot::newest(&**view), &did_request(&params)?).map_err(unanswered)
     })?;
     module.register_method(IDENTITY_CONTEXT, |_, view, _| context(&**view))?;
     Ok(())
 }
 
-/// Returns the record as the ledger has it.
-fn stored(at: &Snapshot<'_>, did: &Did) -> Answer<DidRecord> {
-    let record: Option<DidRecord> = at.read(&keys::did_record(&did.id()))?;
-    record.ok_or_else(|| failed(ErrorCode::DidNotFound.with(did)))
-}
-
-/// Returns the record as it is at the block's time.
-fn record(at: &Snapshot<'_>, did: &Did) -> Answer<DidRecord> {
-    Ok(effective(&stored(at, did)?, at.head.time()).record)
-}
-
 fn resolve(view: &dyn NodeView, request: &ResolveRequest) -> Answer<ResolveResponse> {
     let at = Snapshot::at(view, request.height)?;
-    let did = at.did(&request.did)?;
-    let stored = stored(&at, &did)?;
-    let now = at.head.time();
-    let Effective {
-        record,
-        retired: unwritten,
-    } = effective(&stored, now);
-    let document = DidDocument::new(&did, &record.document, now);
-    let mut retired = match stored.retired_count {
-        0 => Vec::new(),
-        _ => retired(view, &at, &did)?,
-    };
-    retired.extend(unwritten);
-    retired.sort_by_key(|it| std::cmp::Reverse(it.until));
-    retired.truncate(RETIRED_LISTED_MAX);
-    Ok(ResolveResponse {
-        did_document: record.is_active().then_some(document),
-        did_document_metadata: DocumentMetadata::new(&record),
-        retired: retired
-            .iter()
-            .map(|it| RetiredEntry::new(&did, it))
-            .collect(),
-        retired_count: record.retired_count,
-        not_before: record.not_before.0,
-        grant_epoch: record.grant_epoch,
-        frozen: freeze(&record, now),
-        policy: PolicyInfo::new(&record.policy),
-        pending: PendingInfo::list(&record),
-        cool_downs: CoolDownInfo::list(&record),
-        record: stored.encode().into(),
-        height: at.head.height().0,
-        block_hash: at.hash().into(),
-        time: now.0,
-    })
-}
-
-fn freeze(record: &DidRecord, now: TimeMs) -> Option<FreezeInfo> {
-    let frozen = record.frozen.as_ref();
-    frozen.filter(|it| now < it.until).map(FreezeInfo::new)
-}
-
-fn pending(view: &dyn NodeView, request: &PendingRequest) -> Answer<PendingResponse> {
-    let at = Snapshot::newest(view);
-    let did = at.did(&request.did)?;
-    let record = record(&at, &did)?;
-    Ok(PendingResponse {
-        pending: PendingInfo::list(&record),
-        cool_downs: CoolDownInfo::list(&record),
-        frozen: freeze(&record, at.head.time()),
-        height: at.head.height().0,
-        block_hash: at.hash().into(),
-        time: at.head.time().0,
-    })
-}
-
-/// Retired methods read to find the newest.
-const RETIRED_READ_MAX: usize = 4096;
-
-/// Returns the retired methods that the ledger has written down.
-fn retired(view: &dyn NodeView, at: &Snapshot<'_>, did: &Did) -> Answer<Vec<RetiredMethod>> {
-    let prefix = keys::map("Did", "Retired", Hasher::Identity, &did.id());
-    let found = view
-        .keys_at(&at.hash(), &prefix, RETIRED_READ_MAX, None)
-        .map_err(unavailable)?;
-    let mut methods: Vec<RetiredMethod> = Vec::with_capacity(found.len());
-    for key in found {
-        methods.extend(at.read::<RetiredMethod>(&key)?);
-    }
-    Ok(methods)
+    answers::resolve(&at, request, RETIRED_READ_MAX).map_err(unanswered)
 }
 
 fn history(view: &dyn NodeView, request: &HistoryRequest) -> Answer<HistoryResponse> {
     let at = Snapshot::newest(view);
-    let did = at.did(&request.did)?;
-    let record = record(&at, &did)?;
+    let did = answers::local_did(&at, &request.did).map_err(unanswered)?;
+    let record = answers::effective_record(&at, &did).map_err(unanswered)?;
     let count = request.count.unwrap_or(HISTORY_COUNT_DEFAULT);
     if count == 0 || count > HISTORY_COUNT_MAX {
         let detail = format_args!("count {count} is not within 1 to {HISTORY_COUNT_MAX}");
@@ -212,45 +121,6 @@ const fn action(body: &Body) -> &'static str {
         Body::Recover { .. } => "recover",
         Body::SetNotBefore { .. } => "setNotBefore",
     }
-}
-
-fn lanes(view: &dyn NodeView, request: &LanesRequest) -> Answer<LanesResponse> {
-    let at = Snapshot::newest(view);
-    let did = at.did(&request.did)?;
-    let record = record(&at, &did)?;
-    let used: Option<QuotaUse> = at.read(&keys::did_quota(&did.id()))?;
-    let today = at.head.time().day();
-    let used = used.filter(|it| it.day == today).unwrap_or_default();
-    let position = |lane: &LaneHead, used: u16, quota: u16| LanePosition {
-        next_seq: lane.next_seq,
-        last: lane.last.into(),
-        used,
-        quota,
-    };
-    let ranks = record.lanes.ranks.iter().zip(used.ranks);
-    let next = record.lanes.next.iter().zip(used.next);
-    Ok(LanesResponse {
-        ranks: ranks
-            .map(|(lane, used)| position(lane, used, QUOTA_RANK_PER_DAY))
-            .collect(),
-        next: next
-            .map(|(lane, used)| position(lane, used, QUOTA_NEXT_PER_DAY))
-            .collect(),
-        guardians: position(
-            &record.lanes.guardians,
-            used.guardians,
-            QUOTA_GUARDIANS_PER_DAY,
-        ),
-        documents: position(
-            &record.lanes.documents,
-            used.documents,
-            QUOTA_DOCUMENTS_PER_DAY,
-        ),
-        tokens_used: used.tokens,
-        height: at.head.height().0,
-        block_hash: at.hash().into(),
-        time: at.head.time().0,
-    })
 }
 
 fn context(view: &dyn NodeView) -> Answer<ContextResponse> {

@@ -1,12 +1,11 @@
-//! One finalized block of the node, as the access function sees it.
+//! One finalized block of the node, as answers are worked out from it.
 
-use allod_primitives::{ChainId, Did, H256, Height, NetworkId, TimeMs, decode_strict};
+use allod_primitives::{ChainId, H256, Height, TimeMs};
 use allod_rpc_api::ErrorCode;
-use allod_rpc_api::limits::DID_CHARS_MAX;
+use allod_rpc_api::answers::AnswerView;
 use allod_rpc_api::verify::{LedgerView, Unavailable};
-use parity_scale_codec::Decode;
 
-use crate::answer::{Answer, failed, unavailable};
+use crate::answer::{Answer, failed};
 use crate::view::{HeadInfo, NodeView};
 
 /// One finalized block of the node. Every read is as of that block.
@@ -43,35 +42,6 @@ impl<'a> Snapshot<'a> {
     pub(crate) fn hash(&self) -> H256 {
         self.head.hash
     }
-
-    /// Reads and decodes the value under `key`.
-    pub(crate) fn read<T: Decode>(&self, key: &[u8]) -> Answer<Option<T>> {
-        let bytes = self
-            .view
-            .storage_at(&self.head.hash, key)
-            .map_err(unavailable)?;
-        let decoded = bytes.map(|bytes| decode_strict(&bytes)).transpose();
-        decoded.map_err(|error| {
-            tracing::error!(%error, "a stored value does not decode");
-            failed(ErrorCode::Internal)
-        })
-    }
-
-    /// Reads a DID of this network.
-    pub(crate) fn did(&self, text: &str) -> Answer<Did> {
-        if text.len() > DID_CHARS_MAX {
-            return Err(failed(ErrorCode::DidMalformed));
-        }
-        let did: Did = text
-            .parse()
-            .map_err(|error| failed(ErrorCode::DidMalformed.with(error)))?;
-        let here = NetworkId::from_genesis(&self.view.chain().genesis);
-        if did.network() != here {
-            let detail = format_args!("{} is not {here}", did.network());
-            return Err(failed(ErrorCode::DidWrongNetwork.with(detail)));
-        }
-        Ok(did)
-    }
 }
 
 impl LedgerView for Snapshot<'_> {
@@ -87,5 +57,17 @@ impl LedgerView for Snapshot<'_> {
 
     fn head(&self) -> (Height, TimeMs) {
         (self.head.height(), self.head.time())
+    }
+}
+
+impl AnswerView for Snapshot<'_> {
+    fn block_hash(&self) -> H256 {
+        self.head.hash
+    }
+
+    fn keys_under(&self, prefix: &[u8], count: usize) -> Result<Vec<Vec<u8>>, Unavailable> {
+        self.view
+            .keys_at(&self.head.hash, prefix, count, None)
+            .map_err(|_| Unavailable)
     }
 }

@@ -229,6 +229,7 @@ impl State {
             did_document_metadata: DocumentMetadata::new(record),
             retired: Vec::new(),
             retired_count: record.retired_count,
+            retired_proven: true,
             not_before: record.not_before.0,
             grant_epoch: record.grant_epoch,
             frozen: None,

@@ -30,6 +30,9 @@ pub struct ResolveResponse {
     pub retired: Vec<RetiredEntry>,
     /// How many there are.
     pub retired_count: u32,
+    /// Whether `retired` was looked up; false where there are too many to prove.
+    #[serde(default = "is_listed", skip_serializing_if = "Clone::clone")]
+    pub retired_proven: bool,
     /// Tokens issued before then are void, ms.
     pub not_before: u64,
     /// The epoch grants must be of.
@@ -53,6 +56,10 @@ pub struct ResolveResponse {
     pub block_hash: HexHash,
     /// Its time, ms.
     pub time: u64,
+}
+
+const fn is_listed() -> bool {
+    true
 }
 
 /// Parameters of `identity_history`; a lone string is read as `did`.

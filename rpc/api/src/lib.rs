@@ -8,11 +8,14 @@
 //! node, the SDK and everything in front of an application call the same code over their own
 //! [`verify::LedgerView`].
 //!
+//! [`answers`] works the other answers out in the same way.
+//!
 //! It is *not* a server (`allod-rpc`) and opens no connection.
 //!
 //! Source: spec/rpc.md, spec/login.md.
 
 pub mod access;
+pub mod answers;
 pub mod authority;
 pub mod changes;
 pub mod context;

@@ -14,6 +14,10 @@ pub const HISTORY_COUNT_MAX: u32 = 256;
 pub const WATCHED_DIDS_MAX: usize = 64;
 /// Retired verification methods `identity_resolve` lists at most.
 pub const RETIRED_LISTED_MAX: usize = 64;
+/// Retired verification methods read to find the newest. Of an identity that has more, none is listed.
+pub const RETIRED_READ_MAX: u32 = 4096;
+/// Retired verification methods that an answer with a proof reads at most.
+pub const RETIRED_PROVEN_MAX: u32 = 256;
 /// Characters of a DID.
 pub const DID_CHARS_MAX: usize = 128;
 /// Characters of a compact JWS.

@@ -1,0 +1,22 @@
+//! What a node answers about identities, tokens and grants, worked out from the ledger's state.
+//!
+//! Every function is pure, over an [`AnswerView`] of one finalized block. The node runs it over its
+//! storage, a client over the state that a proof has shown it ([`Recorder`] tells which keys were
+//! read, so that both can compare): there is no member of an answer that could lie beside its proof.
+//!
+//! It does *not* fetch, wait or read a clock: `now` comes from the caller.
+//!
+//! Source: spec/rpc.md §3, spec/proofs.md §4.
+
+mod checks;
+mod error;
+mod identity;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use checks::{check_grant, check_revocation, evaluate_access, verify_jws, verify_login};
+pub use error::AnswerError;
+pub use identity::{effective_record, lanes, pending, resolve};
+pub use view::{AnswerView, Recorder, local_did, read};

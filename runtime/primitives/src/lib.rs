@@ -18,6 +18,9 @@
     )
 )]
 
+#[macro_use]
+mod ensure;
+
 pub mod certificate;
 pub mod codec;
 pub mod control;
@@ -31,6 +34,7 @@ pub mod guardian;
 pub mod hash;
 pub mod header;
 pub mod keys;
+pub mod light;
 pub mod limits;
 pub mod log;
 pub mod merkle;

@@ -157,3 +157,20 @@ pub const QUOTA_TOKENS_PER_DAY: u16 = 200;
 pub const BLOCK_HASH_COUNT: u32 = 4096;
 /// Bits of work a development network may ask for.
 pub const WORK_BITS_MAX: u8 = 32;
+
+/// Changes of the validator set that one bundle brings.
+pub const TRANSITIONS_MAX: u32 = 16;
+/// Encoded bytes of a read's bundle: no more than its parts come to.
+pub const READ_PROOF_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Validator sets that a light client keeps.
+pub const SETS_KEPT_MAX: u32 = 16;
+/// Verified headers that a light client keeps, to notice a second history.
+pub const HEADERS_KEPT_MAX: u32 = 256;
+/// Milliseconds that a head may be ahead of a light client's clock.
+pub const CLOCK_AHEAD_MS_MAX: u64 = 10_000;
+/// Changed keys of one block that a follower takes.
+pub const CHANGES_MAX: u32 = 1 << 19;
+/// Entries of one page of the whole state.
+pub const PAGE_ENTRIES_MAX: u32 = 4096;
+/// Entries of the whole state that a follower takes.
+pub const STATE_ENTRIES_MAX: usize = 1 << 24;

@@ -1,9 +1,13 @@
 //! Sets of guardians, invitations and acknowledgements: spec/control.md §8.
 
 use super::world::*;
+use crate::codec::BoundedVec;
 use crate::guardian::{Guardian, GuardianError, acknowledgement_preimage, make_set};
 use crate::hash::H256;
 use crate::limits::GUARDIANS_MAX;
+use crate::merkle::{Domain, root};
+use crate::operation::GuardianLeaf;
+use crate::policy::GuardianSet;
 use crate::types::ChainId;
 use crate::{DidId, ForkId};
 
@@ -55,6 +59,33 @@ fn weights_thresholds_and_keys_are_checked() {
     let mut twice = list(3);
     twice[2].key = key(1);
     assert_eq!(refused(&twice, 1), GuardianError::KeyTwice);
+}
+
+/// Sets are made by owners: one may list what [`make_set`] refuses.
+#[test]
+fn a_leaf_without_weight_is_no_guardian_though_it_is_listed() {
+    let lists = |weight| {
+        let listed = Guardian {
+            weight,
+            ..guardian(1)
+        };
+        let bytes = listed.leaf_bytes();
+        let set = GuardianSet {
+            root: root(Domain::Guardians, [bytes.as_slice()]),
+            count: 1,
+            threshold: 1,
+            delay_ms: DAY,
+        };
+        let leaf = GuardianLeaf {
+            weight,
+            salt: listed.salt,
+            index: 0,
+            path: BoundedVec::default(),
+        };
+        set.contains(&listed.key, &leaf)
+    };
+    assert!(lists(1));
+    assert!(!lists(0));
 }
 
 #[test]

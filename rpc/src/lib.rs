@@ -1,8 +1,9 @@
 //! The jsonrpsee server of the contract, over a view of the node.
 //!
-//! HTTP and WebSocket share one port, with `/health`, `/ready` and `/metrics` as plain GET. The
-//! methods are those of `allod-rpc-api` and Substrate's basic ones; spec/rpc.md lists them. The
-//! node implements [`NodeView`] and hands itself to [`RpcServer::start`].
+//! HTTP and WebSocket share one port, with `/health`, `/ready` and `/metrics` as plain GET, and the
+//! W3C's DID resolution below `/1.0/identifiers` (spec/did-resolution.md). The methods are those of
+//! `allod-rpc-api` and Substrate's basic ones; spec/rpc.md lists them. The node implements
+//! [`NodeView`] and hands itself to [`RpcServer::start`].
 //!
 //! It is *not* the node: it stores nothing, judges nothing by itself, and every answer is as of
 //! one finalized block.
@@ -19,6 +20,7 @@ mod checks;
 mod identity;
 mod methods;
 mod probes;
+mod resolution;
 mod snapshot;
 mod submit;
 mod substrate;

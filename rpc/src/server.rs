@@ -14,6 +14,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use crate::config::ServerConfig;
 use crate::methods::all_methods;
 use crate::probes::ProbeLayer;
+use crate::resolution::ResolutionLayer;
 use crate::view::NodeView;
 
 /// Characters of a subscription's id. Ids are text: numbers break some clients.
@@ -62,7 +63,8 @@ impl RpcServer {
         let methods = all_methods(view.clone())?;
         let middleware = tower::ServiceBuilder::new()
             .option_layer(cors(&config.cors_origins)?)
-            .layer(ProbeLayer::new(view));
+            .layer(ProbeLayer::new(view.clone()))
+            .layer(ResolutionLayer::new(view));
         let failed = |source| StartError::Listen {
             address: config.listen,
             source,

@@ -38,3 +38,15 @@ pub const LOGIN_LIFETIME_S_MAX: u64 = 900;
 pub const STALENESS_MS_DEFAULT: u64 = 10_000;
 /// Milliseconds a caller may relax that to.
 pub const STALENESS_MS_MAX: u64 = 3_600_000;
+/// Bytes of the target of a DID resolution request: path and query.
+pub const RESOLUTION_TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Bytes of the body of a DID resolution request.
+pub const RESOLUTION_BODY_BYTES_MAX: usize = 16 * 1024;
+/// Milliseconds within which the body of a DID resolution request must have come.
+pub const RESOLUTION_BODY_MS_MAX: u64 = 10_000;
+/// DID resolution requests at a time.
+pub const RESOLUTIONS_MAX: usize = 64;
+/// Characters of a DID URL, decoded.
+pub const DID_URL_CHARS_MAX: usize = 2048;
+/// Parameters and options of a DID resolution request, together.
+pub const DID_PARAMETERS_MAX: usize = 16;

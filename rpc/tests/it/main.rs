@@ -9,6 +9,7 @@ mod limits;
 mod mutations;
 mod node;
 mod people;
+mod resolution;
 mod subscriptions;
 mod substrate;
 mod wire;

@@ -1,0 +1,182 @@
+//! The binding in front of the JSON-RPC: takes its own paths, bounds each request, passes the rest.
+
+use std::convert::identity;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use allod_rpc_api::limits::{
+    RESOLUTION_BODY_BYTES_MAX, RESOLUTION_BODY_MS_MAX, RESOLUTION_TARGET_BYTES_MAX, RESOLUTIONS_MAX,
+};
+use bytes::Bytes;
+use http::{Method, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Limited};
+use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
+use tokio::sync::Semaphore;
+use tower::{Layer, Service};
+
+use super::accept::{self, Form};
+use super::dereference;
+use super::problem::ProblemKind;
+use super::question::{self, Asked};
+use super::resolve::{read_did, resolve_at};
+use super::result::{response, transport};
+use crate::view::NodeView;
+
+/// Where the binding begins; the identifier follows.
+const PREFIX: &str = "/1.0/identifiers";
+
+/// Answers DID resolution and passes everything else on.
+#[derive(Clone)]
+pub(crate) struct ResolutionLayer {
+    resolver: Resolver,
+}
+
+/// What every request shares.
+#[derive(Clone)]
+struct Resolver {
+    view: Arc<dyn NodeView>,
+    places: Arc<Semaphore>,
+}
+
+/// See [`ResolutionLayer`].
+#[derive(Clone)]
+pub(crate) struct Resolution<S> {
+    inner: S,
+    resolver: Resolver,
+}
+
+impl ResolutionLayer {
+    pub(crate) fn new(view: Arc<dyn NodeView>) -> Self {
+        let places = Arc::new(Semaphore::new(RESOLUTIONS_MAX));
+        Self {
+            resolver: Resolver { view, places },
+        }
+    }
+}
+
+impl<S> Layer<S> for ResolutionLayer {
+    type Service = Resolution<S>;
+
+    fn layer(&self, inner: S) -> Resolution<S> {
+        Resolution {
+            inner,
+            resolver: self.resolver.clone(),
+        }
+    }
+}
+
+impl<S> Service<HttpRequest> for Resolution<S>
+where
+    S: Service<HttpRequest, Response = HttpResponse>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = HttpResponse;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: HttpRequest) -> Self::Future {
+        if identifier(request.uri()).is_none() {
+            return Box::pin(self.inner.call(request));
+        }
+        let resolver = self.resolver.clone();
+        Box::pin(async move { Ok(resolver.serve(request).await.unwrap_or_else(identity)) })
+    }
+}
+
+/// Returns what the path asks about, if it is the binding's.
+fn identifier(uri: &Uri) -> Option<&str> {
+    let rest = uri.path().strip_prefix(PREFIX)?;
+    match rest {
+        "" => Some(""),
+        _ => rest.strip_prefix('/'),
+    }
+}
+
+impl Resolver {
+    /// Answers one request; the error is an answer too, about HTTP instead of DIDs.
+    async fn serve(self, request: HttpRequest) -> Result<HttpResponse, HttpResponse> {
+        let (head, body) = request.into_parts();
+        let takes_body = match head.method {
+            Method::GET | Method::HEAD => false,
+            Method::POST => true,
+            _ => return Err(transport(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST")),
+        };
+        let target_bytes = head.uri.path().len() + head.uri.query().unwrap_or_default().len();
+        if target_bytes > RESOLUTION_TARGET_BYTES_MAX {
+            let detail = "the DID URL is too long";
+            return Err(transport(StatusCode::URI_TOO_LONG, detail));
+        }
+        let place = self.places.clone().try_acquire_owned();
+        let place = place.map_err(|_| {
+            let detail = "as many resolutions as may are under way";
+            transport(StatusCode::SERVICE_UNAVAILABLE, detail)
+        })?;
+        let body = match takes_body {
+            true => read_body(body).await?,
+            false => Bytes::new(),
+        };
+        let forms = accept::forms(&head.headers);
+        let view = self.view;
+        let answered = tokio::task::spawn_blocking(move || {
+            let answer = answer(&*view, &head.uri, &body, &forms);
+            drop(place);
+            answer
+        });
+        let failed = |_| transport(StatusCode::INTERNAL_SERVER_ERROR, "the resolution failed");
+        answered.await.map_err(failed)
+    }
+}
+
+/// Reads a body within its maximum and in time.
+async fn read_body(body: HttpBody) -> Result<Bytes, HttpResponse> {
+    let limited = Limited::new(body, RESOLUTION_BODY_BYTES_MAX).collect();
+    let wait = Duration::from_millis(RESOLUTION_BODY_MS_MAX);
+    match tokio::time::timeout(wait, limited).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(transport(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is too long",
+        )),
+        Ok(Err(_)) => Err(transport(StatusCode::BAD_REQUEST, "the body broke off")),
+        Err(_) => Err(transport(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not come in time",
+        )),
+    }
+}
+
+/// Answers a request of which everything is here. Blocks on the node's storage.
+fn answer(view: &dyn NodeView, uri: &Uri, body: &[u8], forms: &[Form]) -> HttpResponse {
+    let asked = Asked {
+        identifier: identifier(uri).unwrap_or_default(),
+        query: uri.query(),
+        body,
+    };
+    let (shape, question) = question::read(asked, forms);
+    let question = match question {
+        Ok(question) => question,
+        Err(problem) => return response(shape, Err(problem), None),
+    };
+    if question.options.proof {
+        let detail = "proofs are not served yet";
+        let problem = ProblemKind::FeatureNotSupported.because(detail);
+        return response(shape, Err(problem), None);
+    }
+    let resolved = read_did(view, &question.url.did)
+        .and_then(|did| resolve_at(view, &did, &question.options.version));
+    match resolved {
+        Err(problem) => response(shape, Err(problem), None),
+        Ok(resolved) => {
+            let outcome = dereference::answer(&question, &resolved, shape);
+            response(shape, outcome, Some(&resolved.at.head))
+        }
+    }
+}

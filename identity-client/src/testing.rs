@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use allod_primitives::control::{
-    self, Party, Refusal, Setting, UsedMethods, advance, apply, next_effect,
+    self, Outcome, Party, Refusal, Setting, UsedMethods, advance, apply, next_effect,
 };
 use allod_primitives::document::{
     ActiveMethod, Document, Fragment, Method, MethodKey, RetiredMethod,
 };
 use allod_primitives::governance::ControlParameters;
 use allod_primitives::limits::METHOD_ALLOWANCE;
-use allod_primitives::log::{LogEntry, LogHead, LogKind};
+use allod_primitives::log::{LogEntry, LogHead, LogKind, Stated};
 use allod_primitives::operation::{Body, Inception, Lane, Operation, Payer, SignedOperation};
 use allod_primitives::policy::ControlKey;
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes, Status};
@@ -71,6 +71,8 @@ pub(crate) struct World {
     pub(crate) now: TimeMs,
     pub(crate) height: Height,
     pub(crate) log: Vec<(LogEntry, Option<SignedOperation>)>,
+    /// What is stated with the entry of this number.
+    pub(crate) stated: BTreeMap<u64, Stated>,
     pub(crate) retired: BTreeMap<Fragment, RetiredMethod>,
     pub(crate) parameters: ControlParameters,
 }
@@ -98,6 +100,7 @@ impl World {
             now: START,
             height: Height(3),
             log: Vec::new(),
+            stated: BTreeMap::new(),
             retired: BTreeMap::new(),
             parameters: ControlParameters::default(),
         };
@@ -192,6 +195,12 @@ impl World {
         let applied = apply(&self.record, operation, hash, setting);
         let done = match applied {
             Ok(applied) => {
+                let n = self.record.log.count;
+                for outcome in &applied.outcomes {
+                    if let Outcome::Proposed { effective_at, .. } = outcome {
+                        self.stated.insert(n, Stated::EffectiveAt(*effective_at));
+                    }
+                }
                 self.record = applied.record;
                 self.keep(applied.retired);
                 Ok(())

@@ -176,7 +176,7 @@ struct About {
 /// Finds the events of entry `n`: those of the identity between its `Logged` and the next one.
 fn about(events: &Events, id: &DidId, n: u64) -> Option<About> {
     let is_entry = |record: &EventRecord<RuntimeEvent, H256>| match &record.event {
-        RuntimeEvent::Did(did::Event::Logged { did, entry }) => did == id && entry.n == n,
+        RuntimeEvent::Did(did::Event::Logged { did, entry, .. }) => did == id && entry.n == n,
         _ => false,
     };
     let at = events.iter().position(is_entry)?;

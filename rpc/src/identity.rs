@@ -1,14 +1,14 @@
 //! `identity_resolve`, `identity_history`, `identity_lanes` and `identity_context`.
 
 use allod_primitives::did::{DidId, NetworkId};
-use allod_primitives::log::LogKind;
+use allod_primitives::log::{LogKind, Stated};
 use allod_primitives::operation::{Body, SignedOperation};
 use allod_primitives::{Height, decode_strict};
 use allod_rpc_api::answers;
 use allod_rpc_api::context::{ContextLimits, ContextResponse};
 use allod_rpc_api::error::ErrorCode;
 use allod_rpc_api::identity::{
-    HistoryEntry, HistoryRequest, HistoryResponse, ResolveRequest, ResolveResponse,
+    DecisionInfo, HistoryEntry, HistoryRequest, HistoryResponse, ResolveRequest, ResolveResponse,
 };
 use allod_rpc_api::limits::{HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, RETIRED_READ_MAX};
 use allod_rpc_api::method::{
@@ -92,6 +92,12 @@ fn history_entry(item: HistoryItem) -> HistoryEntry {
         let operation: SignedOperation = decode_strict(bytes).ok()?;
         Some(action(&operation.operation.body).to_owned())
     });
+    let (decision, effective_at) = match &item.stated {
+        None => (None, None),
+        Some(Stated::Frozen(freeze)) => (Some(DecisionInfo::freeze(freeze)), None),
+        Some(Stated::Unfrozen) => (Some(DecisionInfo::Unfreeze), None),
+        Some(Stated::EffectiveAt(at)) => (None, Some(at.0)),
+    };
     HistoryEntry {
         n: entry.n,
         kind: kind.to_owned(),
@@ -107,6 +113,8 @@ fn history_entry(item: HistoryItem) -> HistoryEntry {
         },
         action,
         operation: item.operation.map(Into::into),
+        decision,
+        effective_at,
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use allod_primitives::did::DidId;
-use allod_primitives::log::LogEntry;
+use allod_primitives::log::{LogEntry, Stated};
 use allod_primitives::{Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs};
 use allod_rpc_api::context::AdmissionPolicy;
 use allod_runtime::frame::wire::RuntimeVersion;
@@ -392,6 +392,8 @@ pub struct HistoryItem {
     pub extrinsic_index: Option<u32>,
     /// SCALE `SignedOperation`, where there is one and its bytes are kept.
     pub operation: Option<Vec<u8>>,
+    /// What the entry's cause does not tell.
+    pub stated: Option<Stated>,
 }
 
 /// A connected peer.

@@ -129,7 +129,7 @@ pub(crate) fn incept(
     let signed = dictionary.signed(operation, &submission, None);
     let (verdict, entries) = ledger.offer(now, &dictionary.did, &signed, true, false);
     assert_eq!(verdict, Verdict::Taken(Ok(())), "inception");
-    (hash, signed, entries[0])
+    (hash, signed, entries[0].0)
 }
 
 fn nothing() -> Operation {

@@ -1,13 +1,12 @@
 //! The client's verifier: the whole log at once, signatures and all.
 
 use allod_identity_client::history::{Expectations, Export, ExportedEntry, replay};
-use allod_primitives::governance::ControlParameters;
-use allod_primitives::log::{LogEntry, LogKind};
+use allod_primitives::log::LogKind;
 use allod_primitives::operation::SignedOperation;
-use allod_primitives::{Did, DidId, NetworkId, TimeMs};
+use allod_primitives::{Did, DidId, NetworkId};
 use allod_runtime::did;
 
-use super::ledger::{DELAYS, Ledger};
+use super::ledger::{Ledger, Logged};
 
 /// A log as it is exported.
 #[derive(Clone, Default)]
@@ -21,16 +20,16 @@ impl Exported {
     /// Adds what a block wrote; `signed` is the only operation it took, `failure` why in vain.
     pub(crate) fn extend(
         &mut self,
-        entries: &[LogEntry],
+        logged: &[Logged],
         signed: &SignedOperation,
         failure: Option<&str>,
     ) {
-        for entry in entries {
+        for (entry, stated) in logged {
             let by_operation = entry.kind == LogKind::Operation;
             self.entries.push(ExportedEntry {
                 entry: *entry,
                 operation: by_operation.then(|| signed.clone()),
-                freeze: None,
+                stated: stated.clone(),
             });
             if let Some(name) = failure.filter(|_| by_operation) {
                 self.failed.push((entry.n, name.to_owned()));
@@ -52,10 +51,6 @@ impl Exported {
             did: named,
             chain: ledger.chain,
             head: Some(record.log),
-            bounds: &|_: TimeMs| ControlParameters {
-                delay_ms_min: DELAYS.0,
-                delay_ms_max: DELAYS.1,
-            },
             // The others' keys stay the same for as long as they act.
             controller: &|other, _| did::record(&ledger.state, other).map(|it| it.policy),
         };

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use allod_primitives::extrinsic::{Era, RawExtrinsic, SignedPart, SigningContext};
-use allod_primitives::log::LogEntry;
+use allod_primitives::log::{LogEntry, Stated};
 use allod_primitives::operation::{
     Body, INCEPTION_VERSION, Inception, Lane, Operation, Payer, SignatureProof, SignedOperation,
     operation_preimage,
@@ -78,6 +78,9 @@ impl SignatureOracle for Remembering {
     }
 }
 
+/// An entry of a log and what is stated with it.
+pub(crate) type Logged = (LogEntry, Option<Stated>);
+
 impl Ledger {
     pub(crate) fn new() -> Self {
         let registrar = SigningKey::from_bytes(&[1; 32]);
@@ -145,7 +148,7 @@ impl Ledger {
         signed: &SignedOperation,
         in_batch: bool,
         again: bool,
-    ) -> (Verdict, Vec<LogEntry>) {
+    ) -> (Verdict, Vec<Logged>) {
         let operation = signed.clone();
         let body = if in_batch {
             let items = vec![operation].try_into().expect("one fits");
@@ -261,9 +264,11 @@ fn verdict(executed: &Executed, in_batch: bool) -> Verdict {
     }
 }
 
-fn entries(executed: &Executed, of: &DidId) -> Vec<LogEntry> {
+fn entries(executed: &Executed, of: &DidId) -> Vec<Logged> {
     let entry = |event: &RuntimeEvent| match event {
-        RuntimeEvent::Did(identities::Event::Logged { did, entry }) if did == of => Some(*entry),
+        RuntimeEvent::Did(identities::Event::Logged { did, entry, stated }) if did == of => {
+            Some((*entry, stated.clone()))
+        }
         _ => None,
     };
     let events = executed.events.iter();

@@ -87,7 +87,7 @@ impl<'a> Trial<'a> {
         dictionary.learn(INCEPTION, hash);
         let replay = Replay::begin(&signed.operation, &entry)?;
         let mut exported = Exported::default();
-        exported.extend(&[entry], &signed, None);
+        exported.extend(&[(entry, None)], &signed, None);
         let trial = Self {
             rules,
             others: &base.others,
@@ -116,9 +116,10 @@ impl<'a> Trial<'a> {
         let id = submission.operation.id;
         self.sent.insert(id, (submission, signed.clone()));
         let in_batch = submission.carrier == Carrier::Batch;
-        let (verdict, entries) =
+        let (verdict, logged) =
             self.ledger
                 .offer(now, &self.dictionary.did, &signed, in_batch, again);
+        let entries: Vec<LogEntry> = logged.iter().map(|it| it.0).collect();
         let mut at = Context::new(self.rules, now);
         at.others = self.others;
         let before = settled(&self.model, self.rules, now);
@@ -149,7 +150,7 @@ impl<'a> Trial<'a> {
             Verdict::Taken(Err(name)) => Some(name.as_str()),
             _ => None,
         };
-        self.exported.extend(&entries, &signed, failure);
+        self.exported.extend(&logged, &signed, failure);
         self.replay(&signed, &verdict, &entries)?;
         self.compare(now)
     }

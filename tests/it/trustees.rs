@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use allod_identity_client::governance;
+use allod_identity_client::history::{self, Expectations, Export, replay};
 use allod_identity_client::jwt::{Challenge, login_answer};
 use allod_rpc_api::login::VerifyLoginRequest;
 use allod_rpc_api::submit::SubmitItem;
@@ -60,7 +61,8 @@ async fn carry_out(net: &Devnet, words: &[&str]) -> String {
 }
 
 /// Method: an identity is frozen and thawed by vote. While it is frozen its logins are denied, and
-/// it still rotates its keys; the log says which decision it was.
+/// it still rotates its keys; the log says which decision it was. Frozen again, its exported
+/// history replays, both freezes and the end of the first.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_freeze_stops_logins_and_nothing_else() {
     let net = Devnet::start(1, &[]).await.unwrap();
@@ -144,6 +146,20 @@ async fn a_freeze_stops_logins_and_nothing_else() {
 
     carry_out(&net, &["unfreeze", &did]).await;
     assert_eq!(verdict(&alice).await, "allow");
+    carry_out(&net, &freeze[1..]).await;
+    // Whoever takes the log away can still replay the freeze that is over.
+    let export = history::fetch(&client, &alice.did).await.unwrap();
+    let export = Export::from_json(&export.to_json()).unwrap();
+    let expectations = Expectations {
+        did: alice.did,
+        chain: export.chain,
+        head: Some(client.resolve(&alice.did, None).await.unwrap().record.log),
+        controller: &|_, _| None,
+    };
+    let replayed = replay(&export, &expectations).unwrap();
+    assert_eq!(replayed.record.log.count, 5);
+    let reason = replayed.record.frozen.map(|it| it.reason.to_string());
+    assert_eq!(reason.as_deref(), Some("phone stolen"));
     net.stop().await.unwrap();
 }
 

@@ -117,14 +117,14 @@ fn commit_tree(
 /// Returns the log entries of a block's events.
 fn logged(executed: &Executed) -> Vec<LoggedEntry> {
     let entries = executed.events.iter().filter_map(|record| {
-        let RuntimeEvent::Did(did::Event::Logged { did, entry }) = &record.event else {
+        let RuntimeEvent::Did(did::Event::Logged { did, entry, stated }) = &record.event else {
             return None;
         };
         let extrinsic = match record.phase {
             Phase::ApplyExtrinsic(index) => Some(index),
             _ => None,
         };
-        Some(LoggedEntry::new(*did, *entry, extrinsic))
+        Some(LoggedEntry::new(*did, *entry, extrinsic, stated.clone()))
     });
     entries.collect()
 }

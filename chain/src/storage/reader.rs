@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use allod_primitives::{
     Block, Certificate, DidId, H256, Header, Height, TimeMs, ValidatorSet, decode_strict,
-    log::LogEntry,
+    log::{LogEntry, Stated},
 };
 use parity_scale_codec::{Decode, Encode};
 
@@ -18,12 +18,14 @@ pub(super) const TIP: &[u8] = b"tip";
 pub(super) const OLDEST: &[u8] = b"oldest";
 
 /// A log entry and where the extrinsic that caused it lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct IndexedEntry {
     /// The entry.
     pub entry: LogEntry,
     /// Index of the extrinsic in the entry's block; `None` if no extrinsic caused it.
     pub extrinsic: Option<u32>,
+    /// What the entry's cause does not tell.
+    pub stated: Option<Stated>,
 }
 
 /// The database as it was at one moment. Short-lived: it holds back the freeing of space, and

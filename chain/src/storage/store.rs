@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use allod_primitives::{
     Block, Certificate, DidId, H256, Header, Height, ValidatorSet, decode_strict,
-    header::extrinsic_hash, log::LogEntry,
+    header::extrinsic_hash,
+    log::{LogEntry, Stated},
 };
 use parity_scale_codec::Encode;
 use parking_lot::{Mutex, RwLock};
@@ -80,7 +81,7 @@ impl Tip {
 }
 
 /// A log entry that a block adds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggedEntry {
     /// Whose log.
     pub did: DidId,
@@ -89,9 +90,19 @@ pub struct LoggedEntry {
 }
 
 impl LoggedEntry {
-    /// Names the entry that extrinsic `extrinsic` added to the log of `did`.
-    pub const fn new(did: DidId, entry: LogEntry, extrinsic: Option<u32>) -> Self {
-        let entry = IndexedEntry { entry, extrinsic };
+    /// Names the entry that extrinsic `extrinsic` added to the log of `did`, and what is stated
+    /// with it.
+    pub const fn new(
+        did: DidId,
+        entry: LogEntry,
+        extrinsic: Option<u32>,
+        stated: Option<Stated>,
+    ) -> Self {
+        let entry = IndexedEntry {
+            entry,
+            extrinsic,
+            stated,
+        };
         Self { did, entry }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use allod_primitives::certificate::{CERTIFICATE_VERSION, Validator};
 use allod_primitives::header::{LEDGER_DIGEST_VERSION, LedgerDigest};
-use allod_primitives::log::LogKind;
+use allod_primitives::log::{LogKind, Stated};
 use allod_primitives::{
     Block, Certificate, DidId, H256, Header, Height, PublicKey, TimeMs, ValidatorSet,
     header::extrinsic_hash, log::LogEntry,
@@ -133,7 +133,12 @@ fn commit(store: &Store, time: u64, changes: &Changes) -> H256 {
 fn a_committed_block_is_found_by_height_hash_and_extrinsic() {
     let store = open(&MemoryStore::new(), StoreOptions::default());
     let did = DidId([9; 32]);
-    let logged = [LoggedEntry::new(did, entry(0, Height(1)), Some(1))];
+    let logged = [LoggedEntry::new(
+        did,
+        entry(0, Height(1)),
+        Some(1),
+        Some(Stated::Unfrozen),
+    )];
     let extrinsics = vec![b"first".to_vec(), b"second".to_vec()];
     let hash = commit_with(&store, 2000, &changes(&[]), extrinsics.clone(), &logged);
     let reader = store.reader();
@@ -148,7 +153,7 @@ fn a_committed_block_is_found_by_height_hash_and_extrinsic() {
         reader.certificate(Height(1)).unwrap().unwrap().block_hash,
         hash
     );
-    assert_eq!(reader.log(&did, 0, 10).unwrap(), [logged[0].entry]);
+    assert_eq!(reader.log(&did, 0, 10).unwrap(), [logged[0].entry.clone()]);
     assert_eq!(reader.log(&did, 1, 10).unwrap(), []);
     assert_eq!(reader.log(&DidId([8; 32]), 0, 10).unwrap(), []);
     assert_eq!(reader.validator_set(&set().hash()).unwrap(), Some(set()));

@@ -374,6 +374,7 @@ impl NodeView for ChainView {
                 entry,
                 extrinsic_index: index,
                 operation,
+                stated: indexed.stated,
             });
         }
         Ok(items)

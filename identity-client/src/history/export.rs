@@ -3,19 +3,21 @@
 //! ```text
 //! { "version": 1, "kind": "history", "did", "genesis", "forkId", "logCount", "logHead",
 //!   "entries": [{ "n", "kind", "operationHash", "signaturesHash", "recordHash", "height", "time",
-//!                 "operation": "0x…", "freeze": null | { "reason", "until" } }, …] }
+//!                 "operation"?: "0x…", "effectiveAt"?,
+//!                 "decision"?: { "kind": "freeze", "reason", "until" } | { "kind": "unfreeze" } },
+//!               …] }
 //! ```
 //!
-//! `operation` is absent where no operation was the cause, `freeze` where governance was not, or
-//! where nobody told what it decided.
+//! `operation` is absent where no operation was the cause; `effectiveAt` says until when the
+//! change waits that it proposed. `decision` is what governance decided.
 
 use allod_primitives::codec::Text;
-use allod_primitives::log::{LogEntry, LogHead, LogKind};
+use allod_primitives::log::{LogEntry, LogHead, LogKind, Stated};
 use allod_primitives::operation::SignedOperation;
 use allod_primitives::record::Freeze;
 use allod_primitives::{ChainId, Did, ForkId, H256, Height, TimeMs, decode_strict};
 use parity_scale_codec::Encode;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::hex;
 
@@ -42,8 +44,8 @@ pub struct ExportedEntry {
     pub entry: LogEntry,
     /// Its operation, if an operation was the cause.
     pub operation: Option<SignedOperation>,
-    /// What governance decided, if somebody says so: a freeze, or that there is none.
-    pub freeze: Option<Option<Freeze>>,
+    /// What the cause does not tell: what governance decided, how long a change waits.
+    pub stated: Option<Stated>,
 }
 
 /// Why a file is no export.
@@ -91,26 +93,17 @@ struct FileEntry {
     time: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "present"
-    )]
-    freeze: Option<Option<FileFreeze>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    effective_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decision: Option<FileDecision>,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileFreeze {
-    reason: String,
-    until: u64,
-}
-
-/// Tells `null` from an absent member.
-fn present<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<FileFreeze>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+enum FileDecision {
+    Freeze { reason: String, until: u64 },
+    Unfreeze,
 }
 
 impl Export {
@@ -160,9 +153,15 @@ impl Export {
 
 impl FileEntry {
     fn new(it: &ExportedEntry) -> Self {
-        let freeze = |it: &Freeze| FileFreeze {
-            reason: it.reason.as_str().to_owned(),
-            until: it.until.0,
+        let (effective_at, decision) = match &it.stated {
+            None => (None, None),
+            Some(Stated::EffectiveAt(at)) => (Some(at.0), None),
+            Some(Stated::Unfrozen) => (None, Some(FileDecision::Unfreeze)),
+            Some(Stated::Frozen(freeze)) => {
+                let reason = freeze.reason.as_str().to_owned();
+                let until = freeze.until.0;
+                (None, Some(FileDecision::Freeze { reason, until }))
+            }
         };
         Self {
             n: it.entry.n,
@@ -173,7 +172,8 @@ impl FileEntry {
             height: it.entry.height.0,
             time: it.entry.time.0,
             operation: it.operation.as_ref().map(|it| hex::encode(it.encode())),
-            freeze: it.freeze.as_ref().map(|it| it.as_ref().map(freeze)),
+            effective_at,
+            decision,
         }
     }
 
@@ -187,16 +187,16 @@ impl FileEntry {
             Some(text) => Some(operation(text).ok_or_else(wrong("operation"))?),
             None => None,
         };
-        let freeze = |it: &FileFreeze| {
-            Some(Freeze {
-                reason: Text::new(it.reason.clone()).ok()?,
-                until: TimeMs(it.until),
-            })
-        };
-        let freeze = match &self.freeze {
-            Some(Some(it)) => Some(Some(freeze(it).ok_or_else(wrong("freeze"))?)),
-            Some(None) => Some(None),
-            None => None,
+        let stated = match (&self.decision, self.effective_at) {
+            (None, None) => None,
+            (None, Some(at)) => Some(Stated::EffectiveAt(TimeMs(at))),
+            (Some(FileDecision::Unfreeze), None) => Some(Stated::Unfrozen),
+            (Some(FileDecision::Freeze { reason, until }), None) => {
+                let reason = Text::new(reason.clone()).map_err(|_| wrong("decision")())?;
+                let until = TimeMs(*until);
+                Some(Stated::Frozen(Freeze { reason, until }))
+            }
+            (Some(_), Some(_)) => return Err(wrong("effectiveAt")()),
         };
         let entry = LogEntry {
             n: self.n,
@@ -210,7 +210,7 @@ impl FileEntry {
         Ok(ExportedEntry {
             entry,
             operation,
-            freeze,
+            stated,
         })
     }
 }

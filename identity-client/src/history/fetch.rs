@@ -1,9 +1,10 @@
 //! Exports from a node.
 
-use allod_primitives::log::{LogEntry, LogHead, LogKind};
+use allod_primitives::log::{LogEntry, LogHead, Stated};
 use allod_primitives::operation::SignedOperation;
-use allod_primitives::{Did, Height, TimeMs, decode_strict};
-use allod_rpc_api::identity::HistoryEntry;
+use allod_primitives::record::Freeze;
+use allod_primitives::{Did, Height, Text, TimeMs, decode_strict};
+use allod_rpc_api::identity::{DecisionInfo, HistoryEntry};
 use allod_rpc_api::method;
 
 use super::export::kind_of;
@@ -11,9 +12,6 @@ use super::{Export, ExportedEntry};
 use crate::rpc::{Client, ClientError, chain_id};
 
 /// Asks a node for the whole log of `did`. Verifies nothing: see [`replay`](super::replay).
-///
-/// Logs do not tell what governance decided; the freeze in force, if any, is taken for the last
-/// such decision. Where an earlier one was a freeze too, its entry will not replay.
 ///
 /// # Errors
 /// [`ClientError`]; `did.not_found` if the ledger does not hold it.
@@ -33,7 +31,6 @@ pub async fn fetch(client: &Client, did: &Did) -> Result<Export, ClientError> {
                 count: page.log_count,
                 head: page.log_head.0,
             };
-            state_freeze(client, did, &mut entries).await?;
             return Ok(Export {
                 did: *did,
                 chain,
@@ -44,17 +41,19 @@ pub async fn fetch(client: &Client, did: &Did) -> Result<Export, ClientError> {
     }
 }
 
-async fn state_freeze(
-    client: &Client,
-    did: &Did,
-    entries: &mut [ExportedEntry],
-) -> Result<(), ClientError> {
-    let mut decisions = entries.iter_mut().rev();
-    let last = decisions.find(|it| it.entry.kind == LogKind::Governance);
-    if let Some(last) = last {
-        last.freeze = Some(client.resolve(did, None).await?.record.frozen);
-    }
-    Ok(())
+/// Returns what a node states with an entry; `None` if that is of no known form.
+fn stated(it: &HistoryEntry) -> Option<Option<Stated>> {
+    Some(match (&it.decision, it.effective_at) {
+        (None, None) => None,
+        (None, Some(at)) => Some(Stated::EffectiveAt(TimeMs(at))),
+        (Some(DecisionInfo::Unfreeze), None) => Some(Stated::Unfrozen),
+        (Some(DecisionInfo::Freeze { reason, until }), None) => {
+            let reason = Text::new(reason.clone()).ok()?;
+            let until = TimeMs(*until);
+            Some(Stated::Frozen(Freeze { reason, until }))
+        }
+        _ => return None,
+    })
 }
 
 fn exported(it: &HistoryEntry) -> Result<ExportedEntry, ClientError> {
@@ -77,6 +76,6 @@ fn exported(it: &HistoryEntry) -> Result<ExportedEntry, ClientError> {
         operation: operation
             .transpose()
             .map_err(|_| wrong("operation does not decode"))?,
-        freeze: None,
+        stated: stated(it).ok_or_else(|| wrong("unknown decision"))?,
     })
 }

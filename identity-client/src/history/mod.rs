@@ -8,6 +8,7 @@
 //! Source: spec/did.md §6; spec/control.md §3.
 
 mod export;
+mod fault;
 mod fetch;
 mod form;
 mod replay;
@@ -15,5 +16,6 @@ mod replay;
 mod tests;
 
 pub use export::{Export, ExportError, ExportedEntry};
+pub use fault::{Fault, ReplayError};
 pub use fetch::fetch;
-pub use replay::{Expectations, Fault, ReplayError, Replayed, replay};
+pub use replay::{Expectations, Replayed, replay};

@@ -5,19 +5,19 @@ use std::fmt;
 
 use allod_primitives::codec::BoundedVec;
 use allod_primitives::control::{
-    Refusal, Setting, UsedMethods, advance, apply, is_authorized, next_effect,
+    Outcome, Refusal, Setting, UsedMethods, advance, apply, is_authorized, next_effect,
 };
 use allod_primitives::document::{ActiveMethod, Document, Fragment, MethodKey, RetiredMethod};
 use allod_primitives::governance::ControlParameters;
-use allod_primitives::limits::{METHOD_ALLOWANCE, OPERATION_VALIDITY_MS_MAX};
-use allod_primitives::log::{LogEntry, LogHead, LogKind};
+use allod_primitives::limits::{FREEZE_MS_MAX, METHOD_ALLOWANCE, OPERATION_VALIDITY_MS_MAX};
+use allod_primitives::log::{LogEntry, LogHead, LogKind, Stated};
 use allod_primitives::operation::{Body, Inception, Lane, Operation, SignedOperation};
 use allod_primitives::policy::ControlPolicy;
-use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, Freeze, LaneHead, Lanes, Status};
+use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes, Status};
 use allod_primitives::{ChainId, Did, DidId, H256, NetworkId, TimeMs};
 
 use super::form::is_formed;
-use super::{Export, ExportedEntry};
+use super::{Export, ExportedEntry, Fault, ReplayError};
 
 /// What a history is held against.
 #[derive(Clone, Copy)]
@@ -30,8 +30,6 @@ pub struct Expectations<'a> {
     /// it, a history passes that was cut off at its end, or in which what only the chain of hashes
     /// covers was changed: heights, when effects were written down, what governance decided by.
     pub head: Option<LogHead>,
-    /// The network's bounds for delays in a block of this time.
-    pub bounds: &'a dyn Fn(TimeMs) -> ControlParameters,
     /// The policy that a controller had when the block of this entry was made, if it is known.
     /// Where it is not, the entry is listed in [`Replayed::by_unknown_controllers`].
     pub controller: &'a dyn Fn(&DidId, &LogEntry) -> Option<ControlPolicy>,
@@ -59,94 +57,6 @@ pub struct Replayed {
     /// Entries by controllers whose policy is not known: their signatures verify, but whether
     /// these keys might sign was not looked at.
     pub by_unknown_controllers: Vec<u64>,
-}
-
-/// Why a history does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReplayError {
-    /// It has no entry.
-    #[error("the history is empty")]
-    Empty,
-    /// It is of another identity or network than expected.
-    #[error("it is the history of another identity or network")]
-    OtherIdentity,
-    /// An entry does not follow from those before it.
-    #[error("entry {n}: {fault}")]
-    At {
-        /// Its place in the history, from 0.
-        n: u64,
-        /// What is wrong.
-        fault: Fault,
-    },
-    /// It ends elsewhere than it should.
-    #[error("it has {found} entries or another end than the ledger's log, which has {expected}")]
-    OtherHead {
-        /// Entries expected.
-        expected: u64,
-        /// Entries found.
-        found: u64,
-    },
-}
-
-/// What is wrong with an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Its number is not its place.
-    #[error("its number is not its place")]
-    Position,
-    /// Its height or time is before that of the entry before, or one moved without the other.
-    #[error("its time does not follow the entry before")]
-    Order,
-    /// The first is no inception, or a later one is.
-    #[error("an inception is first and nowhere else")]
-    Inception,
-    /// The operation is missing: erased, or left out.
-    #[error("its operation is missing")]
-    OperationMissing,
-    /// An operation where none is the cause.
-    #[error("it has an operation that is not its cause")]
-    OperationMisplaced,
-    /// The operation is not the one that it names.
-    #[error("the operation is not the one it names")]
-    OperationHash,
-    /// The signatures are not the ones that it names.
-    #[error("the signatures are not the ones it names")]
-    SignaturesHash,
-    /// The operation is bound to another identity, network or fork.
-    #[error("the operation is for another identity or chain")]
-    Binding,
-    /// The ledger takes no operation of this form.
-    #[error("the ledger takes no operation of this form")]
-    Form,
-    /// The operation was void at that time.
-    #[error("the operation was void at that time")]
-    Expired,
-    /// The operation does not follow its lane's last.
-    #[error("the operation does not follow the last of its lane")]
-    Lane,
-    /// The signers may not do this.
-    #[error("its signers may not do this")]
-    NotAuthorized,
-    /// A signature does not verify.
-    #[error("a signature does not verify")]
-    Signature,
-    /// The controller was not one.
-    #[error("it is signed by an identity that is no controller")]
-    NotController,
-    /// The identity had ended.
-    #[error("the identity had ended")]
-    Ended,
-    /// A pending change should have taken effect before.
-    #[error("a pending change should have taken effect before")]
-    EffectMissing,
-    /// Nothing of that id took effect by itself.
-    #[error("no pending change of that id took effect then")]
-    NoSuchEffect,
-    /// The record's hash after it is another, with what is stated of a decision of governance.
-    #[error("the record after it is another")]
-    RecordHash,
 }
 
 /// Verifies a history from its first entry to its last.
@@ -215,8 +125,11 @@ impl<'a> Replaying<'a> {
             return Err(Fault::Inception);
         };
         let entry = &first.entry;
-        if entry.n != 0 || entry.kind != LogKind::Operation || first.freeze.is_some() {
+        if entry.n != 0 || entry.kind != LogKind::Operation {
             return Err(Fault::Position);
+        }
+        if first.stated.is_some() {
+            return Err(Fault::Stated);
         }
         check_operation(signed, entry, expectations)?;
         if inception.did_id() != operation.did {
@@ -245,7 +158,7 @@ impl<'a> Replaying<'a> {
         let ExportedEntry {
             entry,
             operation,
-            freeze,
+            stated,
         } = exported;
         if entry.n != n {
             return Err(Fault::Position);
@@ -258,18 +171,16 @@ impl<'a> Replaying<'a> {
         if before.0 < last.0 || before.1 < last.1 || !in_step {
             return Err(Fault::Order);
         }
-        if entry.kind != LogKind::Governance && freeze.is_some() {
-            return Err(Fault::OperationMisplaced);
-        }
         match (entry.kind, operation) {
-            (LogKind::Operation, Some(signed)) => self.operation(entry, signed)?,
+            (LogKind::Operation, Some(signed)) => self.operation(entry, signed, stated.as_ref())?,
             (LogKind::Operation, None) => return Err(Fault::OperationMissing),
             (_, Some(_)) => return Err(Fault::OperationMisplaced),
             (_, None) if entry.signatures_hash != H256::ZERO => {
                 return Err(Fault::SignaturesHash);
             }
+            (LogKind::Automatic, None) if stated.is_some() => return Err(Fault::Stated),
             (LogKind::Automatic, None) => self.effect(entry)?,
-            (LogKind::Governance, None) => self.decision(entry, freeze.as_ref())?,
+            (LogKind::Governance, None) => self.decision(entry, stated.as_ref())?,
         }
         self.end(entry)
     }
@@ -284,7 +195,12 @@ impl<'a> Replaying<'a> {
         Ok(())
     }
 
-    fn operation(&mut self, entry: &LogEntry, signed: &SignedOperation) -> Result<(), Fault> {
+    fn operation(
+        &mut self,
+        entry: &LogEntry,
+        signed: &SignedOperation,
+        stated: Option<&Stated>,
+    ) -> Result<(), Fault> {
         let operation = &signed.operation;
         if matches!(operation.body, Body::Incept(_)) {
             return Err(Fault::Inception);
@@ -300,18 +216,46 @@ impl<'a> Replaying<'a> {
         advance(&mut self.record, operation.lane, hash);
         let setting = Setting {
             now: entry.time,
-            parameters: (self.expectations.bounds)(entry.time),
+            parameters: self.bounds(entry, operation.lane, stated)?,
             used: self,
         };
         match apply(&self.record, operation, hash, setting) {
             Ok(applied) => {
+                if waits_until(&applied.outcomes).as_ref() != stated {
+                    return Err(Fault::Stated);
+                }
                 self.record = applied.record;
                 self.keep(applied.retired);
             }
+            Err(_) if stated.is_some() => return Err(Fault::Stated),
             Err(refusal) => self.failed.push((entry.n, refusal)),
         }
         self.record.updated = entry.time;
         Ok(())
+    }
+
+    /// Returns bounds for delays under which the change that is proposed waits as stated. Which
+    /// were in force the log does not tell; that the ledger took these, the record's hash does.
+    fn bounds(
+        &self,
+        entry: &LogEntry,
+        lane: Lane,
+        stated: Option<&Stated>,
+    ) -> Result<ControlParameters, Fault> {
+        let at = match stated {
+            None => return Ok(ControlParameters::default()),
+            Some(Stated::EffectiveAt(at)) => at,
+            Some(_) => return Err(Fault::Stated),
+        };
+        let policy = &self.record.policy;
+        let delay_ms = match lane {
+            Lane::Guardians => policy.guardians.as_ref().map(|it| it.delay_ms),
+            _ => Some(policy.delay_ms),
+        };
+        let waits_ms = at.0.checked_sub(entry.time.0);
+        let bounds = delay_ms.zip(waits_ms);
+        let bounds = bounds.and_then(|(delay, waits)| ControlParameters::that_clamp(delay, waits));
+        bounds.ok_or(Fault::Stated)
     }
 
     fn check_authority(&mut self, entry: &LogEntry, signed: &SignedOperation) -> Result<(), Fault> {
@@ -357,10 +301,23 @@ impl<'a> Replaying<'a> {
         Ok(())
     }
 
-    /// Governance freezes and unfreezes. Which freeze is stated; if nothing is, there is none.
-    fn decision(&mut self, entry: &LogEntry, stated: Option<&Option<Freeze>>) -> Result<(), Fault> {
+    /// Governance freezes and unfreezes.
+    ///
+    /// Source: spec/governance.md §7.
+    fn decision(&mut self, entry: &LogEntry, stated: Option<&Stated>) -> Result<(), Fault> {
         self.check_settled(entry)?;
-        self.record.frozen = stated.cloned().flatten();
+        let latest = entry.time.plus_ms(FREEZE_MS_MAX);
+        self.record.frozen = match stated {
+            Some(Stated::Frozen(freeze))
+                if !freeze.reason.as_str().is_empty()
+                    && freeze.until > entry.time
+                    && freeze.until <= latest =>
+            {
+                Some(freeze.clone())
+            }
+            Some(Stated::Unfrozen) if self.record.frozen.is_some() => None,
+            _ => return Err(Fault::Stated),
+        };
         self.record.updated = entry.time;
         Ok(())
     }
@@ -381,6 +338,14 @@ impl<'a> Replaying<'a> {
             self.retired.insert(it.method.fragment.clone(), it);
         }
     }
+}
+
+/// Returns until when the change waits that an operation proposed, as it is stated.
+fn waits_until(outcomes: &[Outcome]) -> Option<Stated> {
+    outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Proposed { effective_at, .. } => Some(Stated::EffectiveAt(*effective_at)),
+        _ => None,
+    })
 }
 
 /// Checks all of an operation that needs no record: that it is the entry's, whole, bound to the

@@ -2,7 +2,8 @@ use allod_primitives::codec::Text;
 use allod_primitives::control::Refusal;
 use allod_primitives::document::RetireReason;
 use allod_primitives::governance::ControlParameters;
-use allod_primitives::log::{LogHead, LogKind};
+use allod_primitives::limits::FREEZE_MS_MAX;
+use allod_primitives::log::{LogHead, LogKind, Stated};
 use allod_primitives::operation::{Body, Lane, ProposedChange, SignedOperation};
 use allod_primitives::policy::PolicyChange;
 use allod_primitives::record::Freeze;
@@ -22,10 +23,7 @@ fn export(world: &World) -> Export {
     let entries = world.log.iter().map(|(entry, operation)| ExportedEntry {
         entry: *entry,
         operation: operation.clone(),
-        freeze: match entry.kind {
-            LogKind::Governance => Some(world.record.frozen.clone()),
-            _ => None,
-        },
+        stated: world.stated.get(&entry.n).cloned(),
     });
     Export {
         did: world.did,
@@ -40,7 +38,6 @@ fn verify(export: &Export, did: Did, head: Option<LogHead>) -> Result<Replayed, 
         did,
         chain: chain(),
         head,
-        bounds: &|_| ControlParameters::default(),
         controller: &|_, _| None,
     };
     replay(export, &expectations)
@@ -95,7 +92,9 @@ fn life() -> World {
     let proposal = plan_policy_change(&world.view(), &wish, &keys(&[4])).unwrap();
     world.follow(&proposal, &[4]);
     world.pass(5 * DAY);
-    freeze(&mut world);
+    freeze(&mut world, Some("court order 7"));
+    freeze(&mut world, None);
+    freeze(&mut world, Some("court order 8"));
     recover(&mut world, &circle);
     let plan = plan_deactivation(&world.view(), &keys(&[30])).unwrap();
     world.follow(&plan, &[30]);
@@ -121,13 +120,17 @@ fn by_controller(world: &mut World, controller: DidId) {
     world.take(signed).unwrap();
 }
 
-fn freeze(world: &mut World) {
+fn freeze(world: &mut World, reason: Option<&str>) {
     world.pass(1000);
-    world.record.frozen = Some(Freeze {
-        reason: Text::new("court order 7").unwrap(),
-        until: world.now.plus_ms(DAY),
+    let until = world.now.plus_ms(DAY);
+    let freeze = reason.map(|reason| Freeze {
+        reason: Text::new(reason).unwrap(),
+        until,
     });
+    world.record.frozen = freeze.clone();
     world.record.updated = world.now;
+    let stated = freeze.map_or(Stated::Unfrozen, Stated::Frozen);
+    world.stated.insert(world.record.log.count, stated);
     world.append(LogKind::Governance, H256([42; 32]), None);
 }
 
@@ -281,6 +284,88 @@ fn a_history_with_its_head_recomputed_still_does_not_hold() {
         }
     }
     assert!(faults.contains(&Fault::RecordHash) && faults.contains(&Fault::NoSuchEffect));
+}
+
+/// Goal: what is stated beside entries is held to. Method: leave each statement out, replace it
+/// by each of the others' kinds, move its time.
+#[test]
+fn a_statement_that_is_missing_or_another_is_found() {
+    let world = life();
+    let honest = export(&world);
+    let head = Some(world.record.log);
+    let kinds = |at: TimeMs| {
+        let freeze = |reason: &str, until| {
+            let reason = Text::new(reason).unwrap();
+            Stated::Frozen(Freeze { reason, until })
+        };
+        let latest = at.plus_ms(FREEZE_MS_MAX);
+        vec![
+            Stated::Unfrozen,
+            freeze("another", at.plus_ms(1)),
+            freeze("", latest),
+            freeze("another", at),
+            freeze("another", latest.plus_ms(1)),
+            Stated::EffectiveAt(at),
+            Stated::EffectiveAt(at.plus_ms(DAY)),
+            Stated::EffectiveAt(at.plus_ms(100 * DAY)),
+        ]
+    };
+    let mut statements = 0;
+    for index in 0..honest.entries.len() {
+        let entry = &honest.entries[index];
+        let others = kinds(entry.entry.time).into_iter().map(Some);
+        for other in others.chain([None]) {
+            if other == entry.stated {
+                continue;
+            }
+            let mut export = honest.clone();
+            export.entries[index].stated = other.clone();
+            let n = u64::try_from(index).unwrap();
+            match verify(&export, world.did, head) {
+                Err(ReplayError::At { n: found, fault }) if found == n => {
+                    assert!(
+                        [Fault::Stated, Fault::RecordHash].contains(&fault),
+                        "{fault}"
+                    );
+                }
+                other => panic!("entry {index}: {other:?}"),
+            }
+        }
+        statements += u32::from(entry.stated.is_some());
+    }
+    assert_eq!(statements, 8);
+}
+
+/// Goal: a network's bounds need not be known. Method: incept where they are tight, so that they
+/// move both delays, and replay without a word about them.
+#[test]
+fn a_delay_that_the_networks_bounds_moved_replays() {
+    for bounds in [(5 * DAY, 90 * DAY), (DAY / 24, 7 * DAY)] {
+        let policy = PolicyTemplate::recoverable(public(1), &sheet());
+        let mut world = World::new(policy, &[1]);
+        (world.parameters.delay_ms_min, world.parameters.delay_ms_max) = bounds;
+        let wish = PolicyWish {
+            delay_ms: Some(30 * DAY),
+            ..PolicyWish::default()
+        };
+        for _ in 0..2 {
+            let plan = plan_policy_change(&world.view(), &wish, &keys(&[1])).unwrap();
+            world.follow(&plan, &[1]);
+            let waits = world.record.pending[0].effective_at.0 - world.now.0;
+            assert!(
+                [bounds.0, bounds.1, 3 * DAY, 30 * DAY].contains(&waits),
+                "{waits}"
+            );
+            world.pass(31 * DAY);
+        }
+        let replayed = verify(&export(&world), world.did, Some(world.record.log)).unwrap();
+        assert_eq!(replayed.record, world.record);
+    }
+    let wide = ControlParameters::that_clamp(3 * DAY, 3 * DAY).unwrap();
+    assert_eq!(wide.clamp(3 * DAY), 3 * DAY);
+    for (delay, waits) in [(3 * DAY, 8 * DAY), (30 * DAY, 6 * DAY), (DAY, 0)] {
+        assert_eq!(ControlParameters::that_clamp(delay, waits), None);
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `identity_resolve`, `identity_history` and `identity_lanes`.
 
+use allod_primitives::record::Freeze;
 use serde::{Deserialize, Serialize};
 
 use crate::control::{CoolDownInfo, FreezeInfo, PendingInfo, PolicyInfo};
@@ -128,6 +129,38 @@ pub struct HistoryEntry {
     /// SCALE `SignedOperation`; absent for other kinds and where bytes are erased.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operation: Option<HexBytes>,
+    /// Of an entry of governance, what was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<DecisionInfo>,
+    /// Of an operation whose change waits, until when, ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_at: Option<u64>,
+}
+
+/// What trustees decided about an identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum DecisionInfo {
+    /// Its logins are stopped, until a time.
+    Freeze {
+        /// Why.
+        reason: String,
+        /// Until when, ms.
+        until: u64,
+    },
+    /// A freeze ended early.
+    Unfreeze,
+}
+
+impl DecisionInfo {
+    /// Describes a freeze.
+    pub fn freeze(freeze: &Freeze) -> Self {
+        Self::Freeze {
+            reason: freeze.reason.to_string(),
+            until: freeze.until.0,
+        }
+    }
 }
 
 /// Parameters of `identity_lanes`; a lone string is read as `did`.

@@ -169,6 +169,10 @@ async fn an_effect_is_told_with_its_cause() {
         .await
         .unwrap();
     assert_eq!(history["entries"][2]["cause"], id.to_string());
+    assert_eq!(history["entries"][2]["effectiveAt"], Value::Null);
+    let proposed = history["entries"][1]["time"].as_u64().unwrap();
+    let effective_at = proposed + CONTROL_DELAY_MS_DEFAULT;
+    assert_eq!(history["entries"][1]["effectiveAt"], effective_at);
     assert_eq!(history["entries"][1]["cause"], Value::Null);
 }
 

@@ -317,12 +317,13 @@ fn record_history(inner: &mut Inner, extrinsics: &[Vec<u8>], executed: &Executed
         operations.extend(found.into_iter().map(|it| (it.operation.hash(), it)));
     }
     for record in &executed.events {
-        if let RuntimeEvent::Did(did::Event::Logged { did, entry }) = &record.event {
+        if let RuntimeEvent::Did(did::Event::Logged { did, entry, stated }) = &record.event {
             let operation = operations.get(&entry.operation_hash);
             inner.history.entry(*did).or_default().push(HistoryItem {
                 entry: *entry,
                 extrinsic_index: Some(1),
                 operation: operation.map(Encode::encode),
+                stated: stated.clone(),
             });
         }
     }

@@ -282,6 +282,24 @@ impl ControlParameters {
         }
     }
 
+    /// Returns bounds that trustees may set and that turn a delay of `delay_ms` into one of
+    /// `clamped_ms`; `None` if there are none. For those who replay a log and know what came of a
+    /// proposal, but not which bounds were in force.
+    ///
+    /// Source: spec/did.md §6.
+    pub fn that_clamp(delay_ms: u64, clamped_ms: u64) -> Option<Self> {
+        let mut bounds = Self {
+            delay_ms_min: CONTROL_DELAY_MS_MIN_FLOOR,
+            delay_ms_max: CONTROL_DELAY_MS_MAX_CEILING,
+        };
+        if clamped_ms > delay_ms {
+            bounds.delay_ms_min = clamped_ms;
+        } else if clamped_ms < delay_ms {
+            bounds.delay_ms_max = clamped_ms;
+        }
+        (bounds.are_valid() && bounds.clamp(delay_ms) == clamped_ms).then_some(bounds)
+    }
+
     /// Returns whether both lie within the bounds that nobody can leave: trustees can neither let
     /// a thief win at once nor lock owners out for good.
     pub fn are_valid(&self) -> bool {

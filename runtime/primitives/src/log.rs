@@ -12,6 +12,7 @@ use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
 
 use crate::hash::{H256, domain_hash};
+use crate::record::Freeze;
 use crate::types::{Height, TimeMs};
 
 /// What caused an entry.
@@ -45,6 +46,22 @@ pub struct LogEntry {
     pub height: Height,
     /// Time of the block.
     pub time: TimeMs,
+}
+
+/// What an entry's cause does not tell of the change: stated beside the entry, so that whoever
+/// replays a log needs no state but the identity's. `record_hash` commits to it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub enum Stated {
+    /// Governance stopped the identity's logins.
+    #[codec(index = 0)]
+    Frozen(Freeze),
+    /// Governance ended a freeze.
+    #[codec(index = 1)]
+    Unfrozen,
+    /// The operation's change waits until then. The policy names the delay, but the network's
+    /// bounds of that day may have moved it.
+    #[codec(index = 2)]
+    EffectiveAt(TimeMs),
 }
 
 /// Where a log stands.

@@ -8,7 +8,7 @@ use allod_primitives::document::{
     ActiveMethod, Document, Fragment, InitialDocument, MethodKey, RetiredMethod,
 };
 use allod_primitives::limits::METHOD_ALLOWANCE;
-use allod_primitives::log::{LogEntry, LogHead, LogKind};
+use allod_primitives::log::{LogEntry, LogHead, LogKind, Stated};
 use allod_primitives::operation::{Body, Lane, SignedOperation};
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes, Status};
 use allod_primitives::{BoundedVec, DidId, H256, TimeMs};
@@ -50,7 +50,7 @@ pub(super) fn consume(context: &mut Context<'_>, signed: &SignedOperation) {
     control::advance(&mut record, operation.lane, hash);
     match plan(&context.state, &context.block, &record, signed, hash) {
         Ok(_) => put_record(&mut context.state, &operation.did, &record),
-        Err(_) => log(context, signed, hash, record),
+        Err(_) => log(context, signed, hash, record, None),
     }
 }
 
@@ -83,7 +83,7 @@ pub(super) fn take(
             Ok(())
         }
         Err(error) => {
-            log(context, signed, hash, record);
+            log(context, signed, hash, record, None);
             Err(error)
         }
     }
@@ -124,7 +124,7 @@ pub(super) fn create(
         frozen: None,
         log: LogHead::default(),
     };
-    log(context, signed, hash, record);
+    log(context, signed, hash, record, None);
     context.deposit(Event::Incepted { did: operation.did });
     Ok(())
 }
@@ -173,7 +173,8 @@ fn carry_out(context: &mut Context<'_>, signed: &SignedOperation, hash: H256, ap
     for method in &applied.retired {
         put_retired(&mut context.state, &did, method);
     }
-    log(context, signed, hash, applied.record);
+    let stated = waits_until(&applied.outcomes).map(Stated::EffectiveAt);
+    log(context, signed, hash, applied.record, stated);
     deposit(context, did, applied.outcomes);
     match (&operation.body, operation.lane) {
         (Body::UpdateDocument(_), _) => context.deposit(Event::DocumentUpdated { did }),
@@ -183,6 +184,14 @@ fn carry_out(context: &mut Context<'_>, signed: &SignedOperation, hash: H256, ap
         | (Body::Cancel { .. }, Lane::Next(rank)) => context.deposit(Event::Rotated { did, rank }),
         _ => {}
     }
+}
+
+/// Returns until when the change waits that an operation proposed.
+fn waits_until(outcomes: &[Outcome]) -> Option<TimeMs> {
+    outcomes.iter().find_map(|outcome| match outcome {
+        Outcome::Proposed { effective_at, .. } => Some(*effective_at),
+        _ => None,
+    })
 }
 
 /// Deposits an event for each outcome.
@@ -214,12 +223,19 @@ pub(super) fn deposit(context: &mut Context<'_>, did: DidId, outcomes: Vec<Outco
 /// Appends the log's entry for an operation and stores the record.
 ///
 /// Source: spec/did.md §6.
-fn log(context: &mut Context<'_>, signed: &SignedOperation, hash: H256, mut record: DidRecord) {
+fn log(
+    context: &mut Context<'_>,
+    signed: &SignedOperation,
+    hash: H256,
+    mut record: DidRecord,
+    stated: Option<Stated>,
+) {
     record.updated = context.block.time;
     let cause = Cause {
         kind: LogKind::Operation,
         operation_hash: hash,
         signatures_hash: signed.signatures_hash(),
+        stated,
     };
     append(context, signed.operation.did, cause, record);
 }
@@ -229,6 +245,8 @@ pub(super) struct Cause {
     pub(super) kind: LogKind,
     pub(super) operation_hash: H256,
     pub(super) signatures_hash: H256,
+    /// What none of these tells.
+    pub(super) stated: Option<Stated>,
 }
 
 /// Appends an entry to the log of `record` and stores it.
@@ -244,5 +262,6 @@ pub(super) fn append(context: &mut Context<'_>, did: DidId, cause: Cause, mut re
     };
     record.log = record.log.append(&entry);
     put_record(&mut context.state, &did, &record);
-    context.deposit(Event::Logged { did, entry });
+    let stated = cause.stated;
+    context.deposit(Event::Logged { did, entry, stated });
 }

@@ -1,7 +1,7 @@
 //! The pallet's events.
 
 use allod_primitives::document::Fragment;
-use allod_primitives::log::LogEntry;
+use allod_primitives::log::{LogEntry, Stated};
 use allod_primitives::record::Proposer;
 use allod_primitives::{DidId, H256, TimeMs};
 use parity_scale_codec::{Decode, Encode};
@@ -19,6 +19,8 @@ pub enum Event {
         did: DidId,
         /// The entry.
         entry: LogEntry,
+        /// What its cause does not tell.
+        stated: Option<Stated>,
     },
     /// An identity was created.
     #[codec(index = 1)]

@@ -3,7 +3,7 @@
 //! It changes one field of the record and adds an entry to the log; control, lanes, quotas and
 //! pending changes are not touched, and no check of an operation looks at it.
 
-use allod_primitives::log::LogKind;
+use allod_primitives::log::{LogKind, Stated};
 use allod_primitives::record::Freeze;
 use allod_primitives::{DidId, H256};
 
@@ -44,12 +44,14 @@ pub(crate) fn set_freeze(
     if freeze.is_none() && record.frozen.is_none() {
         return Err(FreezeRefused::NotFrozen);
     }
+    let stated = freeze.clone().map_or(Stated::Unfrozen, Stated::Frozen);
     record.frozen = freeze;
     record.updated = context.block.time;
     let cause = Cause {
         kind: LogKind::Governance,
         operation_hash: cause,
         signatures_hash: H256::ZERO,
+        stated: Some(stated),
     };
     append(context, did, cause, record);
     Ok(())

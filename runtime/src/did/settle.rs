@@ -29,6 +29,7 @@ pub(crate) fn settle(context: &mut Context<'_>, did: &DidId) {
             kind: LogKind::Automatic,
             operation_hash: id,
             signatures_hash: H256::ZERO,
+            stated: None,
         };
         append(context, *did, cause, effect.record);
         deposit(context, *did, effect.outcomes);

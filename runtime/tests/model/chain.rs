@@ -253,7 +253,7 @@ fn outcome(index: u32, executed: &Executed) -> Verdict {
     for record in of_this {
         last = Some(&record.event);
         match &record.event {
-            RuntimeEvent::Did(did::Event::Logged { did, entry }) => logged.push((*did, *entry)),
+            RuntimeEvent::Did(did::Event::Logged { did, entry, .. }) => logged.push((*did, *entry)),
             RuntimeEvent::Did(did::Event::ItemFailed { index, error }) => {
                 items.push((*index, name(error)));
             }

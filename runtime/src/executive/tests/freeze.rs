@@ -49,7 +49,9 @@ fn a_freeze_is_logged_under_its_proposal_and_ends_by_itself() {
         .events
         .iter()
         .filter_map(|it| match &it.event {
-            RuntimeEvent::Did(did::Event::Logged { did: of, entry }) if *of == did => Some(*entry),
+            RuntimeEvent::Did(did::Event::Logged { did: of, entry, .. }) if *of == did => {
+                Some(*entry)
+            }
             _ => None,
         });
     let entries: Vec<_> = entries.collect();

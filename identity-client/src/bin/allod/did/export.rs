@@ -7,7 +7,6 @@ use allod_identity_client::history::{
 };
 use allod_identity_client::keys::Home;
 use allod_primitives::ChainId;
-use allod_primitives::governance::ControlParameters;
 use allod_primitives::log::LogHead;
 use serde_json::json;
 
@@ -57,7 +56,6 @@ pub(crate) async fn verify(
         did: export.did,
         chain,
         head,
-        bounds: &|_| ControlParameters::default(),
         controller: &|_, _| None,
     };
     let replayed = replay(&export, &expectations)?;

@@ -282,11 +282,8 @@ impl<'a> Trial<'a> {
     }
 
     fn compare_quota(&self, model: &State, now: u64) -> Result<(), String> {
-        let used = did::quota(&self.ledger.state, &self.dictionary.did);
+        let used = did::quota_at(&self.ledger.state, &self.dictionary.did, TimeMs(now));
         let day = now / self.rules.day;
-        let used = used
-            .filter(|it| u64::from(it.day) == day)
-            .unwrap_or_default();
         for lane in LANES {
             let count = match super::concrete::lane(lane) {
                 RealLane::Rank(index) => used.ranks[usize::from(index)],
@@ -299,6 +296,9 @@ impl<'a> Trial<'a> {
                 false => 0,
             };
             same(&format!("quota of {lane:?}"), &expected, &count)?;
+        }
+        if model.quota.day == day {
+            same("lanes given back", &model.quota.renewed, &used.renewed)?;
         }
         Ok(())
     }

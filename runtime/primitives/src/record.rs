@@ -236,4 +236,6 @@ pub struct QuotaUse {
     pub next: [u16; RANKS_MAX as usize],
     /// Token operations.
     pub tokens: u16,
+    /// Ranks whose lane was given back what it had used, as bits: once a day each.
+    pub renewed: u8,
 }

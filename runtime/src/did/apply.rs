@@ -10,10 +10,11 @@ use allod_primitives::document::{
 use allod_primitives::limits::METHOD_ALLOWANCE;
 use allod_primitives::log::{LogEntry, LogHead, LogKind, Stated};
 use allod_primitives::operation::{Body, Lane, SignedOperation};
+use allod_primitives::policy::ControlPolicy;
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes, Status};
 use allod_primitives::{BoundedVec, DidId, H256, TimeMs};
 
-use super::quota::{self, Purpose};
+use super::quota::{self, By, Purpose};
 use super::storage::{RECORDS, RETIRED_KEYS, key_hash, put_record, put_retired, retired};
 use super::{Error, Event, settle};
 use crate::authority::control_parameters;
@@ -61,7 +62,7 @@ pub(super) fn dispatch(context: &mut Context<'_>, signed: &SignedOperation) -> R
     let record = RECORDS.get(&context.state, &operation.did);
     let record = record.ok_or(Error::NotFound)?;
     let applied = plan(&context.state, &context.block, &record, signed, hash)?;
-    carry_out(context, signed, hash, applied);
+    carry_out(context, signed, hash, &record.policy, applied);
     Ok(())
 }
 
@@ -79,7 +80,7 @@ pub(super) fn take(
     control::advance(&mut record, operation.lane, hash);
     match plan(&context.state, &context.block, &record, signed, hash) {
         Ok(applied) => {
-            carry_out(context, signed, hash, applied);
+            carry_out(context, signed, hash, &record.policy, applied);
             Ok(())
         }
         Err(error) => {
@@ -167,9 +168,19 @@ fn plan(
     control::apply(record, operation, hash, setting).map_err(Error::from)
 }
 
-fn carry_out(context: &mut Context<'_>, signed: &SignedOperation, hash: H256, applied: Applied) {
+/// Writes what an operation does. `before`: the policy that it found.
+fn carry_out(
+    context: &mut Context<'_>,
+    signed: &SignedOperation,
+    hash: H256,
+    before: &ControlPolicy,
+    applied: Applied,
+) {
     let operation = &signed.operation;
     let did = operation.did;
+    let policies = (before, &applied.record.policy);
+    let by = By::lane(operation.lane);
+    quota::renew(&mut context.state, &context.block, &did, policies, by);
     for method in &applied.retired {
         put_retired(&mut context.state, &did, method);
     }

@@ -27,6 +27,7 @@ pub use call::Call;
 pub use error::Error;
 pub use event::Event;
 pub use pallet::operation_tag;
+pub use quota::quota_at;
 pub use storage::{effective_record, quota, record, retired, retired_by_key, retired_methods};
 pub use types::RetiredKey;
 

@@ -1,14 +1,23 @@
 //! Daily quotas of an identity, by block time in UTC.
+//!
+//! What a thief has used up must not count against those who come after him: a rank's lane is given
+//! back its day when another party replaces the rank's keys. That happens once a day for each lane:
+//! else one operation of rank 0 would be worth ten of rank 1, and each of these ten of rank 2. A
+//! recovery, which waits for an hour at least, always gives it back.
+//!
+//! Source: spec/did.md §2.
 
-use allod_primitives::DidId;
+use allod_primitives::control::next_effect;
 use allod_primitives::limits::{
     PRUNED_PER_BLOCK_MAX, QUOTA_DOCUMENTS_PER_DAY, QUOTA_GUARDIANS_PER_DAY, QUOTA_NEXT_PER_DAY,
     QUOTA_RANK_PER_DAY, QUOTA_TOKENS_PER_DAY,
 };
 use allod_primitives::operation::Lane;
-use allod_primitives::record::{QUOTA_USE_VERSION, QuotaUse};
+use allod_primitives::policy::{ControlPolicy, Rank};
+use allod_primitives::record::{Pending, PendingChange, Proposer, QUOTA_USE_VERSION, QuotaUse};
+use allod_primitives::{DidId, TimeMs};
 
-use super::storage::{QUOTA_DAYS, QUOTAS};
+use super::storage::{QUOTA_DAYS, QUOTAS, RECORDS};
 use crate::frame::{BlockEnv, Context, Overlay, StateRead, TransactionError};
 
 /// What a quota is for.
@@ -43,6 +52,90 @@ impl Purpose {
     }
 }
 
+/// Who replaces keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// A rank, which gives nothing back to itself.
+    Rank(u8),
+    /// The guardians, by a recovery that took effect.
+    Recovery,
+    /// Next keys.
+    Next,
+}
+
+impl By {
+    /// Returns who acts in `lane`; guardians and documents replace no key at once.
+    pub(super) const fn lane(lane: Lane) -> Self {
+        match lane {
+            Lane::Rank(index) => Self::Rank(index),
+            _ => Self::Next,
+        }
+    }
+
+    /// Returns whose change took effect.
+    pub(super) const fn effect(pending: &Pending) -> Self {
+        match (&pending.change, pending.proposer) {
+            (PendingChange::Recovery(_), _) | (_, Proposer::Guardians) => Self::Recovery,
+            (_, Proposer::Rank(index)) => Self::Rank(index),
+        }
+    }
+}
+
+/// Gives back what lanes of ranks have used today whose keys `by` replaced.
+pub(super) fn renew(
+    state: &mut Overlay<'_>,
+    block: &BlockEnv,
+    did: &DidId,
+    (before, after): (&ControlPolicy, &ControlPolicy),
+    by: By,
+) {
+    let mut used = today(state, block, did);
+    if give_back(&mut used, before, after, by) {
+        QUOTAS.put(state, did, &used);
+    }
+}
+
+/// Returns whether anything was given back.
+fn give_back(used: &mut QuotaUse, before: &ControlPolicy, after: &ControlPolicy, by: By) -> bool {
+    let mut given = false;
+    for (index, rank) in (0u8..).zip(&after.ranks) {
+        let place = usize::from(index);
+        let keys = |rank: &Rank| {
+            rank.keys
+                .iter()
+                .map(|it| it.key.clone())
+                .collect::<Vec<_>>()
+        };
+        let old = before.ranks.get(place).map(keys).unwrap_or_default();
+        let replaced = !rank.is_vacant() && keys(rank) != old;
+        let bit = 1u8.checked_shl(index.into()).unwrap_or(0);
+        let again = used.renewed & bit != 0 && by != By::Recovery;
+        let count = used.ranks.get_mut(place).filter(|count| **count > 0);
+        if let Some(count) = count.filter(|_| replaced && !again && by != By::Rank(index)) {
+            *count = 0;
+            used.renewed |= bit;
+            given = true;
+        }
+    }
+    given
+}
+
+/// Returns what `did` has used of its quotas on the day of `now`, with what effects give back whose
+/// time has come, whether or not a block has written them down.
+pub fn quota_at(state: &(impl StateRead + ?Sized), did: &DidId, now: TimeMs) -> QuotaUse {
+    let mut used = of_day(state, did, now);
+    let mut record = RECORDS.get(state, did);
+    while let Some(present) = &record {
+        let Some(effect) = next_effect(present, now) else {
+            break;
+        };
+        let by = By::effect(&effect.pending);
+        give_back(&mut used, &present.policy, &effect.record.policy, by);
+        record = Some(effect.record);
+    }
+    used
+}
+
 /// Checks that `did` has something left today.
 pub(crate) fn check(
     state: &(impl StateRead + ?Sized),
@@ -50,11 +143,14 @@ pub(crate) fn check(
     did: &DidId,
     purpose: Purpose,
 ) -> Result<(), TransactionError> {
-    let mut used = today(state, block, did);
-    match purpose.counter(&mut used) {
-        Some(count) if *count < purpose.per_day() => Ok(()),
-        _ => Err(TransactionError::OverQuota),
+    let is_left = |mut used: QuotaUse| {
+        let count = purpose.counter(&mut used);
+        count.is_some_and(|count| *count < purpose.per_day())
+    };
+    if is_left(today(state, block, did)) || is_left(quota_at(state, did, block.time)) {
+        return Ok(());
     }
+    Err(TransactionError::OverQuota)
 }
 
 /// Counts one operation.
@@ -100,7 +196,11 @@ pub(super) fn split_day(suffix: &[u8]) -> Option<([u8; 4], DidId)> {
 }
 
 fn today(state: &(impl StateRead + ?Sized), block: &BlockEnv, did: &DidId) -> QuotaUse {
-    let day = block.time.day();
+    of_day(state, did, block.time)
+}
+
+fn of_day(state: &(impl StateRead + ?Sized), did: &DidId, now: TimeMs) -> QuotaUse {
+    let day = now.day();
     let fresh = QuotaUse {
         version: QUOTA_USE_VERSION,
         day,

@@ -12,15 +12,19 @@ use allod_primitives::record::PendingChange;
 
 use super::Event;
 use super::apply::{Cause, append, deposit};
+use super::quota::{self, By};
 use super::storage::{DUE, RECORDS, put_retired, split_due};
 use crate::frame::Context;
 
 /// Writes down every effect of `did` whose time has come.
 pub(crate) fn settle(context: &mut Context<'_>, did: &DidId) {
-    while let Some(effect) = RECORDS
-        .get(&context.state, did)
-        .and_then(|record| next_effect(&record, context.block.time))
-    {
+    while let Some(before) = RECORDS.get(&context.state, did) {
+        let Some(effect) = next_effect(&before, context.block.time) else {
+            return;
+        };
+        let policies = (&before.policy, &effect.record.policy);
+        let by = By::effect(&effect.pending);
+        quota::renew(&mut context.state, &context.block, did, policies, by);
         for method in &effect.retired {
             put_retired(&mut context.state, did, method);
         }

@@ -37,7 +37,8 @@ pub(crate) fn compare(model: &Ledger, chain: &Chain) {
         retired += identity.retired.len();
         waiting += usize::from(!identity.pending.is_empty());
         let today = |it: &(u64, Option<Lane>)| it.0 == model.day();
-        paying += usize::from(identity.paid.iter().any(today));
+        let renewed = identity.renewed.iter().any(|it| it.0 == model.day());
+        paying += usize::from(renewed || identity.paid.iter().any(today));
         let used = did::quota(state, did).unwrap_or_default();
         compare_quota(model.day(), identity, &used);
     }
@@ -109,6 +110,11 @@ fn compare_quota(today: u64, identity: &Identity, used: &QuotaUse) {
     let found: Vec<usize> = counts.map(|it| usize::from(*it)).collect();
     if u64::from(used.day) == today {
         assert_eq!(found, paid, "model and runtime disagree: quota");
+        let renewed = |index: &usize| identity.renewed.contains(&(today, *index));
+        let bits = (0..4)
+            .filter(renewed)
+            .fold(0, |bits, index| bits | 1 << index);
+        assert_eq!(used.renewed, bits, "model and runtime disagree: quota");
     } else {
         let nothing = paid.iter().all(|it| *it == 0);
         assert!(nothing, "model and runtime disagree: quota");

@@ -346,6 +346,7 @@ impl Identity {
         let order = |it: &&Pending| (it.effective_at.0, standing(it.proposer));
         let pending = due.min_by_key(order)?.clone();
         let at = pending.effective_at.0;
+        let before = self.ranks.clone();
         self.pending.retain(|it| it.id != pending.id);
         self.forgive(pending.proposer);
         match &pending.change {
@@ -372,6 +373,11 @@ impl Identity {
                 self.cancelled.push((Proposer::Guardians, at));
             }
         }
+        let own = match pending.proposer {
+            Proposer::Rank(index) => Some(usize::from(index)),
+            Proposer::Guardians => None,
+        };
+        self.give_back(now / DAY_MS, &before, own, own.is_none());
         self.updated = at;
         Some((pending.id, at))
     }

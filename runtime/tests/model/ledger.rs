@@ -74,6 +74,8 @@ pub(crate) struct Identity {
     pub(crate) taken: Vec<(Lane, H256)>,
     /// What was paid from the own quota: day, lane or `None` for tokens.
     pub(crate) paid: Vec<(u64, Option<Lane>)>,
+    /// On which days which ranks' lanes were given back what was paid from them.
+    pub(crate) renewed: Vec<(u64, usize)>,
     pub(crate) not_before: u64,
     pub(crate) epoch: u32,
     pub(crate) ended: Option<u64>,
@@ -119,6 +121,28 @@ impl Identity {
     pub(crate) fn paid_on(&self, day: u64, purpose: Option<Lane>) -> usize {
         let same = |it: &&(u64, Option<Lane>)| **it == (day, purpose);
         self.paid.iter().filter(same).count()
+    }
+
+    /// Forgets what was paid today from the lanes of ranks that have other keys than `before`, but
+    /// of the rank that did it. Once a day each, unless `always`.
+    pub(crate) fn give_back(
+        &mut self,
+        day: u64,
+        before: &[Rank],
+        own: Option<usize>,
+        always: bool,
+    ) {
+        let keys = |rank: &Rank| -> Vec<_> { rank.keys.iter().map(|it| it.key.clone()).collect() };
+        for index in (0..4).filter(|it| own != Some(*it)) {
+            let new = keys(&self.ranks[index]);
+            let from = (day, Some(Lane::Rank(index as u8)));
+            let done = self.renewed.contains(&(day, index)) && !always;
+            if !new.is_empty() && new != keys(&before[index]) && !done && self.paid.contains(&from)
+            {
+                self.paid.retain(|it| *it != from);
+                self.renewed.push((day, index));
+            }
+        }
     }
 
     /// Returns the policy in force.
@@ -351,6 +375,7 @@ impl Ledger {
             retired: Vec::new(),
             taken: vec![(Lane::Rank(0), signed.operation.hash())],
             paid: Vec::new(),
+            renewed: Vec::new(),
             not_before: 0,
             epoch: 0,
             ended: None,
@@ -370,6 +395,11 @@ impl Ledger {
         identity.taken.push((operation.lane, operation.hash()));
         let mut changed = identity.clone();
         let result = changed.change(self.now, operation, operation.hash());
+        let own = match operation.lane {
+            Lane::Rank(index) => Some(usize::from(index)),
+            _ => None,
+        };
+        changed.give_back(self.day(), &identity.ranks, own, false);
         let after = if result.is_ok() { changed } else { identity };
         self.log_operation(signed, after, logged);
         result

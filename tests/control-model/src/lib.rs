@@ -27,6 +27,7 @@ mod control;
 pub mod explore;
 mod keys;
 mod operation;
+mod quota;
 mod rules;
 mod settle;
 mod state;

@@ -1,6 +1,7 @@
 //! What time alone does: `effective(record, now)` (spec/control.md §3).
 
 use crate::control::{Actor, apply, cool_down, remove};
+use crate::quota;
 use crate::rules::Rules;
 use crate::state::{
     CoolDown, Effect, GUARDIANS, OperationId, PROPOSERS, Proposer, RANKS, Rank, Retirement, State,
@@ -21,7 +22,10 @@ pub fn settled(state: &State, rules: &Rules, now: Time) -> Settled {
     let mut state = state.clone();
     let mut effects = Vec::new();
     while let Some(slot) = due(&state, rules, now) {
+        let before = state.policy;
         let (id, at) = take_effect(&mut state, rules, slot);
+        let own = slot.checked_sub(1);
+        quota::give_back(&mut state, rules, now, &before, own, own.is_none());
         effects.push((id, at));
     }
     Settled { state, effects }

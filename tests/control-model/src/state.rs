@@ -165,6 +165,8 @@ pub struct QuotaUse {
     pub day: u64,
     /// Operations of that day, by [`Lane::slot`].
     pub used: [u16; LANES],
+    /// Ranks whose lane was given back what it had used, as bits.
+    pub renewed: u8,
 }
 
 /// Why a method is retired.

@@ -3,13 +3,14 @@
 use crate::control::{self, Actor};
 use crate::keys::{KeySet, Keys};
 use crate::operation::{
-    Body, Carrier, LANES, Lane, Operation, Patch, Payer, Proposal, Reveal, Submission,
+    Body, Carrier, Lane, Operation, Patch, Payer, Proposal, Reveal, Submission,
 };
+use crate::quota;
 use crate::rules::Rules;
 use crate::settle::{deactivate, settled};
 use crate::state::{
-    Change, CoolDown, Effect, GUARDIANS, LaneHead, OperationId, Pending, Proposer, QuotaUse, RANKS,
-    Rank, Retirement, State, Time, capability, proposer,
+    Change, CoolDown, Effect, GUARDIANS, LaneHead, OperationId, Pending, Proposer, RANKS, Rank,
+    Retirement, State, Time, capability, proposer,
 };
 use std::sync::Arc;
 
@@ -158,6 +159,11 @@ pub fn step(state: &State, at: &Context<'_>, submission: &Submission) -> Result<
     consume(&mut state, at, submission);
     let unchanged = state.clone();
     let result = dispatch(&mut state, at, submission);
+    let own = match operation.lane {
+        Lane::Rank(rank) => Some(usize::from(rank)),
+        _ => None,
+    };
+    quota::give_back(&mut state, at.rules, at.now, &unchanged.policy, own, false);
     let state = if result.is_ok() { state } else { unchanged };
     Ok(Taken {
         state,
@@ -294,23 +300,11 @@ fn check_lane(state: &State, at: &Context<'_>, submission: &Submission) -> Resul
     if operation.prev != head.last {
         return Err(Refusal::ForkedLane);
     }
-    let used = quota(state, at).used[slot];
+    let used = quota::today(state, at.rules, at.now).used[slot];
     if submission.carrier == Carrier::Bare && used >= at.rules.quotas[slot] {
         return Err(Refusal::OverQuota);
     }
     Ok(())
-}
-
-fn quota(state: &State, at: &Context<'_>) -> QuotaUse {
-    let day = at.now / at.rules.day;
-    if state.quota.day == day {
-        state.quota
-    } else {
-        QuotaUse {
-            day,
-            used: [0; LANES],
-        }
-    }
 }
 
 /// Returns the controller that acts, as it is now, if the operation names one.
@@ -386,7 +380,7 @@ fn consume(state: &mut State, at: &Context<'_>, submission: &Submission) {
         last: operation.id,
     };
     if submission.carrier == Carrier::Bare {
-        let mut quota = quota(state, at);
+        let mut quota = quota::today(state, at.rules, at.now);
         quota.used[slot] = quota.used[slot].saturating_add(1);
         state.quota = quota;
     }

@@ -193,6 +193,55 @@ fn a_thief_that_uses_up_its_lanes_keeps_nobody_from_the_rescue() {
     assert!(ledger.record(&person.did).pending.is_empty());
 }
 
+/// Goal: what a thief used does not count against who comes after him, and nobody refills his own
+/// quota. Method: use up rank 0's lane, reveal; use it up again, reveal again; use it up on the day
+/// of a recovery.
+#[test]
+fn a_days_use_goes_with_the_keys_that_somebody_else_replaced() {
+    let (mut ledger, mut person) = ledger_with(protected(1));
+    let flood = |ledger: &mut Ledger, person: &mut Person, seed: u16| {
+        for _ in 0..QUOTA_RANK_PER_DAY {
+            let operation = person.operation(ledger.block.time, Lane::Rank(0), rotating(to(2, 66)));
+            assert_eq!(ledger.submit(&signed(&operation, &[&key(seed)])), Ok(()));
+            person.took(&operation);
+        }
+        let operation = person.operation(ledger.block.time, Lane::Rank(0), rotating(to(2, 66)));
+        assert_eq!(
+            refused(ledger, &signed(&operation, &[&key(seed)])),
+            E::OverQuota
+        );
+    };
+    let reveal = |ledger: &mut Ledger, person: &mut Person, seed: u16| {
+        let rescue = by_next(ledger, person, seed, seed + 1, empty());
+        assert_eq!(ledger.submit(&rescue), Ok(()));
+        person.took(&rescue.operation);
+    };
+    flood(&mut ledger, &mut person, 1);
+    reveal(&mut ledger, &mut person, 70);
+    flood(&mut ledger, &mut person, 70);
+    // Once a day.
+    reveal(&mut ledger, &mut person, 71);
+    let operation = person.operation(ledger.block.time, Lane::Rank(0), rotating(to(2, 66)));
+    let operation = signed(&operation, &[&key(71)]);
+    assert_eq!(refused(&mut ledger, &operation), E::OverQuota);
+    // But always by a recovery, written down or not.
+    let recovery = recover(&ledger, &person);
+    assert_eq!(ledger.submit(&signed_by_guardians(&recovery, 2)), Ok(()));
+    person.took(&recovery);
+    ledger.wait(DELAY - 1_000);
+    flood(&mut ledger, &mut person, 71);
+    assert_eq!(
+        did::quota(&ledger.state, &person.did).unwrap().day,
+        ledger.block.time.day()
+    );
+    ledger.wait(1_000);
+    let operation = person.operation(ledger.block.time, Lane::Rank(0), rotating(to(1, 67)));
+    assert_eq!(ledger.submit(&signed(&operation, &[&key(90)])), Ok(()));
+    let used = did::quota(&ledger.state, &person.did).unwrap();
+    assert_eq!((used.ranks[0], used.renewed), (1, 1));
+    did::invariants::check(&ledger.state).unwrap();
+}
+
 #[test]
 fn lanes_of_next_keys_and_guardians_have_a_quota_of_their_own() {
     let (mut ledger, mut person) = ledger_with(protected(1));

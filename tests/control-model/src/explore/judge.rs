@@ -128,7 +128,7 @@ impl Judge {
         let others = lanes().filter(|it| it.slot() != lane.slot());
         let touched = others.map(|it| self.rules.lane_slot(it)).any(|slot| {
             let head = last.lanes[slot] != after.lanes[slot];
-            head || last.quota.used[slot] != after.quota.used[slot]
+            head || last.quota.used[slot] < after.quota.used[slot]
         });
         bit_if(touched, BLOCKS)
     }

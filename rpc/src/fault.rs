@@ -175,7 +175,6 @@ pub(crate) fn did_code(error: did::Error) -> ErrorCode {
         E::ValidTooLong => ErrorCode::DidValidityTooLong,
         E::WrongPayer => ErrorCode::DidPayerRefused,
         E::Malformed => ErrorCode::DidOperationMalformed,
-        E::NotSupported => ErrorCode::DidOperationUnsupported,
         E::WrongLane => ErrorCode::DidLaneMismatch,
         E::Stale => ErrorCode::DidSequenceStale,
         E::Future => ErrorCode::DidSequenceFuture,
@@ -213,7 +212,6 @@ fn token_code(error: revocation::Error) -> ErrorCode {
         E::ValidTooLong => ErrorCode::TokenLifetimeTooLong,
         E::WrongPayer => ErrorCode::TokenPayerRefused,
         E::Malformed => ErrorCode::TokenMalformed,
-        E::NotSupported => ErrorCode::NotSupported,
         E::BadProof => ErrorCode::TokenNotAuthorized,
         E::Refused => ErrorCode::TransactionInvalid,
     }

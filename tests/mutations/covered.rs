@@ -1,7 +1,6 @@
 //! Every error that a refusal can name, and that the run must therefore have met.
 //!
-//! Not met here, for reasons: `NotSupported` (this version accepts every form of its types);
-//! `TransactionError::ExhaustsResources` (a block that is full: see
+//! Not met here, for reasons: `TransactionError::ExhaustsResources` (a block that is full: see
 //! `named`); `did::Error` from `NoSuchMethod` to `InFuture` and from `NotAbove` on, and
 //! `authority::Error` but for
 //! five (they are refusals of operations that were taken; the runtime's own tests meet each);

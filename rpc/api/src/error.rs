@@ -4,6 +4,7 @@
 //! append-only: a code, once published, keeps its meaning, and a golden file pins it. Modules:
 //! 1 request, 2 did, 3 token, 4 grant, 5 login, 6 transaction, 7 chain, 8 authority.
 //!
+//! Codes 1009, 2037 and 2038 are taken by errors that no node gives any more, and stay unused.
 //! Codes 1010 to 1021 are left out: `author_*` answers with Substrate's own codes there, which
 //! existing clients know.
 //!
@@ -72,9 +73,6 @@ codes! {
     UnknownVersion = 1008, "request.unknown_version",
         "a version byte is not known to this node",
         "use the same version of the SDK as the node";
-    NotSupported = 1009, "request.not_supported",
-        "a form the types have room for is not accepted yet",
-        "see spec/did.md on what this version accepts";
     DidMalformed = 2001, "did.malformed",
         "text is not a did:allod identifier",
         "write did:allod:<network>:<id> as the SDK prints it";
@@ -183,12 +181,6 @@ codes! {
     DidPendingNotFound = 2036, "did.pending_not_found",
         "no pending change has this identifier",
         "resolve the identity and name a pending change";
-    DidKeyTypeUnsupported = 2037, "did.key_type_unsupported",
-        "this type of control key is not accepted yet",
-        "use an Ed25519 control key";
-    DidOperationUnsupported = 2038, "did.operation_unsupported",
-        "this kind of operation is not accepted yet",
-        "use incept, update, rotate, deactivate or set not-before";
     DidRecordTooLarge = 2039, "did.record_too_large",
         "the record would exceed its maximum",
         "remove services or methods first";

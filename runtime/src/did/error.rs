@@ -43,9 +43,6 @@ pub enum Error {
     /// A structural rule is broken.
     #[codec(index = 9)]
     Malformed,
-    /// A form that this version does not accept.
-    #[codec(index = 10)]
-    NotSupported,
     /// The lane does not fit the body.
     #[codec(index = 11)]
     WrongLane,
@@ -158,7 +155,6 @@ impl From<TransactionError> for Error {
             TransactionError::ValidTooLong => Self::ValidTooLong,
             TransactionError::WrongPayer => Self::WrongPayer,
             TransactionError::Malformed => Self::Malformed,
-            TransactionError::NotSupported => Self::NotSupported,
             TransactionError::WrongLane => Self::WrongLane,
             TransactionError::Stale => Self::Stale,
             TransactionError::Future => Self::Future,

@@ -154,9 +154,6 @@ pub enum TransactionError {
     /// A structural rule of the operation is broken.
     #[error("operation breaks a structural rule")]
     Malformed,
-    /// A form the types have room for but this version does not accept.
-    #[error("not supported by this version")]
-    NotSupported,
     /// More items or bytes than fit.
     #[error("block is full")]
     ExhaustsResources,
@@ -196,7 +193,6 @@ impl TransactionError {
             Self::WrongLane => 13,
             Self::IdMismatch => 14,
             Self::Malformed => 15,
-            Self::NotSupported => 16,
             Self::NotController => 17,
             _ => 0,
         }

@@ -40,9 +40,6 @@ pub enum Error {
     /// A structural rule is broken.
     #[codec(index = 9)]
     Malformed,
-    /// A form that this version does not accept.
-    #[codec(index = 10)]
-    NotSupported,
     /// A signature does not verify, or the signers may not do this.
     #[codec(index = 11)]
     BadProof,
@@ -64,7 +61,6 @@ impl From<TransactionError> for Error {
             TransactionError::ValidTooLong => Self::ValidTooLong,
             TransactionError::WrongPayer => Self::WrongPayer,
             TransactionError::Malformed => Self::Malformed,
-            TransactionError::NotSupported => Self::NotSupported,
             TransactionError::BadProof => Self::BadProof,
             _ => Self::Refused,
         }

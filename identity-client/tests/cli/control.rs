@@ -71,6 +71,19 @@ async fn a_sheet_is_handed_over_once_and_is_not_in_the_key_file() {
     assert_eq!(ledger.submitted().len(), 1);
 }
 
+/// Goal: what is announced is what the ledger will do. Method: a network whose shortest delay is
+/// longer than the policy's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_knows_the_networks_bounds_for_delays() {
+    let (ledger, user, _) = robbed().await;
+    ledger.set(|state| state.bounds.delay_ms_min = 2 * DAYS_3_MS);
+    let set = ["did", "policy", "set", "alice", "--delay", "96h", "--dry-run"];
+    let planned = user.json(&set).await;
+    let now = crate::ledger::now().0;
+    let waits = planned["effectiveAt"].as_u64().unwrap() - now;
+    assert!((2 * DAYS_3_MS - 60_000..=2 * DAYS_3_MS).contains(&waits), "{planned}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thief_of_the_keys_waits_and_the_sheet_does_not() {
     let (ledger, user, did) = robbed().await;

@@ -13,7 +13,7 @@ use allod_primitives::control::{
 };
 use allod_primitives::document::{ActiveMethod, Document, Fragment, MethodKey, RetiredMethod};
 use allod_primitives::extrinsic::RawExtrinsic;
-use allod_primitives::governance::ControlParameters;
+use allod_primitives::governance::{ControlParameters, Parameters};
 use allod_primitives::grant::{
     Actions, Assignee, GRANT_ENTRY_VERSION, GrantAction, GrantEntry, GrantStatus,
     SignedGrantMessage,
@@ -82,6 +82,8 @@ pub(crate) struct State {
     height: u64,
     /// How far its clock is ahead of the system's.
     pub(crate) ahead_ms: u64,
+    /// The network's bounds for delays.
+    pub(crate) bounds: ControlParameters,
 }
 
 /// The ledger and the server in front of it, which ends with it.
@@ -91,7 +93,7 @@ pub(crate) struct Ledger {
     _server: ServerHandle,
 }
 
-const METHODS: [&str; 7] = [
+const METHODS: [&str; 8] = [
     "identity_context",
     "identity_resolve",
     "identity_submit",
@@ -99,6 +101,7 @@ const METHODS: [&str; 7] = [
     "identity_verifyJws",
     "access_evaluate",
     "system_accountNextIndex",
+    "state_getStorage",
 ];
 
 impl Ledger {
@@ -112,6 +115,7 @@ impl Ledger {
             items: BTreeMap::new(),
             height: 10,
             ahead_ms: 0,
+            bounds: ControlParameters::default(),
         }));
         let server = Server::builder().build("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", server.local_addr().unwrap());
@@ -199,11 +203,23 @@ impl State {
             "identity_resolve" => self.resolve(params),
             "identity_submit" => Ok(json!(self.submit(params))),
             "system_accountNextIndex" => Ok(json!(7)),
+            "state_getStorage" => Ok(self.storage(params)),
             "identity_verifyLogin" => Ok(json!(self.login(&read(params)))),
             "identity_verifyJws" => Ok(json!(self.jws(&read(params)))),
             "access_evaluate" => Ok(json!(self.access(&read(params)))),
             other => panic!("the test said nothing about {other}"),
         }
+    }
+
+    /// Nothing but the network's parameters.
+    fn storage(&self, key: &Value) -> Value {
+        let wanted = HexBytes(keys::item("Authority", "Parameters"));
+        assert_eq!(*key, json!(wanted));
+        let parameters = Parameters {
+            control: self.bounds,
+            ..Parameters::default()
+        };
+        json!(HexBytes(parameters.encode()))
     }
 
     fn context(&self) -> Value {
@@ -371,7 +387,7 @@ impl State {
         advance(&mut record, operation.lane, hash);
         let setting = Setting {
             now: self.now(),
-            parameters: ControlParameters::default(),
+            parameters: self.bounds,
             used: &Used(self, operation.did),
         };
         let applied = match &operation.body {
@@ -516,7 +532,7 @@ impl LedgerView for State {
     }
 }
 
-fn now() -> TimeMs {
+pub(crate) fn now() -> TimeMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     TimeMs(u64::try_from(since.as_millis()).unwrap())
 }

@@ -94,7 +94,7 @@ pub(crate) async fn deactivate(
     let did = opened.identity.did;
     let sheet = sheet::read(session, sheet, did)?;
     let hands = Hands::of(&opened.identity, sheet.as_ref());
-    let view = view(&network, &resolved);
+    let view = view(session, &network, &resolved).await?;
     check_sheet(&view, sheet.as_ref())?;
     let plan = plan_deactivation(&view, &hands.available)?;
     announce(session, &view, &plan);
@@ -137,7 +137,8 @@ async fn finish(
         reveal: None,
         body,
     };
-    let partial = sign_act(network, &view(network, resolved), &did, act, &hands)?;
+    let view = view(session, network, resolved).await?;
+    let partial = sign_act(network, &view, &did, act, &hands)?;
     let signed = complete(session, &partial)?;
     let receipt = session
         .submit(SubmitItem::operation(&signed), write)

@@ -11,7 +11,6 @@ use allod_identity_client::letter::{Letter, LetterError};
 use allod_identity_client::operation::{Act, Author};
 use allod_identity_client::rpc::Resolved;
 use allod_identity_client::sheet::RecoverySheet;
-use allod_primitives::governance::ControlParameters;
 use allod_primitives::operation::SignedOperation;
 use allod_primitives::{Did, H256, TimeMs};
 use allod_rpc_api::submit::SubmitItem;
@@ -45,10 +44,16 @@ impl Hands {
     }
 }
 
-/// Returns the identity as plans look at it.
-pub(super) fn view(network: &Network, resolved: &Resolved) -> View {
+/// Returns the identity as plans look at it, with the network's bounds for delays of now. What an
+/// operation does is for the ledger to say; a node that names other bounds spoils an announcement.
+pub(super) async fn view(
+    session: &Session,
+    network: &Network,
+    resolved: &Resolved,
+) -> Result<View, Failure> {
     let now = TimeMs(network.context.time.max(resolved.answer.time));
-    View::new(&resolved.record, now, ControlParameters::default())
+    let bounds = session.client.control_parameters().await?;
+    Ok(View::new(&resolved.record, now, bounds))
 }
 
 /// Refuses a sheet that is not, or no longer, that of its rank: with it at hand nobody means to
@@ -79,7 +84,7 @@ pub(super) async fn look(
     if !resolved.record.is_active() {
         return Err(deactivated());
     }
-    let view = view(&network, &resolved);
+    let view = view(session, &network, &resolved).await?;
     Ok((network, resolved, view))
 }
 

@@ -349,7 +349,8 @@ async fn finish(session: &Session, alias: &str, write: &Write) -> Result<Report,
         reveal: None,
         body: Body::UpdateDocument(patch),
     };
-    let partial = sign_act(&network, &view(&network, &resolved), &did, act, &hands)?;
+    let view = view(session, &network, &resolved).await?;
+    let partial = sign_act(&network, &view, &did, act, &hands)?;
     let signed = complete(session, &partial)?;
     let receipt = session
         .submit(SubmitItem::operation(&signed), write)

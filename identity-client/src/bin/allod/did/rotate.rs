@@ -62,7 +62,8 @@ pub(crate) async fn run(session: &Session, args: &RotateArgs) -> Result<Report, 
             *signed
         }
         Earlier::None => {
-            let Planned { plan, signed } = begin(session, &mut opened, args, &network, &resolved)?;
+            let Planned { plan, signed } =
+                begin(session, &mut opened, args, &network, &resolved).await?;
             session.save(&opened)?;
             if plan.effect != Effect::AtOnce {
                 return propose(session, args, &opened, &plan, &signed).await;
@@ -161,7 +162,7 @@ struct Planned {
 
 /// Makes the new keys, chooses the way to put them in force and signs; the identity file has the
 /// keys then, and is to be saved before anything is sent.
-fn begin(
+async fn begin(
     session: &Session,
     opened: &mut Opened,
     args: &RotateArgs,
@@ -170,7 +171,7 @@ fn begin(
 ) -> Result<Planned, Failure> {
     let did = opened.identity.did;
     let recovery = sheet::read(session, args.sheet.as_deref(), did)?;
-    let view = control::view(network, resolved);
+    let view = control::view(session, network, resolved).await?;
     control::check_sheet(&view, recovery.as_ref())?;
     let hands = Hands::of(&opened.identity, recovery.as_ref());
     let rank = rank_of(&opened.identity, &view, recovery.as_ref());

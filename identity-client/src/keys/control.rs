@@ -36,6 +36,12 @@ pub enum KeyType {
 }
 
 impl KeyType {
+    /// Returns the type of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let found = KINDS.into_iter().find(|(kind, _)| *kind == name);
+        found.map(|(_, key_type)| key_type)
+    }
+
     /// Returns the type's name: `ed25519`, `p256` or `secp256k1`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -77,11 +77,22 @@ async fn a_sheet_is_handed_over_once_and_is_not_in_the_key_file() {
 async fn a_plan_knows_the_networks_bounds_for_delays() {
     let (ledger, user, _) = robbed().await;
     ledger.set(|state| state.bounds.delay_ms_min = 2 * DAYS_3_MS);
-    let set = ["did", "policy", "set", "alice", "--delay", "96h", "--dry-run"];
+    let set = [
+        "did",
+        "policy",
+        "set",
+        "alice",
+        "--delay",
+        "96h",
+        "--dry-run",
+    ];
     let planned = user.json(&set).await;
     let now = crate::ledger::now().0;
     let waits = planned["effectiveAt"].as_u64().unwrap() - now;
-    assert!((2 * DAYS_3_MS - 60_000..=2 * DAYS_3_MS).contains(&waits), "{planned}");
+    assert!(
+        (2 * DAYS_3_MS - 60_000..=2 * DAYS_3_MS).contains(&waits),
+        "{planned}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,10 +258,10 @@ async fn words_alone_are_a_sheet_and_a_wrong_word_is_named() {
 async fn guardians_give_an_identity_back_to_who_has_nothing_left() {
     let (ledger, user, did) = robbed().await;
     let mut names = Vec::new();
-    for name in ["anna", "bela", "cleo"] {
-        let key = user
-            .ok(&["key", "new", &format!("{name}/guardian.json")])
-            .await;
+    for (name, of) in [("anna", "p256"), ("bela", "ed25519"), ("cleo", "secp256k1")] {
+        let file = format!("{name}/guardian.json");
+        let key = user.ok(&["key", "new", "--type", of, &file]).await;
+        assert_eq!(user.ok(&["key", "show", &file]).await, key);
         names.push(format!("{name}={key}"));
     }
     let [a, b, c] = names.as_slice() else {

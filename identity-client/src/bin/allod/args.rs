@@ -568,10 +568,18 @@ pub(crate) enum ChainCommand {
 /// `allod key …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Make a key file, such as a registrar's or a trustee's
+    /// Make a key file: of a registrar or trustee, of a guardian, of a rank of a policy
     New {
         /// Where to write it
         file: PathBuf,
+        /// Type of the key; registrars and trustees need ed25519
+        #[arg(
+            long = "type",
+            value_name = "TYPE",
+            default_value = "ed25519",
+            value_parser = ["ed25519", "p256", "secp256k1"]
+        )]
+        key_type: String,
         #[command(flatten)]
         protect: Protect,
     },

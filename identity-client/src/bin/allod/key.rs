@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use allod_identity_client::keys::{KeyFile, SecretKey};
+use allod_identity_client::hex;
+use allod_identity_client::keys::{ControlKeyFile, KeyType, TypedSecret};
 use allod_identity_client::rpc::ss58_address;
+use allod_primitives::PublicKey;
 use serde_json::json;
 
 use crate::args::{KeyCommand, Protect};
@@ -13,7 +15,11 @@ use crate::session::Session;
 
 pub(crate) fn run(session: &Session, command: KeyCommand) -> Result<Report, Failure> {
     match command {
-        KeyCommand::New { file, protect } => new(session, &file, &protect),
+        KeyCommand::New {
+            file,
+            key_type,
+            protect,
+        } => new(session, &file, &key_type, &protect),
         KeyCommand::Show { what } => {
             let is_alias = !what.contains('/') && session.home.identity_path(&what).is_ok();
             if is_alias && session.home.identity_path(&what)?.exists() {
@@ -25,10 +31,18 @@ pub(crate) fn run(session: &Session, command: KeyCommand) -> Result<Report, Fail
     }
 }
 
-fn new(session: &Session, path: &Path, protect: &Protect) -> Result<Report, Failure> {
+fn new(
+    session: &Session,
+    path: &Path,
+    key_type: &str,
+    protect: &Protect,
+) -> Result<Report, Failure> {
+    let hint = "types are ed25519, p256 and secp256k1";
+    let key_type = KeyType::from_name(key_type)
+        .ok_or_else(|| Failure::usage(format!("no key is of type {key_type}"), hint))?;
     let protection = session.protection(protect, &path.display().to_string())?;
-    let key = SecretKey::generate()?;
-    let file = KeyFile::create(path, &key, &protection)?;
+    let key = TypedSecret::generate(key_type)?;
+    let file = ControlKeyFile::create(path, &key, &protection)?;
     let report = report(&file, path);
     Ok(if file.is_encrypted() {
         report
@@ -41,19 +55,30 @@ fn new(session: &Session, path: &Path, protect: &Protect) -> Result<Report, Fail
 }
 
 fn show_file(path: &Path) -> Result<Report, Failure> {
-    Ok(report(&KeyFile::read(path)?, path))
+    Ok(report(&ControlKeyFile::read(path)?, path))
 }
 
-fn report(file: &KeyFile, path: &Path) -> Report {
-    let public = file.public();
-    let fields = json!({
-        "kind": "ed25519",
-        "public": public.to_string(),
-        "address": ss58_address(&public),
+/// Names the key as other commands read it; accounts are Ed25519 keys, the others have no address.
+fn report(file: &ControlKeyFile, path: &Path) -> Report {
+    let (kind, public) = (file.key_type().name(), file.public());
+    let mut fields = json!({
+        "kind": kind,
+        "public": public,
         "encrypted": file.is_encrypted(),
         "file": path.display().to_string(),
     });
-    Report::new(public.to_string(), fields).note(format!("address {}", ss58_address(&public)))
+    match hex::decode_array(public).map(PublicKey) {
+        Ok(account) => {
+            let address = ss58_address(&account);
+            fields["address"] = json!(address);
+            Report::new(public, fields).note(format!("address {address}"))
+        }
+        Err(_) => {
+            let named = format!("{kind}:{public}");
+            fields["public"] = json!(named);
+            Report::new(named, fields)
+        }
+    }
 }
 
 fn show_identity(session: &Session, alias: &str) -> Result<Report, Failure> {

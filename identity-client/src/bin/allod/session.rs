@@ -7,7 +7,8 @@ use allod_identity_client::clock::Clock;
 use allod_identity_client::hex;
 use allod_identity_client::jwt::TOKEN_BYTES_MAX;
 use allod_identity_client::keys::{
-    Home, HomeLock, Identity, KeyFile, Passphrase, PassphraseSource, Protection, Purpose, SecretKey,
+    ControlKeyFile, Home, HomeLock, Identity, KeyFile, Passphrase, PassphraseSource, Protection,
+    Purpose, SecretKey, TypedSecret,
 };
 use allod_identity_client::operation::Terms;
 use allod_identity_client::operation::extrinsic::{Envelope, body};
@@ -179,8 +180,8 @@ impl Session {
     }
 
     /// Returns the key of a key file.
-    pub(crate) fn key(&self, path: &Path) -> Result<SecretKey, Failure> {
-        Ok(KeyFile::read(path)?.unlock(path, &self.passphrase)?)
+    pub(crate) fn key(&self, path: &Path) -> Result<TypedSecret, Failure> {
+        Ok(ControlKeyFile::read(path)?.unlock(path, &self.passphrase)?)
     }
 
     /// Like [`registrar`](Self::registrar), for commands that cannot do without.

@@ -234,7 +234,7 @@ pub(crate) struct RecoverRequestArgs {
 pub(crate) struct ApproveArgs {
     /// File of the operation; the signature is added to it
     pub file: PathBuf,
-    /// Key file of the guardian [default: guardian.json in the home folder]
+    /// Key file of the guardian [default: guardian.json in the home folder], or of the rank
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
     /// The invitation [default: the one accepted here]

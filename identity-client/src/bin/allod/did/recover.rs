@@ -231,13 +231,20 @@ fn approve(session: &Session, args: &ApproveArgs) -> Result<Report, Failure> {
                 return Err(Failure::negative("control.no_key", message, hint));
             }
         }
+        None if operation.lane != Lane::Guardians => {
+            let path = args.key.clone().ok_or_else(|| {
+                let hint = "name a key of the rank with --key, or an identity with --alias";
+                Failure::usage("this is signed by keys of a rank", hint)
+            })?;
+            partial.sign(&session.key(&path)?)?;
+        }
         None => {
             let letter: InvitationLetter = match &args.invitation {
                 Some(file) => read_letter(session, file)?,
                 None => guardianship(session, &did)?,
             };
             let path = args.key.clone().unwrap_or_else(|| default_key(session));
-            let key: SecretKey = session.key(&path)?;
+            let key = session.key(&path)?;
             approve_as_guardian(&mut partial, &letter, &key)?;
         }
     }

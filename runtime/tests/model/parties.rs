@@ -9,6 +9,7 @@ use allod_primitives::policy::{
     Capabilities, ControlKey, ControlPolicy, GuardianSet, PolicyChange, Rank, RankChange,
     WebAuthnKey, WeightedKey, next_keys_commitment,
 };
+use allod_primitives::record::Proposer;
 use allod_primitives::{BoundedVec, DidId, H256};
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -134,6 +135,7 @@ impl World {
         let own = upwards || self.chance(2);
         let lowest = match self.chance(12) {
             true => 0,
+            false if !upwards && self.chance(5) => index.saturating_sub(1),
             false if own => index,
             false => (index + 1).min(3),
         };
@@ -161,6 +163,8 @@ impl World {
 
     fn reveal(&mut self, commitment: Option<H256>) -> Reveal {
         let known = commitment.and_then(|it| self.committed.get(&it)).cloned();
+        // Keys that nobody committed to open nothing.
+        let known = known.filter(|_| !self.chance(10));
         let (keys, threshold, salt) = known.unwrap_or_else(|| {
             let (keys, threshold) = self.weighted();
             (keys, threshold, [0; 16])
@@ -186,7 +190,7 @@ impl World {
                 }
                 let waits = !identity.pending.is_empty();
                 match self.rng.gen_range(0..20) {
-                    _ if waits && self.chance(4) => self.cancellation(identity),
+                    _ if waits && self.chance(3) => self.cancellation(identity),
                     0..8 => self.rotation(model, did, index, by_next),
                     8..16 if !by_next => Body::Propose(self.proposal(identity, did, index)),
                     16..19 => self.cancellation(identity),
@@ -278,6 +282,16 @@ impl World {
 
     /// A lane in which something may be asked for.
     pub(crate) fn party(&mut self, identity: &Identity) -> Lane {
+        // Somebody above looks at what waits, with or without the capability to cancel it.
+        let below = identity.pending.iter().find_map(|it| match it.proposer {
+            Proposer::Rank(index) if index > 0 => Some(index),
+            _ => None,
+        });
+        if let Some(index) = below
+            && self.chance(3)
+        {
+            return Lane::Rank(self.rng.gen_range(0..index));
+        }
         let mut lanes: Vec<Lane> = Vec::new();
         for (index, rank) in (0u8..).zip(&identity.ranks) {
             if !rank.keys.is_empty() || self.chance(30) {

@@ -257,7 +257,7 @@ impl Certificate {
     ///
     /// Source: spec/consensus.md §3.
     pub fn verify(&self, chain: &ChainId, set: &ValidatorSet) -> Result<(), CertificateError> {
-        self.check_structure(set)?;
+        let signers = self.check_structure(set)?;
         let message = vote_preimage(
             chain,
             VoteType::Precommit,
@@ -265,48 +265,55 @@ impl Certificate {
             self.round,
             Some(&self.block_hash),
         );
-        for commit in &self.signatures {
-            let validator = set.validators().get(usize::from(commit.signer));
-            validator
-                .ok_or(CertificateError::UnknownSigner {
+        for (validator, commit) in signers {
+            let verdict = validator.public_key.verify(&message, &commit.signature);
+            ensure!(
+                verdict.is_ok(),
+                CertificateError::BadSignature {
                     signer: commit.signer,
-                    count: set.validators().len(),
-                })?
-                .public_key
-                .verify(&message, &commit.signature)
-                .map_err(|_| CertificateError::BadSignature {
-                    signer: commit.signer,
-                })?;
+                }
+            );
         }
         Ok(())
     }
 
-    /// Checks everything but the signatures themselves.
-    fn check_structure(&self, set: &ValidatorSet) -> Result<(), CertificateError> {
-        if self.version != CERTIFICATE_VERSION {
-            return Err(CertificateError::Version {
+    /// Checks everything but the signatures themselves; returns who made them.
+    fn check_structure<'a>(
+        &'a self,
+        set: &'a ValidatorSet,
+    ) -> Result<Vec<(&'a Validator, &'a CommitSignature)>, CertificateError> {
+        ensure!(
+            self.version == CERTIFICATE_VERSION,
+            CertificateError::Version {
                 version: self.version,
-            });
-        }
-        if !is_strictly_ascending(&self.signatures, |s| s.signer) {
-            return Err(CertificateError::SignersNotSortedUnique);
-        }
-        let mut power: u64 = 0;
-        for commit in &self.signatures {
-            let validator = set.validators().get(usize::from(commit.signer));
-            let validator = validator.ok_or(CertificateError::UnknownSigner {
-                signer: commit.signer,
-                count: set.validators().len(),
-            })?;
-            power = power.saturating_add(validator.power);
-        }
-        if !set.is_quorum(power) {
-            return Err(CertificateError::NoQuorum {
+            }
+        );
+        ensure!(
+            is_strictly_ascending(&self.signatures, |s| s.signer),
+            CertificateError::SignersNotSortedUnique
+        );
+        let validators = set.validators();
+        let commits = self.signatures.iter();
+        let signers: Vec<_> = commits
+            .filter_map(|commit| Some((validators.get(usize::from(commit.signer))?, commit)))
+            .collect();
+        ensure!(
+            signers.len() == self.signatures.len(),
+            CertificateError::UnknownSigner {
+                signer: self.signatures.last().map_or(0, |last| last.signer),
+                count: validators.len(),
+            }
+        );
+        let powers = signers.iter().map(|(validator, _)| validator.power);
+        let power = powers.fold(0u64, u64::saturating_add);
+        ensure!(
+            set.is_quorum(power),
+            CertificateError::NoQuorum {
                 power,
                 total: set.total_power(),
-            });
-        }
-        Ok(())
+            }
+        );
+        Ok(signers)
     }
 }
 
@@ -320,12 +327,14 @@ impl Decode for Certificate {
             block_hash: H256::decode(input)?,
             signatures: crate::codec::BoundedVec::<_, MAX>::decode(input)?.into_vec(),
         };
-        if certificate.version != CERTIFICATE_VERSION {
-            return Err("unknown certificate version".into());
-        }
-        if !is_strictly_ascending(&certificate.signatures, |s: &CommitSignature| s.signer) {
-            return Err("signers are not sorted and unique".into());
-        }
+        ensure!(
+            certificate.version == CERTIFICATE_VERSION,
+            "unknown certificate version"
+        );
+        ensure!(
+            is_strictly_ascending(&certificate.signatures, |s: &CommitSignature| s.signer),
+            "signers are not sorted and unique"
+        );
         Ok(certificate)
     }
 }

@@ -19,11 +19,8 @@ use scale_info::{Type, TypeInfo};
 pub fn decode_strict<T: Decode>(bytes: &[u8]) -> Result<T, Error> {
     let mut input = bytes;
     let value = T::decode(&mut input)?;
-    if input.is_empty() {
-        Ok(value)
-    } else {
-        Err("bytes after the value".into())
-    }
+    ensure!(input.is_empty(), "bytes after the value");
+    Ok(value)
 }
 
 /// A list of at most `MAX` elements; the maximum is checked before the first is decoded.
@@ -133,9 +130,7 @@ impl<T: Encode, const MAX: u32> Encode for BoundedVec<T, MAX> {
 impl<T: Decode, const MAX: u32> Decode for BoundedVec<T, MAX> {
     fn decode<I: Input>(input: &mut I) -> Result<Self, Error> {
         let count = Compact::<u32>::decode(input)?.0;
-        if count > MAX {
-            return Err("more elements than the list's maximum".into());
-        }
+        ensure!(count <= MAX, "more elements than the list's maximum");
         let mut list = Vec::new();
         for _ in 0..count {
             list.push(T::decode(input)?);

@@ -3,7 +3,7 @@
 //! Each that is a message of its own begins with the format's version, which is no field: there is
 //! one version.
 
-use parity_scale_codec::{Decode, Encode, Error as CodecError, Input};
+use parity_scale_codec::{Compact, Decode, Encode, Error as CodecError, Input};
 
 use crate::certificate::{Certificate, ValidatorSet};
 use crate::codec::{BoundedVec, decode_strict};
@@ -88,8 +88,6 @@ pub enum PageValue {
 /// The bytes of a stored value.
 pub type ValueBytes = BoundedVec<u8, { VALUE_BYTES_MAX as u32 }>;
 
-type KeyBytes = BoundedVec<u8, { KEY_BYTES_MAX as u32 }>;
-
 impl PageValue {
     /// Wraps a value; `None` if it is too long to be stored.
     pub fn whole(value: Vec<u8>) -> Option<Self> {
@@ -130,22 +128,38 @@ where
 /// What follows the version byte of a message.
 pub(super) struct Body<T>(pub(super) T);
 
-fn read_keys<I: Input>(input: &mut I) -> Result<Vec<Vec<u8>>, CodecError> {
-    let keys = BoundedVec::<KeyBytes, { KEYS_MAX as u32 }>::decode(input)?;
-    Ok(keys
-        .into_vec()
-        .into_iter()
-        .map(BoundedVec::into_vec)
-        .collect())
+/// Reads a byte string at once: a list would read it byte by byte.
+fn read_bytes<I: Input>(input: &mut I, max: usize) -> Result<Vec<u8>, CodecError> {
+    let length = usize::try_from(Compact::<u32>::decode(input)?.0).unwrap_or(usize::MAX);
+    ensure!(length <= max, "more bytes than the maximum");
+    let rest = input.remaining_len()?;
+    if rest.is_some_and(|rest| rest < length) {
+        return Err("the bytes end too early".into());
+    }
+    let mut bytes = vec![0; length];
+    input.read(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A storage key as messages carry it.
+struct Key(Vec<u8>);
+
+impl Decode for Key {
+    fn decode<I: Input>(input: &mut I) -> Result<Self, CodecError> {
+        read_bytes(input, KEY_BYTES_MAX).map(Self)
+    }
 }
 
 impl Decode for Body<ReadProof> {
     fn decode<I: Input>(input: &mut I) -> Result<Self, CodecError> {
+        let transitions = BoundedVec::<_, TRANSITIONS_MAX>::decode(input)?.into_vec();
+        let head = CertifiedHeader::decode(input)?;
+        let keys = BoundedVec::<Key, { KEYS_MAX as u32 }>::decode(input)?.into_vec();
         Ok(Self(ReadProof {
-            transitions: BoundedVec::<_, TRANSITIONS_MAX>::decode(input)?.into_vec(),
-            head: CertifiedHeader::decode(input)?,
-            keys: read_keys(input)?,
-            state: BoundedVec::<u8, { PROOF_BYTES_MAX as u32 }>::decode(input)?.into_vec(),
+            transitions,
+            head,
+            keys: keys.into_iter().map(|key| key.0).collect(),
+            state: read_bytes(input, PROOF_BYTES_MAX)?,
         }))
     }
 }
@@ -154,22 +168,22 @@ impl Decode for Body<BlockChanges> {
     fn decode<I: Input>(input: &mut I) -> Result<Self, CodecError> {
         let transition = Option::decode(input)?;
         let head = CertifiedHeader::decode(input)?;
-        let list = BoundedVec::<(KeyBytes, Option<PageValue>), CHANGES_MAX>::decode(input)?;
+        let list = BoundedVec::<(Key, Option<PageValue>), CHANGES_MAX>::decode(input)?;
         let list = list.into_vec().into_iter();
         Ok(Self(BlockChanges {
             transition,
             head,
-            changes: list.map(|(key, value)| (key.into_vec(), value)).collect(),
+            changes: list.map(|(key, value)| (key.0, value)).collect(),
         }))
     }
 }
 
 impl Decode for Body<StatePage> {
     fn decode<I: Input>(input: &mut I) -> Result<Self, CodecError> {
-        let list = BoundedVec::<(KeyBytes, PageValue), PAGE_ENTRIES_MAX>::decode(input)?;
+        let list = BoundedVec::<(Key, PageValue), PAGE_ENTRIES_MAX>::decode(input)?;
         let list = list.into_vec().into_iter();
         Ok(Self(StatePage {
-            entries: list.map(|(key, value)| (key.into_vec(), value)).collect(),
+            entries: list.map(|(key, value)| (key.0, value)).collect(),
             more: bool::decode(input)?,
         }))
     }

@@ -303,11 +303,9 @@ impl Trust {
     fn set_of(&self, header: &Header) -> Result<&TrustedSet, LightError> {
         let (height, digest) = (header.number, &header.digest);
         let set_id = digest.set_id;
-        let after = self.sets.partition_point(|set| set.set_id <= set_id);
-        let set = match after.checked_sub(1).and_then(|place| self.sets.get(place)) {
-            Some(set) => set,
-            None => self.sets.first().expect("it is never emptied"),
-        };
+        let set = self.sets.iter().rev().find(|set| set.set_id <= set_id);
+        let set = set.or(self.sets.first()).expect("it is never emptied");
+        let next = self.sets.iter().find(|next| next.set_id > set.set_id);
         let (oldest, newest) = (set.set_id, set.set_id);
         ensure!(set_id <= newest, LightError::SetUnknown { set_id, newest });
         ensure!(
@@ -327,7 +325,7 @@ impl Trust {
             height >= set.since,
             LightError::SetExpired { set_id, height }
         );
-        if let Some(next) = self.sets.get(after) {
+        if let Some(next) = next {
             let ends = digest.next_validator_set != digest.validator_set;
             ensure!(
                 height < next.since,

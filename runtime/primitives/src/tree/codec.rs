@@ -89,17 +89,16 @@ impl Proof {
     ///
     /// Source: spec/state.md §proofs.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
-        if bytes.len() > PROOF_BYTES_MAX {
-            return Err(DecodeError::ProofTooLong {
-                actual: bytes.len(),
-            });
-        }
+        let actual = bytes.len();
+        ensure!(
+            actual <= PROOF_BYTES_MAX,
+            DecodeError::ProofTooLong { actual }
+        );
         let mut rest = bytes;
         let proof = read_proof(&mut rest)?;
-        match rest.len() {
-            0 => Ok(proof),
-            count => Err(DecodeError::TrailingBytes { count }),
-        }
+        let count = rest.len();
+        ensure!(count == 0, DecodeError::TrailingBytes { count });
+        Ok(proof)
     }
 }
 
@@ -168,23 +167,26 @@ impl Decode for Proof {
 }
 
 fn read_proof<I: Input>(input: &mut I) -> Result<Proof, DecodeError> {
-    match read_byte(input)? {
-        FORMAT_VERSION => {}
-        actual => return Err(DecodeError::UnknownVersion { actual }),
-    }
+    let actual = read_byte(input)?;
+    ensure!(
+        actual == FORMAT_VERSION,
+        DecodeError::UnknownVersion { actual }
+    );
     let count = read_length(input)?;
-    if count > STEPS_MAX {
-        return Err(DecodeError::TooManySteps { actual: count });
-    }
+    ensure!(
+        count <= STEPS_MAX,
+        DecodeError::TooManySteps { actual: count }
+    );
     // The claimed count reserves nothing: the vectors grow with bytes that are there.
     let mut steps = Vec::with_capacity(count.min(64));
     for _ in 0..count {
         steps.push(read_step(input)?);
     }
     let count = read_length(input)?;
-    if count > SIBLINGS_MAX {
-        return Err(DecodeError::TooManySiblings { actual: count });
-    }
+    ensure!(
+        count <= SIBLINGS_MAX,
+        DecodeError::TooManySiblings { actual: count }
+    );
     let mut siblings = Vec::with_capacity(count.min(64));
     for _ in 0..count {
         siblings.push(read_hash(input)?);
@@ -202,9 +204,10 @@ fn read_step<I: Input>(input: &mut I) -> Result<Step, DecodeError> {
             let key_index = u16::try_from(actual).ok().filter(|_| actual < KEYS_MAX);
             let key_index = key_index.ok_or(DecodeError::KeyIndexOutOfRange { actual })?;
             let actual = read_length(input)?;
-            if actual > VALUE_BYTES_MAX {
-                return Err(DecodeError::ValueTooLong { actual });
-            }
+            ensure!(
+                actual <= VALUE_BYTES_MAX,
+                DecodeError::ValueTooLong { actual }
+            );
             Ok(Step::Present {
                 key_index,
                 value: read_bytes(input, actual)?,
@@ -212,9 +215,7 @@ fn read_step<I: Input>(input: &mut I) -> Result<Step, DecodeError> {
         }
         TAG_OTHER => {
             let actual = read_length(input)?;
-            if actual > KEY_BYTES_MAX {
-                return Err(DecodeError::KeyTooLong { actual });
-            }
+            ensure!(actual <= KEY_BYTES_MAX, DecodeError::KeyTooLong { actual });
             let key = read_bytes(input, actual)?;
             Ok(Step::Other {
                 key,

@@ -106,14 +106,11 @@ impl Proof {
         } else {
             walk.node(&mut targets, None, [0; 32])?
         };
-        match (walk.steps.len(), walk.siblings.len()) {
-            (0, 0) => {}
-            (0, count) => return Err(ProofError::ExtraSiblings { count }),
-            (count, _) => return Err(ProofError::ExtraSteps { count }),
-        }
-        if hash != *root {
-            return Err(ProofError::RootMismatch);
-        }
+        let count = walk.steps.len();
+        ensure!(count == 0, ProofError::ExtraSteps { count });
+        let count = walk.siblings.len();
+        ensure!(count == 0, ProofError::ExtraSiblings { count });
+        ensure!(hash == *root, ProofError::RootMismatch);
         Ok(VerifiedProof {
             root: *root,
             answers: walk.answers,
@@ -144,17 +141,13 @@ fn split<'t, 'k>(
 }
 
 fn targets<K: AsRef<[u8]>>(keys: &[K]) -> Result<Vec<Target<'_>>, ProofError> {
-    if keys.is_empty() {
-        return Err(ProofError::NoKeys);
-    }
-    if keys.len() > KEYS_MAX {
-        return Err(ProofError::TooManyKeys { actual: keys.len() });
-    }
+    let actual = keys.len();
+    ensure!(actual > 0, ProofError::NoKeys);
+    ensure!(actual <= KEYS_MAX, ProofError::TooManyKeys { actual });
     let mut targets = Vec::with_capacity(keys.len());
     for key in keys.iter().map(AsRef::as_ref) {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(ProofError::KeyTooLong { actual: key.len() });
-        }
+        let actual = key.len();
+        ensure!(actual <= KEY_BYTES_MAX, ProofError::KeyTooLong { actual });
         targets.push(Target {
             index: 0,
             path: Path::of(key),
@@ -205,9 +198,13 @@ impl Walk<'_> {
         mut route: [u8; 32],
         bit: u8,
     ) -> Result<H256, ProofError> {
-        if let Some(parent) = above.filter(|parent| *parent >= bit) {
-            return Err(ProofError::BitOrder { parent, child: bit });
-        }
+        ensure!(
+            above.is_none_or(|parent| parent < bit),
+            ProofError::BitOrder {
+                parent: above.unwrap_or_default(),
+                child: bit,
+            }
+        );
         if let Some(byte) = route.get_mut(usize::from(bit >> 3)) {
             *byte |= 0x80u8.wrapping_shr(u32::from(bit & 7));
         }
@@ -223,11 +220,11 @@ impl Walk<'_> {
         key_index: u16,
         value: &[u8],
     ) -> Result<H256, ProofError> {
-        if value.len() > VALUE_BYTES_MAX {
-            return Err(ProofError::ValueTooLong {
-                actual: value.len(),
-            });
-        }
+        let actual = value.len();
+        ensure!(
+            actual <= VALUE_BYTES_MAX,
+            ProofError::ValueTooLong { actual }
+        );
         let target = targets.iter().find(|target| target.index == key_index);
         let target = target.ok_or(ProofError::KeyNotHere { key_index })?;
         self.all_absent(targets);
@@ -243,21 +240,24 @@ impl Walk<'_> {
         key: &[u8],
         value_hash: &H256,
     ) -> Result<H256, ProofError> {
-        if key.len() > KEY_BYTES_MAX {
-            return Err(ProofError::KeyTooLong { actual: key.len() });
-        }
+        let length = key.len();
+        ensure!(
+            length <= KEY_BYTES_MAX,
+            ProofError::KeyTooLong { actual: length }
+        );
         let path = Path::of(key);
         // Every target that got here agrees with the route, so the leaf must agree with it:
         // else no honest tree has this leaf here, and its absence elsewhere says nothing.
-        if targets
-            .iter()
-            .any(|target| !target.path.agrees_on(&path, route))
-        {
-            return Err(ProofError::LeafOffRoute);
-        }
-        if targets.iter().any(|target| target.path == path) {
-            return Err(ProofError::ValueWithheld);
-        }
+        let mut here = targets.iter();
+        ensure!(
+            here.all(|target| target.path.agrees_on(&path, route)),
+            ProofError::LeafOffRoute
+        );
+        let mut here = targets.iter();
+        ensure!(
+            here.all(|target| target.path != path),
+            ProofError::ValueWithheld
+        );
         self.all_absent(targets);
         Ok(leaf_hash(key, value_hash))
     }

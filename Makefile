@@ -28,7 +28,7 @@ MODEL_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help system build devnet test test-js test-webauthn test-subxt check model model-short fmt lint layers deny mutants bench sim ci cache-trim clean-cache
+.PHONY: help system build devnet test test-js test-webauthn test-subxt check model model-short fmt lint layers wasm wasm-if-possible deny mutants bench sim ci cache-trim clean-cache
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,7 +62,7 @@ test-subxt: build ## smoke test with the unmodified subxt, a workspace of its ow
 	cd tests/subxt && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" \
 		CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/subxt" cargo test $(LOCKED)
 
-check: fmt lint layers deny model-short ## format, lints, layers, dependency rules, the model of control: everything but the tests
+check: fmt lint layers wasm-if-possible deny model-short ## format, lints, layers, dependency rules, the model of control: everything but the tests
 
 model: system ## explore the model of control in every configuration (MODEL_ARGS="--json --depth 9")
 	$(CARGO) run $(LOCKED) -p allod-control-model --bin control-model -- --full $(MODEL_ARGS)
@@ -78,6 +78,13 @@ lint: system
 
 layers:
 	@scripts/layers
+
+wasm: ## build the verifier kernel for wasm32-unknown-unknown, installing Rust's target if need be
+	@scripts/wasm
+
+# Not every machine can fetch a Rust target: there, the dependencies are checked and nothing is built.
+wasm-if-possible:
+	@scripts/wasm --if-possible
 
 deny: $(TOOLS)/bin/cargo-deny-$(CARGO_DENY_VERSION)
 	@# No advisories: their database lies outside the package registries; run `cargo deny check advisories` by hand.
@@ -99,6 +106,7 @@ $(TOOLS)/bin/cargo-mutants-$(CARGO_MUTANTS_VERSION):
 
 bench: system ## figures, each beside a limit measured in the same run (BENCH_ARGS=...)
 	$(CARGO) build --release $(LOCKED) --workspace --bins
+	$(CARGO) run --release $(LOCKED) -p allod-runtime --example light_bench
 	$(CARGO) run --release $(LOCKED) -p allod-tests --bin bench -- $(BENCH_ARGS)
 
 sim: system ## the whole-node simulation: SEEDS=50 from the first, or one SEED=7

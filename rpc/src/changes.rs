@@ -23,7 +23,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::answer::{Answer, failed, request, unanswered};
 use crate::fault;
-use crate::identity::history_entries;
+use crate::identity::known_entries;
 use crate::methods::Module;
 use crate::snapshot::Snapshot;
 use crate::submit::fault_error;
@@ -127,7 +127,8 @@ fn page(view: &dyn NodeView, did: &Did, from: u64) -> Answer<Vec<ChangeNotificat
     if log_count(&at, did)?.unwrap_or(0) <= from {
         return Ok(Vec::new());
     }
-    let entries = history_entries(view, &did.id(), &at, from, HISTORY_COUNT_DEFAULT)?;
+    let entries = known_entries(view, &did.id(), &at, from, HISTORY_COUNT_DEFAULT);
+    let entries = entries.map_err(|_| failed(ErrorCode::StateUnavailable))?;
     let mut block: Option<(u64, H256, Option<Events>)> = None;
     let mut page = Vec::with_capacity(entries.len());
     for entry in entries {

@@ -7,30 +7,23 @@ use allod_rpc_api::method::{
 };
 use jsonrpsee::server::RegisterMethodError;
 
-use crate::answer::{request, unanswered};
-use crate::methods::Module;
-use crate::snapshot::Snapshot;
+use crate::answer::request;
+use crate::reads::{Cost, Reads};
 
-pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
-    module.register_blocking_method(IDENTITY_VERIFY_LOGIN, |params, view, _| {
-        let at = Snapshot::newest(&**view);
-        answers::verify_login(&at, &request(&params)?, view.now()).map_err(unanswered)
+pub(crate) fn register(reads: &mut Reads<'_>) -> Result<(), RegisterMethodError> {
+    reads.register(IDENTITY_VERIFY_LOGIN, Cost::Heavy, request, |asked, it| {
+        answers::verify_login(&asked.seen, it, asked.view.now())
     })?;
-    module.register_blocking_method(IDENTITY_VERIFY_JWS, |params, view, _| {
-        let at = Snapshot::newest(&**view);
-        answers::verify_jws(&at, &request(&params)?, view.now()).map_err(unanswered)
+    reads.register(IDENTITY_VERIFY_JWS, Cost::Heavy, request, |asked, it| {
+        answers::verify_jws(&asked.seen, it, asked.view.now())
     })?;
-    module.register_method(REVOCATION_CHECK, |params, view, _| {
-        let at = Snapshot::newest(&**view);
-        answers::check_revocation(&at, &request(&params)?).map_err(unanswered)
+    reads.register(REVOCATION_CHECK, Cost::Light, request, |asked, it| {
+        answers::check_revocation(&asked.seen, it)
     })?;
-    module.register_method(GRANT_CHECK, |params, view, _| {
-        let at = Snapshot::newest(&**view);
-        answers::check_grant(&at, &request(&params)?).map_err(unanswered)
+    reads.register(GRANT_CHECK, Cost::Light, request, |asked, it| {
+        answers::check_grant(&asked.seen, it)
     })?;
-    module.register_blocking_method(ACCESS_EVALUATE, |params, view, _| {
-        let at = Snapshot::newest(&**view);
-        answers::evaluate_access(&at, &request(&params)?, view.now()).map_err(unanswered)
-    })?;
-    Ok(())
+    reads.register(ACCESS_EVALUATE, Cost::Heavy, request, |asked, it| {
+        answers::evaluate_access(&asked.seen, it, asked.view.now())
+    })
 }

@@ -4,55 +4,79 @@ use allod_primitives::did::{DidId, NetworkId};
 use allod_primitives::log::{LogKind, Stated};
 use allod_primitives::operation::{Body, SignedOperation};
 use allod_primitives::{Height, decode_strict};
-use allod_rpc_api::answers;
+use allod_rpc_api::answers::{self, AnswerError};
 use allod_rpc_api::context::{ContextLimits, ContextResponse};
 use allod_rpc_api::error::ErrorCode;
 use allod_rpc_api::identity::{
-    DecisionInfo, HistoryEntry, HistoryRequest, HistoryResponse, ResolveRequest, ResolveResponse,
+    DecisionInfo, HistoryEntry, HistoryRequest, HistoryResponse, ResolveRequest,
 };
-use allod_rpc_api::limits::{HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, RETIRED_READ_MAX};
+use allod_rpc_api::limits::{
+    HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, RETIRED_PROVEN_MAX, RETIRED_READ_MAX,
+};
 use allod_rpc_api::method::{
     IDENTITY_CONTEXT, IDENTITY_HISTORY, IDENTITY_LANES, IDENTITY_PENDING, IDENTITY_RESOLVE,
 };
+use allod_rpc_api::read::ReadRequest;
+use allod_rpc_api::verify::Unavailable;
 use jsonrpsee::server::RegisterMethodError;
+use jsonrpsee::types::Params;
 
-use crate::answer::{Answer, did_request, failed, unanswered, unavailable};
+use crate::answer::{Answer, did_request, failed, unavailable};
 use crate::methods::Module;
+use crate::reads::{Asked, Cost, Reads};
 use crate::snapshot::Snapshot;
 use crate::view::{HistoryItem, NodeView};
 
-pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
-    module.register_blocking_method(IDENTITY_RESOLVE, |params, view, _| {
-        resolve(&**view, &did_request(&params)?)
+pub(crate) fn register(reads: &mut Reads<'_>) -> Result<(), RegisterMethodError> {
+    reads.register(
+        IDENTITY_RESOLVE,
+        Cost::Light,
+        resolve_request,
+        |asked, it| {
+            let retired_max = match asked.options.wants_proof() {
+                true => RETIRED_PROVEN_MAX,
+                false => RETIRED_READ_MAX,
+            };
+            answers::resolve(&asked.seen, it, retired_max)
+        },
+    )?;
+    reads.register(IDENTITY_HISTORY, Cost::Heavy, did_request, history)?;
+    reads.register(IDENTITY_LANES, Cost::Light, did_request, |asked, it| {
+        answers::lanes(&asked.seen, it)
     })?;
-    module.register_blocking_method(IDENTITY_HISTORY, |params, view, _| {
-        history(&**view, &did_request(&params)?)
-    })?;
-    module.register_method(IDENTITY_LANES, |params, view, _| {
-        answers::lanes(&Snapshot::newest(&**view), &did_request(&params)?).map_err(unanswered)
-    })?;
-    module.register_method(IDENTITY_PENDING, |params, view, _| {
-        answers::pending(&Snapshot::newest(&**view), &did_request(&params)?).map_err(unanswered)
-    })?;
+    reads.register(IDENTITY_PENDING, Cost::Light, did_request, |asked, it| {
+        answers::pending(&asked.seen, it)
+    })
+}
+
+pub(crate) fn register_context(module: &mut Module) -> Result<(), RegisterMethodError> {
     module.register_method(IDENTITY_CONTEXT, |_, view, _| context(&**view))?;
     Ok(())
 }
 
-fn resolve(view: &dyn NodeView, request: &ResolveRequest) -> Answer<ResolveResponse> {
-    let at = Snapshot::at(view, request.height)?;
-    answers::resolve(&at, request, RETIRED_READ_MAX).map_err(unanswered)
+/// Reads a request to resolve, where `height` is another word for `at`.
+fn resolve_request(params: &Params<'_>) -> Answer<ReadRequest<ResolveRequest>> {
+    let mut read: ReadRequest<ResolveRequest> = did_request(params)?;
+    let ReadRequest { request, options } = &mut read;
+    if let (Some(height), Some(at)) = (request.height, options.at)
+        && height != at
+    {
+        return Err(failed(ErrorCode::InvalidParams.with("height is not at")));
+    }
+    options.at = options.at.or(request.height);
+    Ok(read)
 }
 
-fn history(view: &dyn NodeView, request: &HistoryRequest) -> Answer<HistoryResponse> {
-    let at = Snapshot::newest(view);
-    let did = answers::local_did(&at, &request.did).map_err(unanswered)?;
-    let record = answers::effective_record(&at, &did).map_err(unanswered)?;
+fn history(asked: &Asked<'_>, request: &HistoryRequest) -> Result<HistoryResponse, AnswerError> {
+    let at = asked.at;
+    let did = answers::local_did(at, &request.did)?;
+    let record = answers::effective_record(&asked.seen, &did)?;
     let count = request.count.unwrap_or(HISTORY_COUNT_DEFAULT);
     if count == 0 || count > HISTORY_COUNT_MAX {
         let detail = format_args!("count {count} is not within 1 to {HISTORY_COUNT_MAX}");
-        return Err(failed(ErrorCode::InvalidParams.with(detail)));
+        return Err(ErrorCode::InvalidParams.with(detail).into());
     }
-    let entries = history_entries(view, &did.id(), &at, request.from, count)?;
+    let entries = known_entries(asked.view, &did.id(), at, request.from, count)?;
     let end = request.from.saturating_add(entries.len() as u64);
     let is_more = !entries.is_empty() && end < record.log.count;
     Ok(HistoryResponse {
@@ -67,14 +91,14 @@ fn history(view: &dyn NodeView, request: &HistoryRequest) -> Answer<HistoryRespo
 }
 
 /// Returns entries up to the snapshot's block: the index may already know a newer one.
-pub(crate) fn history_entries(
+pub(crate) fn known_entries(
     view: &dyn NodeView,
     did: &DidId,
     at: &Snapshot<'_>,
     from: u64,
     count: u32,
-) -> Answer<Vec<HistoryEntry>> {
-    let items = view.history(did, from, count).map_err(unavailable)?;
+) -> Result<Vec<HistoryEntry>, Unavailable> {
+    let items = view.history(did, from, count).map_err(|_| Unavailable)?;
     let known = items
         .into_iter()
         .take_while(|it| it.entry.height <= at.head.height());

@@ -15,11 +15,15 @@ pub mod view;
 
 mod answer;
 mod authority;
+mod blocks;
 mod changes;
 mod checks;
 mod identity;
+mod light;
 mod methods;
 mod probes;
+mod proofs;
+mod reads;
 mod resolution;
 mod snapshot;
 mod submit;
@@ -29,7 +33,7 @@ pub use allod_runtime::frame::wire::RuntimeVersion;
 pub use config::ServerConfig;
 pub use server::{RpcServer, StartError};
 pub use view::{
-    ChainInfo, Fault, Finalized, HeadInfo, HistoryItem, InvalidTransaction, NodeView, PeerInfo,
-    PoolError, StateUnavailable, SyncState, TransactionError, TxStatus, ValidTransaction,
+    ChainInfo, ChangedKey, Fault, Finalized, HeadInfo, HistoryItem, InvalidTransaction, NodeView,
+    PeerInfo, PoolError, StateUnavailable, SyncState, TransactionError, TxStatus, ValidTransaction,
     ValidityError, Watched,
 };

@@ -6,8 +6,9 @@ use jsonrpsee::RpcModule;
 use jsonrpsee::server::RegisterMethodError;
 use serde_json::json;
 
+use crate::reads::Reads;
 use crate::view::NodeView;
-use crate::{authority, changes, checks, identity, submit, substrate};
+use crate::{authority, blocks, changes, checks, identity, light, submit, substrate};
 
 /// A module whose methods see the node.
 pub(crate) type Module = RpcModule<Arc<dyn NodeView>>;
@@ -16,9 +17,13 @@ pub(crate) type Module = RpcModule<Arc<dyn NodeView>>;
 pub(crate) fn all_methods(view: Arc<dyn NodeView>) -> Result<Module, RegisterMethodError> {
     let mut module = RpcModule::new(view);
     submit::register(&mut module)?;
-    identity::register(&mut module)?;
+    let mut reads = Reads::new(&mut module);
+    identity::register(&mut reads)?;
+    checks::register(&mut reads)?;
+    identity::register_context(&mut module)?;
     changes::register(&mut module)?;
-    checks::register(&mut module)?;
+    light::register(&mut module)?;
+    blocks::register(&mut module)?;
     authority::register(&mut module)?;
     substrate::register(&mut module)?;
 

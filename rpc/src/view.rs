@@ -8,7 +8,9 @@ use std::fmt;
 
 use allod_primitives::did::DidId;
 use allod_primitives::log::{LogEntry, Stated};
-use allod_primitives::{Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs};
+use allod_primitives::{
+    Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs, ValidatorSet,
+};
 use allod_rpc_api::context::AdmissionPolicy;
 use allod_runtime::frame::wire::RuntimeVersion;
 use tokio::sync::{broadcast, mpsc};
@@ -16,7 +18,7 @@ use tokio::sync::{broadcast, mpsc};
 /// What the server needs from a node.
 #[async_trait::async_trait]
 pub trait NodeView: Send + Sync + 'static {
-    /// Returns the newest finalized block.
+    /// Returns the newest finalized block; its state can be read and proven.
     fn head(&self) -> HeadInfo;
 
     /// Returns the header of a finalized block.
@@ -27,6 +29,28 @@ pub trait NodeView: Send + Sync + 'static {
 
     /// Returns a finalized block and a certificate of it (genesis has none).
     fn block(&self, hash: &H256) -> Option<(Block, Option<Certificate>)>;
+
+    /// Returns the finalized block at a height.
+    fn header_at(&self, height: Height) -> Option<HeadInfo> {
+        let hash = self.hash_of(height)?;
+        let header = self.header(&hash)?;
+        Some(HeadInfo { hash, header })
+    }
+
+    /// Returns a certificate of a finalized block (genesis has none).
+    fn certificate(&self, hash: &H256) -> Option<Certificate> {
+        self.block(hash).and_then(|(_, certificate)| certificate)
+    }
+
+    /// Returns the validator set that headers name by `hash`.
+    fn validator_set(&self, hash: &H256) -> Option<ValidatorSet>;
+
+    /// Returns what the block `at` changed of identities, revocations and grants: storage keys,
+    /// strictly ascending, with their new values, or `None` for what it deleted.
+    ///
+    /// # Errors
+    /// [`StateUnavailable`] if that block is unknown, or the state before or after it no longer kept.
+    fn changes_of(&self, at: &H256) -> Result<Vec<ChangedKey>, StateUnavailable>;
 
     /// Returns the value under `key` after the block `at`; per-block items such as
     /// `System.Events` of any block that is kept.
@@ -46,6 +70,18 @@ pub trait NodeView: Send + Sync + 'static {
         count: usize,
         start: Option<&[u8]>,
     ) -> Result<Vec<Vec<u8>>, StateUnavailable>;
+
+    /// Returns at most `count` keys of the state tree with their values, ascending, strictly after
+    /// `start`.
+    ///
+    /// # Errors
+    /// As [`Self::storage_at`].
+    fn entries_at(
+        &self,
+        at: &H256,
+        count: usize,
+        start: Option<&[u8]>,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateUnavailable>;
 
     /// Returns the encoded proof of presence or absence of `keys` under the state root of `at`.
     ///
@@ -135,6 +171,9 @@ pub trait NodeView: Send + Sync + 'static {
     /// Returns the node's metrics in OpenMetrics text.
     fn metrics_text(&self) -> String;
 }
+
+/// A storage key that a block changed, and its new value; `None` if the block deleted it.
+pub type ChangedKey = (Vec<u8>, Option<Vec<u8>>);
 
 /// A finalized head.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,4 +17,4 @@ pub mod timestamp;
 pub mod tree;
 pub mod version;
 
-pub use runtime::{RuntimeCall, RuntimeError, RuntimeEvent};
+pub use runtime::{RuntimeCall, RuntimeError, RuntimeEvent, is_identity_key};

@@ -144,6 +144,12 @@ pub(crate) const IDENTITY_ITEMS: [(&str, &str); 4] = [
     ("Grant", "Grants"),
 ];
 
+/// Returns whether the changes root commits to changes of `key`.
+pub fn is_identity_key(key: &[u8]) -> bool {
+    let mut prefixes = IDENTITY_ITEMS.iter();
+    prefixes.any(|(pallet, item)| key.starts_with(&allod_primitives::keys::item(pallet, item)))
+}
+
 /// What every pallet does before the extrinsics of a block, in the order of their indices.
 pub(crate) fn on_initialize(context: &mut Context<'_>) {
     authority::on_initialize(context);

@@ -14,10 +14,12 @@ use allod_primitives::extrinsic::RawExtrinsic;
 use allod_primitives::header::extrinsic_hash;
 use allod_primitives::log::LogKind;
 use allod_primitives::operation::SignedOperation;
-use allod_primitives::{Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs};
+use allod_primitives::{
+    Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs, ValidatorSet,
+};
 use allod_rpc::fault;
 use allod_rpc::view::{
-    ChainInfo, Fault, Finalized, HeadInfo, HistoryItem, NodeView, PeerInfo, PoolError,
+    ChainInfo, ChangedKey, Fault, Finalized, HeadInfo, HistoryItem, NodeView, PeerInfo, PoolError,
     StateUnavailable, SyncState, TxStatus, ValidTransaction, ValidityError, Watched,
 };
 use allod_rpc_api::context::AdmissionPolicy;
@@ -25,7 +27,7 @@ use allod_runtime::authority::PeerRole;
 use allod_runtime::executive;
 use allod_runtime::frame::wire::RuntimeVersion;
 use allod_runtime::version::Version;
-use allod_runtime::{RuntimeCall, authority, did, system};
+use allod_runtime::{RuntimeCall, authority, did, is_identity_key, system};
 use parity_scale_codec::Encode;
 use tokio::sync::{broadcast, mpsc};
 
@@ -176,7 +178,17 @@ fn pool_error(error: mempool::PoolError, body: &[u8]) -> PoolError {
 impl NodeView for ChainView {
     fn head(&self) -> HeadInfo {
         let Tip { header, hash } = self.chain().store().tip();
-        HeadInfo { hash, header }
+        // A block is on disk a moment before its state is in the tree.
+        let is_proven = |height: Height| {
+            let root = self.chain().with_tree(|tree| tree.root_at(height));
+            root.is_some()
+        };
+        let newest = HeadInfo { hash, header };
+        if is_proven(newest.height()) {
+            return newest;
+        }
+        let before = Height(newest.height().0.saturating_sub(1));
+        self.header_at(before).unwrap_or(newest)
     }
 
     fn header(&self, hash: &H256) -> Option<Header> {
@@ -193,6 +205,45 @@ impl NodeView for ChainView {
         let height = reader.height_of(hash).ok().flatten()?;
         let block = reader.block(height).ok().flatten()?;
         Some((block, reader.certificate(height).ok().flatten()))
+    }
+
+    fn header_at(&self, height: Height) -> Option<HeadInfo> {
+        let header = self
+            .chain()
+            .store()
+            .reader()
+            .header(height)
+            .ok()
+            .flatten()?;
+        Some(HeadInfo {
+            hash: header.hash(),
+            header,
+        })
+    }
+
+    fn certificate(&self, hash: &H256) -> Option<Certificate> {
+        let reader = self.chain().store().reader();
+        let height = reader.height_of(hash).ok().flatten()?;
+        reader.certificate(height).ok().flatten()
+    }
+
+    fn validator_set(&self, hash: &H256) -> Option<ValidatorSet> {
+        let reader = self.chain().store().reader();
+        reader.validator_set(hash).ok().flatten()
+    }
+
+    fn changes_of(&self, at: &H256) -> Result<Vec<ChangedKey>, StateUnavailable> {
+        let reader = self.chain().store().reader();
+        let height = reader.height_of(at).ok().flatten();
+        let height = height.ok_or(StateUnavailable)?;
+        let keys = reader.changed(height).map_err(|_| StateUnavailable)?;
+        let keys = keys.ok_or(StateUnavailable)?;
+        let keys = keys.into_iter().filter(|key| is_identity_key(key));
+        let valued = keys.map(|key| {
+            let value = reader.value_at(height, &key);
+            Ok((key, value.map_err(|_| StateUnavailable)?))
+        });
+        valued.collect()
     }
 
     fn storage_at(&self, at: &H256, key: &[u8]) -> Result<Option<Vec<u8>>, StateUnavailable> {
@@ -213,6 +264,24 @@ impl NodeView for ChainView {
         reader
             .keys_at(height, prefix, start, count)
             .map_err(|_| StateUnavailable)
+    }
+
+    fn entries_at(
+        &self,
+        at: &H256,
+        count: usize,
+        start: Option<&[u8]>,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateUnavailable> {
+        let height = self.height(at)?;
+        let reader = self.chain().store().reader();
+        let keys = reader.keys_at(height, &[], start, count);
+        let keys = keys.map_err(|_| StateUnavailable)?;
+        let valued = keys.into_iter().map(|key| {
+            let value = reader.value_at(height, &key);
+            let value = value.ok().flatten().ok_or(StateUnavailable)?;
+            Ok((key, value))
+        });
+        valued.collect()
     }
 
     fn prove_at(&self, at: &H256, keys: &[Vec<u8>]) -> Result<Vec<u8>, StateUnavailable> {

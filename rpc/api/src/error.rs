@@ -14,6 +14,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::hex_bytes::HexBytes;
+
 macro_rules! codes {
     ($($name:ident = $code:literal, $slug:literal, $message:literal, $hint:literal;)*) => {
         /// One row of the table.
@@ -376,6 +378,12 @@ codes! {
     TooManyKeys = 7005, "chain.too_many_keys",
         "more keys were asked for than one answer holds",
         "ask for at most 1000 keys at a time";
+    Behind = 7006, "chain.behind",
+        "the node has not reached the height that the answer must be of at least",
+        "try again, or ask another node";
+    TooManySets = 7007, "chain.too_many_sets",
+        "the validator set has changed more often than one proof shows",
+        "call light_transitions from the set you know on, then ask again";
     NotTrustee = 8001, "authority.not_trustee",
         "only a trustee may do this",
         "sign with a trustee's account";
@@ -516,6 +524,9 @@ pub struct ErrorData {
     /// Evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// SCALE `ReadProof` that what was asked about is not there, if one was wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<HexBytes>,
 }
 
 /// An error inside a result: of one item of many, or of an extrinsic that failed in its block.
@@ -542,6 +553,7 @@ impl RpcError {
             slug: self.code.slug().to_owned(),
             hint: self.code.hint().to_owned(),
             detail: self.detail.clone(),
+            proof: None,
         }
     }
 }

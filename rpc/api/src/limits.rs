@@ -50,3 +50,9 @@ pub const RESOLUTIONS_MAX: usize = 64;
 pub const DID_URL_CHARS_MAX: usize = 2048;
 /// Parameters and options of a DID resolution request, together.
 pub const DID_PARAMETERS_MAX: usize = 16;
+/// Milliseconds a read waits at most for the height it asks for.
+pub const READ_WAIT_MS_MAX: u64 = 5_000;
+/// Bytes of the entries of one `light_statePage`, above which the page ends.
+pub const STATE_PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of one block's changed values, above which `light_subscribeBlocks` gives hashes of records.
+pub const BLOCK_VALUES_BYTES_MAX: usize = 2 * 1024 * 1024;

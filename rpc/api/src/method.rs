@@ -32,3 +32,17 @@ pub const AUTHORITY_PROPOSALS: &str = "authority_proposals";
 pub const AUTHORITY_RULES: &str = "authority_rules";
 /// Judges one access by a chain of grants.
 pub const ACCESS_EVALUATE: &str = "access_evaluate";
+/// Returns the genesis header and its validator set.
+pub const LIGHT_GENESIS: &str = "light_genesis";
+/// Returns a certified header and the set that certifies it.
+pub const LIGHT_HEADER: &str = "light_header";
+/// Returns the steps from a validator set to the following ones.
+pub const LIGHT_TRANSITIONS: &str = "light_transitions";
+/// Returns a page of the whole state.
+pub const LIGHT_STATE_PAGE: &str = "light_statePage";
+/// Subscribes to what blocks change of identities, revocations and grants.
+pub const LIGHT_SUBSCRIBE_BLOCKS: &str = "light_subscribeBlocks";
+/// Ends such a subscription.
+pub const LIGHT_UNSUBSCRIBE_BLOCKS: &str = "light_unsubscribeBlocks";
+/// The notifications of such a subscription.
+pub const LIGHT_BLOCK: &str = "light_block";

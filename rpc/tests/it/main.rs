@@ -5,10 +5,12 @@
 mod changes;
 mod checks;
 mod identity;
+mod light;
 mod limits;
 mod mutations;
 mod node;
 mod people;
+mod reads;
 mod resolution;
 mod subscriptions;
 mod substrate;

@@ -3,21 +3,26 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use allod_primitives::certificate::{CommitSignature, VoteType, vote_preimage};
 use allod_primitives::header::extrinsic_hash;
 use allod_primitives::operation::SignedOperation;
+use allod_primitives::tree::value_hash;
 use allod_primitives::{
     Block, Certificate, ChainId, DidId, ForkId, H256, Header, Height, PublicKey, Text, TimeMs,
+    ValidatorSet,
 };
 use allod_rpc::{
-    ChainInfo, Finalized, HeadInfo, HistoryItem, NodeView, PeerInfo, PoolError, RuntimeVersion,
-    StateUnavailable, SyncState, TxStatus, ValidTransaction, ValidityError, Watched, fault,
+    ChainInfo, ChangedKey, Finalized, HeadInfo, HistoryItem, NodeView, PeerInfo, PoolError,
+    RuntimeVersion, StateUnavailable, SyncState, TxStatus, ValidTransaction, ValidityError,
+    Watched, fault,
 };
 use allod_rpc_api::context::AdmissionPolicy;
 use allod_runtime::authority::types::{Parameters, ValidatorInfo};
 use allod_runtime::executive::{self, BuildLimits, Executed};
 use allod_runtime::frame::{Direct, StateRead, TransactionError};
 use allod_runtime::genesis::GenesisConfig;
-use allod_runtime::{RuntimeCall, RuntimeEvent, authority, did, system};
+use allod_runtime::tree::Tree;
+use allod_runtime::{RuntimeCall, RuntimeEvent, authority, did, is_identity_key, system};
 use parity_scale_codec::Encode;
 use tokio::sync::{broadcast, mpsc};
 
@@ -27,6 +32,7 @@ type State = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Time of genesis.
 pub(crate) const START: TimeMs = TimeMs(20_000 * 86_400_000);
+const VALIDATOR_SEED: u8 = 1;
 /// Between blocks.
 pub(crate) const STEP_MS: u64 = 1000;
 
@@ -34,12 +40,16 @@ struct Stored {
     head: HeadInfo,
     extrinsics: Vec<Vec<u8>>,
     state: State,
+    /// Items of this block alone, outside the tree.
+    scratch: State,
+    changes: Vec<ChangedKey>,
 }
 
 struct Inner {
     blocks: Vec<Stored>,
     pool: Vec<(Vec<u8>, Option<mpsc::Sender<TxStatus>>)>,
     history: BTreeMap<DidId, Vec<HistoryItem>>,
+    sets: Vec<ValidatorSet>,
     /// Whether a submission makes a block at once.
     is_automatic: bool,
     is_syncing: bool,
@@ -58,10 +68,10 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new() -> Arc<Self> {
         let executed = executive::genesis(&config()).unwrap();
-        let header = executive::genesis_header(&executed, H256([1; 32]));
-        let genesis_hash = header.hash();
         let mut state = State::new();
         apply(&mut state, &executed);
+        let header = executive::genesis_header(&executed, tree(&state).root());
+        let genesis_hash = header.hash();
         let genesis = Stored {
             head: HeadInfo {
                 hash: genesis_hash,
@@ -69,12 +79,16 @@ impl Node {
             },
             extrinsics: Vec::new(),
             state,
+            scratch: executed.scratch.clone(),
+            changes: Vec::new(),
         };
+        let (current, next) = executed.next_sets;
         Arc::new(Self {
             inner: Mutex::new(Inner {
                 blocks: vec![genesis],
                 pool: Vec::new(),
                 history: BTreeMap::new(),
+                sets: vec![current, next],
                 is_automatic: true,
                 is_syncing: false,
                 refusal: None,
@@ -165,15 +179,16 @@ impl Node {
         let built = executive::build_block(&state, &parent, time, bodies, &limits, &Direct);
         let built = built.unwrap();
         apply(&mut state, &built.executed);
-        let root = allod_primitives::blake2_256(&state.encode());
+        let root = tree(&state).root();
         let header = executive::header(&parent, &built.executed, root, PublicKey([9; 32]));
         let head = HeadInfo {
             hash: header.hash(),
             header,
         };
-        // Per-block items are served from the block, not kept in the next one's state.
-        let mut visible = state;
-        visible.extend(built.executed.scratch.clone());
+        let (current, next) = built.executed.next_sets.clone();
+        inner.sets.extend([current, next]);
+        let changes = built.executed.changes.clone().into_iter();
+        let changes = changes.filter(|(key, _)| is_identity_key(key)).collect();
         record_history(inner, &built.extrinsics, &built.executed);
         for (body, watcher) in pool {
             let status = match built.extrinsics.iter().position(|it| *it == body) {
@@ -193,7 +208,9 @@ impl Node {
         inner.blocks.push(Stored {
             head: head.clone(),
             extrinsics: built.extrinsics,
-            state: visible,
+            state,
+            scratch: built.executed.scratch,
+            changes,
         });
         // Nobody may be subscribed.
         let _nobody = self.heads.send(head);
@@ -245,13 +262,17 @@ impl Node {
     }
 }
 
-fn config() -> GenesisConfig {
-    let validator = ValidatorInfo {
-        public_key: people::public(&people::key(1)),
-        power: 1,
+/// The only validator, with this power.
+pub(crate) fn validator(power: u64) -> ValidatorInfo {
+    ValidatorInfo {
+        public_key: people::public(&people::key(VALIDATOR_SEED)),
+        power,
         peer_id: vec![1; 38].try_into().unwrap(),
         address: Text::new("/ip4/127.0.0.1/tcp/3001").unwrap(),
-    };
+    }
+}
+
+fn config() -> GenesisConfig {
     GenesisConfig {
         spec_version: 1,
         time: START,
@@ -260,12 +281,39 @@ fn config() -> GenesisConfig {
         trustees: vec![people::public(&people::key(100))],
         trustee_threshold: 1,
         registrars: vec![(people::public(&people::registrar()), 1000)],
-        validators: vec![validator],
+        validators: vec![validator(1)],
         observers: Vec::new(),
         admission_vouchers: true,
         admission_work_bits: Some(4),
         parameters: Parameters::default(),
         rules: Vec::new(),
+    }
+}
+
+fn tree(state: &State) -> Tree {
+    let entries = state.iter();
+    Tree::from_entries(entries.map(|(key, value)| (key, value_hash(value)))).unwrap()
+}
+
+/// Every validator of a set of the double votes. Their keys are known by their seeds.
+fn certificate(chain: &ChainId, head: &HeadInfo, set: &ValidatorSet) -> Certificate {
+    let message = vote_preimage(
+        chain,
+        VoteType::Precommit,
+        head.height(),
+        0,
+        Some(&head.hash),
+    );
+    let sign = |seed: u8| CommitSignature {
+        signer: u16::try_from(set.position(&people::public(&people::key(seed))).unwrap()).unwrap(),
+        signature: people::sign(&people::key(seed), &message),
+    };
+    Certificate {
+        version: 1,
+        height: head.height(),
+        round: 0,
+        block_hash: head.hash,
+        signatures: vec![sign(VALIDATOR_SEED)],
     }
 }
 
@@ -348,13 +396,10 @@ impl NodeView for Node {
         let inner = self.lock();
         let stored = inner.blocks.iter().find(|it| it.head.hash == *hash)?;
         let height = stored.head.height();
-        let certificate = (height.0 > 0).then(|| Certificate {
-            version: 1,
-            height,
-            round: 0,
-            block_hash: *hash,
-            signatures: Vec::new(),
-        });
+        let named = stored.head.header.digest.validator_set;
+        let set = inner.sets.iter().find(|set| set.hash() == named).unwrap();
+        let chain = self.chain();
+        let certificate = (height.0 > 0).then(|| certificate(&chain, &stored.head, set));
         let block = Block {
             header: stored.head.header.clone(),
             extrinsics: stored.extrinsics.clone(),
@@ -363,7 +408,35 @@ impl NodeView for Node {
     }
 
     fn storage_at(&self, at: &H256, key: &[u8]) -> Result<Option<Vec<u8>>, StateUnavailable> {
-        self.with_state(at, |stored| StateRead::get(&stored.state, key))
+        self.with_state(at, |stored| {
+            let found = StateRead::get(&stored.state, key);
+            found.or_else(|| stored.scratch.get(key).cloned())
+        })
+    }
+
+    fn validator_set(&self, hash: &H256) -> Option<ValidatorSet> {
+        let inner = self.lock();
+        inner.sets.iter().find(|set| set.hash() == *hash).cloned()
+    }
+
+    fn changes_of(&self, at: &H256) -> Result<Vec<ChangedKey>, StateUnavailable> {
+        self.with_state(at, |stored| stored.changes.clone())
+    }
+
+    fn entries_at(
+        &self,
+        at: &H256,
+        count: usize,
+        start: Option<&[u8]>,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateUnavailable> {
+        self.with_state(at, |stored| {
+            let entries = stored.state.iter();
+            entries
+                .filter(|(key, _)| start.is_none_or(|start| key.as_slice() > start))
+                .take(count)
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect()
+        })
     }
 
     fn keys_at(
@@ -383,8 +456,12 @@ impl NodeView for Node {
         })
     }
 
-    fn prove_at(&self, at: &H256, _keys: &[Vec<u8>]) -> Result<Vec<u8>, StateUnavailable> {
-        self.with_state(at, |_| Vec::new())
+    fn prove_at(&self, at: &H256, keys: &[Vec<u8>]) -> Result<Vec<u8>, StateUnavailable> {
+        self.with_state(at, |stored| {
+            let lookup = |key: &[u8], _: &H256| stored.state.get(key).cloned();
+            let proof = tree(&stored.state).view().prove(keys, lookup);
+            proof.unwrap().encode()
+        })
     }
 
     fn chain(&self) -> ChainId {

@@ -44,7 +44,7 @@ pub(crate) fn registrar() -> SigningKey {
     key(150)
 }
 
-fn sign(key: &SigningKey, message: &[u8]) -> Signature {
+pub(crate) fn sign(key: &SigningKey, message: &[u8]) -> Signature {
     Signature(key.sign(message).to_bytes())
 }
 

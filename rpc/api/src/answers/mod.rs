@@ -11,6 +11,7 @@
 mod checks;
 mod error;
 mod identity;
+mod proven;
 mod view;
 
 #[cfg(test)]
@@ -19,4 +20,5 @@ mod tests;
 pub use checks::{check_grant, check_revocation, evaluate_access, verify_jws, verify_login};
 pub use error::AnswerError;
 pub use identity::{effective_record, lanes, pending, resolve};
+pub use proven::ProvenView;
 pub use view::{AnswerView, Recorder, local_did, read};

@@ -1,0 +1,183 @@
+//! How every read is answered: as of one pinned block, not before the height it asks for, and with
+//! a proof of exactly the keys that were read, if one is wanted.
+//!
+//! Source: spec/rpc.md §2.1, spec/proofs.md §4.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use allod_rpc_api::ErrorCode;
+use allod_rpc_api::answers::{AnswerError, Recorder};
+use allod_rpc_api::limits::READ_WAIT_MS_MAX;
+use allod_rpc_api::read::{ReadOptions, ReadRequest};
+use jsonrpsee::server::RegisterMethodError;
+use jsonrpsee::types::{ErrorObject, ErrorObjectOwned, Params};
+use serde::Serialize;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::answer::{Answer, failed, unanswered};
+use crate::methods::Module;
+use crate::proofs::{HeadDigits, bundle};
+use crate::snapshot::Snapshot;
+use crate::view::NodeView;
+
+/// A question being answered.
+pub(crate) struct Asked<'a> {
+    /// The block it is answered from, which remembers the keys read.
+    pub(crate) seen: Recorder<&'a Snapshot<'a>>,
+    /// The block, unobserved: for what no proof covers.
+    pub(crate) at: &'a Snapshot<'a>,
+    /// The node.
+    pub(crate) view: &'a dyn NodeView,
+    /// How it is to be answered.
+    pub(crate) options: ReadOptions,
+}
+
+/// Works out an answer. Why it cannot is either about the state, or a JSON-RPC error already.
+type Answering<Q, A> = fn(&Asked<'_>, &Q) -> Result<A, AnswerError>;
+
+/// An answer, and its proof if one was wanted.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Proven<A> {
+    #[serde(flatten)]
+    answer: A,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<String>,
+}
+
+/// Registers reads. Those of one node share what they keep.
+pub(crate) struct Reads<'m> {
+    module: &'m mut Module,
+    digits: Arc<HeadDigits>,
+}
+
+/// How much a read costs the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cost {
+    /// A few point reads: done where the request arrives.
+    Light,
+    /// Signatures to verify, or many reads: moved off the event loop.
+    Heavy,
+}
+
+impl<'m> Reads<'m> {
+    pub(crate) fn new(module: &'m mut Module) -> Self {
+        Self {
+            module,
+            digits: Arc::default(),
+        }
+    }
+
+    /// Registers a method. `parse` reads its parameters.
+    pub(crate) fn register<Q, A>(
+        &mut self,
+        name: &'static str,
+        cost: Cost,
+        parse: fn(&Params<'_>) -> Answer<ReadRequest<Q>>,
+        answer: Answering<Q, A>,
+    ) -> Result<(), RegisterMethodError>
+    where
+        Q: Send + 'static,
+        A: Serialize + Clone + Send + 'static,
+    {
+        let digits = self.digits.clone();
+        let method = move |params: Params<'static>, view: Arc<Arc<dyn NodeView>>, _| {
+            let digits = digits.clone();
+            async move {
+                let ReadRequest { request, options } = parse(&params)?;
+                wait(&**view, &options).await?;
+                let respond = move || respond(&**view, &digits, options, &request, answer);
+                match cost {
+                    Cost::Light => respond(),
+                    Cost::Heavy => tokio::task::spawn_blocking(respond)
+                        .await
+                        .unwrap_or_else(|_| Err(failed(ErrorCode::Internal))),
+                }
+            }
+        };
+        self.module.register_async_method(name, method)?;
+        Ok(())
+    }
+}
+
+/// Waits until the newest block reaches the height asked for, if it must.
+async fn wait(view: &dyn NodeView, options: &ReadOptions) -> Answer<()> {
+    let Some(least) = options.at_least else {
+        return Ok(());
+    };
+    if options.at.is_some_and(|at| at < least) {
+        let detail = "at lies below atLeast";
+        return Err(failed(ErrorCode::InvalidParams.with(detail)));
+    }
+    let is_reached = || view.head().height().0 >= least;
+    if is_reached() {
+        return Ok(());
+    }
+    // Listens before it looks again, so that no head slips through between.
+    let mut heads = view.subscribe_heads();
+    let heard = async {
+        while !is_reached() {
+            // The view's own head counts; the message only says that it moved.
+            if let Err(RecvError::Closed) = heads.recv().await {
+                break;
+            }
+        }
+    };
+    let limit = Duration::from_millis(READ_WAIT_MS_MAX);
+    // The look below decides, whether the time was up or not.
+    let _in_time = tokio::time::timeout(limit, heard).await;
+    if is_reached() {
+        return Ok(());
+    }
+    let detail = format_args!("height {}, not {least}", view.head().height());
+    Err(failed(ErrorCode::Behind.with(detail)))
+}
+
+/// Answers as of one block, with the proof of what was read.
+fn respond<Q, A>(
+    view: &dyn NodeView,
+    digits: &HeadDigits,
+    options: ReadOptions,
+    request: &Q,
+    answer: Answering<Q, A>,
+) -> Answer<Proven<A>> {
+    let at = &Snapshot::at(view, options.at)?;
+    let asked = Asked {
+        seen: Recorder::new(at),
+        at,
+        view,
+        options,
+    };
+    let answered = answer(&asked, request);
+    let is_proven = match &answered {
+        Ok(_) => options.wants_proof(),
+        Err(error) => options.wants_proof() && error.is_absence(),
+    };
+    // What reads nothing follows from the request alone; there is nothing to prove.
+    let keys = match is_proven {
+        true => asked.seen.into_keys(),
+        false => Vec::new(),
+    };
+    let proof = match keys.is_empty() {
+        true => None,
+        false => Some(bundle(view, digits, &at.head, &keys, options.set_id())?),
+    };
+    match answered {
+        Ok(answer) => Ok(Proven { answer, proof }),
+        Err(error) => Err(with_proof(unanswered(error), proof)),
+    }
+}
+
+/// Adds the member `proof` to the error's data.
+fn with_proof(error: ErrorObjectOwned, proof: Option<String>) -> ErrorObjectOwned {
+    let Some(proof) = proof else {
+        return error;
+    };
+    let data = error.data().map(|data| serde_json::from_str(data.get()));
+    let mut data = match data {
+        Some(Ok(serde_json::Value::Object(data))) => data,
+        _ => serde_json::Map::new(),
+    };
+    data.insert("proof".to_owned(), proof.into());
+    ErrorObject::owned(error.code(), error.message(), Some(data))
+}

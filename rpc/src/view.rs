@@ -49,7 +49,8 @@ pub trait NodeView: Send + Sync + 'static {
     /// strictly ascending, with their new values, or `None` for what it deleted.
     ///
     /// # Errors
-    /// [`StateUnavailable`] if that block is unknown, or the state before or after it no longer kept.
+    /// [`StateUnavailable`] if that block is unknown, or the state before or after it no longer
+    /// kept.
     fn changes_of(&self, at: &H256) -> Result<Vec<ChangedKey>, StateUnavailable>;
 
     /// Returns the value under `key` after the block `at`; per-block items such as

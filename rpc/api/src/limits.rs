@@ -14,7 +14,8 @@ pub const HISTORY_COUNT_MAX: u32 = 256;
 pub const WATCHED_DIDS_MAX: usize = 64;
 /// Retired verification methods `identity_resolve` lists at most.
 pub const RETIRED_LISTED_MAX: usize = 64;
-/// Retired verification methods read to find the newest. Of an identity that has more, none is listed.
+/// Retired verification methods read to find the newest. Of an identity that has more, none is
+/// listed.
 pub const RETIRED_READ_MAX: u32 = 4096;
 /// Retired verification methods that an answer with a proof reads at most.
 pub const RETIRED_PROVEN_MAX: u32 = 256;
@@ -54,5 +55,6 @@ pub const DID_PARAMETERS_MAX: usize = 16;
 pub const READ_WAIT_MS_MAX: u64 = 5_000;
 /// Bytes of the entries of one `light_statePage`, above which the page ends.
 pub const STATE_PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// Bytes of one block's changed values, above which `light_subscribeBlocks` gives hashes of records.
+/// Bytes of one block's changed values, above which `light_subscribeBlocks` gives hashes of
+/// records.
 pub const BLOCK_VALUES_BYTES_MAX: usize = 2 * 1024 * 1024;

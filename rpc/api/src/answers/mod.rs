@@ -1,8 +1,8 @@
 //! What a node answers about identities, tokens and grants, worked out from the ledger's state.
 //!
 //! Every function is pure, over an [`AnswerView`] of one finalized block. The node runs it over its
-//! storage, a client over the state that a proof has shown it ([`Recorder`] tells which keys were
-//! read, so that both can compare): there is no member of an answer that could lie beside its proof.
+//! storage, a client over the state that a proof has shown it ([`ProvenView`]): there is no member of
+//! an answer that could lie beside its proof. [`Recorder`] tells which keys were read.
 //!
 //! It does *not* fetch, wait or read a clock: `now` comes from the caller.
 //!

@@ -16,7 +16,7 @@ use allod_primitives::certificate::{VoteType, vote_preimage};
 use allod_primitives::did::NetworkId;
 use allod_primitives::header::LedgerDigest;
 use allod_primitives::light::{CertifiedHeader, ReadProof, Trust};
-use allod_primitives::tree::value_hash;
+use allod_primitives::tree::{Proof, value_hash};
 use allod_primitives::{
     Certificate, ChainId, CommitSignature, ForkId, H256, Header, Height, PublicKey, Signature,
     TimeMs, Validator, ValidatorSet, sha2_256,
@@ -26,7 +26,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use parity_scale_codec::Encode;
 
 const READS: u64 = 20_000;
-const HEADS: u64 = 1_000;
+const HEADS: u64 = 4_000;
+/// How often fast things are done again: the scheduler counts in steps of some milliseconds.
+const ROUNDS: u64 = 20;
 const VALUE_BYTES: usize = 200;
 
 fn main() {
@@ -34,7 +36,7 @@ fn main() {
     let keys: u64 = argument.map_or(1_000_000, |it| it.parse().expect("a number of keys"));
     println!("{keys} keys of 80 bytes, 4 validators of which 3 sign");
     let block = [7; 67];
-    timed("one hash of 67 bytes", READS, |_| {
+    timed("one hash of 67 bytes", 2_000_000, |_| {
         black_box(sha2_256(black_box(&block)));
     });
     let entries = (0..keys).map(|i| (key(i), value_hash(&value(i))));
@@ -56,7 +58,7 @@ fn heads(validators: &Validators, trust: &Trust, first: &Header) {
     let secret = &validators.secrets[0];
     let public = PublicKey(secret.verifying_key().to_bytes());
     let signature = Signature(secret.sign(&message).to_bytes());
-    timed("one signature check", HEADS, |_| {
+    timed("one signature check", 10 * HEADS, |_| {
         public.verify(&message, &signature).expect("just signed");
     });
     let mut header = first.clone();
@@ -70,7 +72,7 @@ fn heads(validators: &Validators, trust: &Trust, first: &Header) {
         trust.verify_header(&list[i]).expect("certified");
     });
     let last = list.last().expect("there are heads");
-    timed("a header that was verified before", HEADS, |_| {
+    timed("a header that was verified before", 200 * HEADS, |_| {
         trust.verify_header(last).expect("known");
     });
     println!(
@@ -114,16 +116,29 @@ fn reads(tree: &Tree, trust: &mut Trust, head: &CertifiedHeader, keys: u64) {
         bytes - value_bytes
     );
     let mut decoded = Vec::new();
-    timed("decode a bundle", READS, |i| {
-        decoded.push(ReadProof::from_bytes(&bundles[i]).expect("a bundle"));
+    timed("decode a bundle", READS * ROUNDS, |i| {
+        let bundle = ReadProof::from_bytes(&bundles[i % bundles.len()]);
+        decoded.extend(bundle.ok().filter(|_| i < bundles.len()));
+    });
+    let (root, state) = (tree.root(), |i: usize| &decoded[i % decoded.len()].state);
+    timed("decode the proof of the state", READS * ROUNDS, |i| {
+        black_box(Proof::from_bytes(state(i)).expect("a proof"));
+    });
+    let proofs = decoded.iter().map(|it| Proof::from_bytes(&it.state));
+    let proofs: Vec<Proof> = proofs.map(|it| it.expect("a proof")).collect();
+    timed("verify the proof of the state", READS * ROUNDS, |i| {
+        let i = i % proofs.len();
+        black_box(proofs[i].verify(&root, &decoded[i].keys).expect("honest"));
     });
     trust.verify_read(&decoded[0]).expect("honest");
-    timed("verify a bundle, its header known", READS, |i| {
-        black_box(trust.verify_read(&decoded[i]).expect("honest"));
+    timed("verify a bundle, its header known", READS * ROUNDS, |i| {
+        let bundle = &decoded[i % decoded.len()];
+        black_box(trust.verify_read(bundle).expect("honest"));
     });
     let read = trust.verify_read(&decoded[0]).expect("honest");
     let key = &values[0].0;
-    timed("a question of one key over a verified read", READS, |_| {
+    let count = READS * ROUNDS;
+    timed("a question of one key over a verified read", count, |_| {
         let view = read.view();
         black_box(view.get(key).expect("proven"));
         view.finish().expect("exactly this key");

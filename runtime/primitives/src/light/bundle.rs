@@ -62,7 +62,7 @@ pub struct BlockChanges {
     pub head: CertifiedHeader,
     /// Storage keys, each with its new value or `None` if it was deleted, strictly ascending; at
     /// most [`CHANGES_MAX`].
-    pub changes: Vec<(Vec<u8>, Option<PageValue>)>,
+    pub changes: Vec<Change>,
 }
 
 /// A part of the whole state, ascending by key.
@@ -71,7 +71,7 @@ pub struct BlockChanges {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatePage {
     /// Storage keys with their values; at most [`PAGE_ENTRIES_MAX`].
-    pub entries: Vec<(Vec<u8>, PageValue)>,
+    pub entries: Vec<Entry>,
     /// Whether another page follows.
     pub more: bool,
 }
@@ -84,6 +84,12 @@ pub enum PageValue {
     /// The value; at most [`VALUE_BYTES_MAX`] bytes.
     Value(ValueBytes),
 }
+
+/// A storage key with its new value, or `None` if it was deleted.
+pub type Change = (Vec<u8>, Option<PageValue>);
+
+/// A storage key with its value.
+pub type Entry = (Vec<u8>, PageValue);
 
 /// The bytes of a stored value.
 pub type ValueBytes = BoundedVec<u8, { VALUE_BYTES_MAX as u32 }>;

@@ -10,7 +10,7 @@ use crate::types::Height;
 
 use super::bundle::{Body, FORMAT_VERSION, read_message};
 use super::trust::{check_ends_set, check_next_set};
-use super::{BlockChanges, LightError, PageValue, Trust, VerifiedHeader};
+use super::{BlockChanges, Change, LightError, PageValue, Trust, VerifiedHeader};
 
 /// The items whose changes headers commit to: spec/block.md §4.
 const ITEMS: [(&str, &str); 4] = [
@@ -32,7 +32,7 @@ pub struct Follower {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedChanges {
     header: VerifiedHeader,
-    changes: Vec<(Vec<u8>, Option<PageValue>)>,
+    changes: Vec<Change>,
 }
 
 impl VerifiedChanges {
@@ -42,12 +42,12 @@ impl VerifiedChanges {
     }
 
     /// Returns the changed keys, each with its new value or `None` if it was deleted, ascending.
-    pub fn changes(&self) -> &[(Vec<u8>, Option<PageValue>)] {
+    pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
     /// Returns header and changes apart.
-    pub fn into_parts(self) -> (VerifiedHeader, Vec<(Vec<u8>, Option<PageValue>)>) {
+    pub fn into_parts(self) -> (VerifiedHeader, Vec<Change>) {
         (self.header, self.changes)
     }
 }
@@ -139,7 +139,7 @@ impl Follower {
     }
 
     /// Returns the form in which it is kept.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(self) -> Vec<u8> {
         (FORMAT_VERSION, self.height, self.hash, self.accumulator).encode()
     }
 
@@ -164,10 +164,7 @@ impl Decode for Body<Follower> {
 }
 
 /// Checks that `changes` are all that the header commits to.
-fn check_changes(
-    header: &Header,
-    changes: &[(Vec<u8>, Option<PageValue>)],
-) -> Result<(), LightError> {
+fn check_changes(header: &Header, changes: &[Change]) -> Result<(), LightError> {
     let digest = &header.digest;
     ensure!(
         changes.is_sorted_by(|(lower, _), (upper, _)| lower < upper),
@@ -178,9 +175,7 @@ fn check_changes(
         u32::try_from(actual) == Ok(expected),
         LightError::ChangesCount { expected, actual }
     );
-    let leaf = |(key, value): &(Vec<u8>, Option<PageValue>)| {
-        (key, value.as_ref().map(PageValue::hash)).encode()
-    };
+    let leaf = |(key, value): &Change| (key, value.as_ref().map(PageValue::hash)).encode();
     let leaves: Vec<Vec<u8>> = changes.iter().map(leaf).collect();
     let actual = root(Domain::Changes, leaves.iter().map(Vec::as_slice));
     ensure!(actual == digest.changes_root, LightError::ChangesRoot);

@@ -36,8 +36,8 @@ pub mod time;
 mod trust;
 
 pub use bundle::{
-    BlockChanges, CertifiedHeader, FORMAT_VERSION, PageValue, ReadProof, StatePage, Transition,
-    ValueBytes,
+    BlockChanges, CertifiedHeader, Change, Entry, FORMAT_VERSION, PageValue, ReadProof, StatePage,
+    Transition, ValueBytes,
 };
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use error::LightError;

@@ -4,21 +4,21 @@ use crate::hash::H256;
 use crate::limits::STATE_ENTRIES_MAX;
 use crate::tree::{Path, empty_root, inner_hash, leaf_hash};
 
-use super::{LightError, PageValue, StatePage, VerifiedHeader};
+use super::{Entry, LightError, StatePage, VerifiedHeader};
 
 /// Collects the pages of the whole state. Nothing of them is proven before [`Self::finish`].
 ///
 /// Memory: keys and values as they come, and 64 bytes per key.
 #[derive(Clone, Debug, Default)]
 pub struct StatePages {
-    entries: Vec<(Vec<u8>, PageValue)>,
+    entries: Vec<Entry>,
 }
 
 /// The whole state as of a verified header. [`StatePages::finish`] is the only source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedState {
     header: VerifiedHeader,
-    entries: Vec<(Vec<u8>, PageValue)>,
+    entries: Vec<Entry>,
 }
 
 impl VerifiedState {
@@ -28,12 +28,12 @@ impl VerifiedState {
     }
 
     /// Returns every key with its value or the value's hash, ascending.
-    pub fn entries(&self) -> &[(Vec<u8>, PageValue)] {
+    pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Returns header and entries apart.
-    pub fn into_parts(self) -> (VerifiedHeader, Vec<(Vec<u8>, PageValue)>) {
+    pub fn into_parts(self) -> (VerifiedHeader, Vec<Entry>) {
         (self.header, self.entries)
     }
 }

@@ -54,6 +54,8 @@ mod tree;
 
 mod ask;
 mod cases;
+mod hostile;
+mod kept;
 mod library;
 mod removal;
 mod vectors;

@@ -291,23 +291,29 @@ impl SignedOperation {
     pub fn is_well_formed(&self) -> bool {
         let by_guardians = self.operation.lane == Lane::Guardians;
         let by_next = matches!(self.operation.lane, Lane::Next(_));
-        let matching = |s: &KeySignature| {
-            matches!(
-                (&s.key, &s.proof),
-                (ControlKey::Ed25519(_), SignatureProof::Ed25519(_))
-                    | (ControlKey::P256(_), SignatureProof::P256(_))
-                    | (ControlKey::Secp256k1(_), SignatureProof::Secp256k1(_))
-                    | (ControlKey::WebAuthn(_), SignatureProof::WebAuthn { .. })
-            )
-        };
-        is_strictly_ascending(&self.signatures, |s| s.key.clone())
-            && self.signatures.iter().all(matching)
+        are_signers_well_formed(&self.signatures)
             && self
                 .signatures
                 .iter()
                 .all(|s| s.leaf.is_some() == by_guardians)
             && self.operation.reveal.is_some() == by_next
     }
+}
+
+/// Returns whether signers are strictly ascending and each proof is of its key's type.
+///
+/// Source: spec/did.md §2, checks 5 and 6.
+pub fn are_signers_well_formed(signatures: &[KeySignature]) -> bool {
+    let matching = |signature: &KeySignature| {
+        matches!(
+            (&signature.key, &signature.proof),
+            (ControlKey::Ed25519(_), SignatureProof::Ed25519(_))
+                | (ControlKey::P256(_), SignatureProof::P256(_))
+                | (ControlKey::Secp256k1(_), SignatureProof::Secp256k1(_))
+                | (ControlKey::WebAuthn(_), SignatureProof::WebAuthn { .. })
+        )
+    };
+    is_strictly_ascending(signatures, |it| it.key.clone()) && signatures.iter().all(matching)
 }
 
 /// Why the ledger should take in a new identity.

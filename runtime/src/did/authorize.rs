@@ -2,7 +2,6 @@
 //!
 //! Shared by the `Did`, `Revocation` and `Grant` pallets.
 
-use allod_primitives::codec::is_strictly_ascending;
 use allod_primitives::limits::OPERATION_VALIDITY_MS_MAX;
 use allod_primitives::operation::{KeySignature, Payer, SignatureProof};
 use allod_primitives::policy::ControlKey;
@@ -57,26 +56,6 @@ pub(crate) fn check_binding(
     }
     if valid_until > block.time.plus_ms(OPERATION_VALIDITY_MS_MAX) {
         return Err(TransactionError::ValidTooLong);
-    }
-    Ok(())
-}
-
-/// Checks order and types of signers, without verifying anything.
-///
-/// Source: spec/did.md §2, checks 5 and 6.
-pub(crate) fn check_signers(signatures: &[KeySignature]) -> Result<(), TransactionError> {
-    let matching = |signature: &KeySignature| {
-        matches!(
-            (&signature.key, &signature.proof),
-            (ControlKey::Ed25519(_), SignatureProof::Ed25519(_))
-                | (ControlKey::P256(_), SignatureProof::P256(_))
-                | (ControlKey::Secp256k1(_), SignatureProof::Secp256k1(_))
-                | (ControlKey::WebAuthn(_), SignatureProof::WebAuthn { .. })
-        )
-    };
-    let ascending = is_strictly_ascending(signatures, |signature| signature.key.clone());
-    if !ascending || !signatures.iter().all(matching) {
-        return Err(TransactionError::Malformed);
     }
     Ok(())
 }

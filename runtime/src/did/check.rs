@@ -12,7 +12,7 @@ use allod_primitives::record::{DidRecord, LaneHead};
 use allod_primitives::{Did, DidId, H256, NetworkId};
 use parity_scale_codec::Encode;
 
-use super::authorize::{Paid, check_binding, check_proofs, check_signers};
+use super::authorize::{Paid, check_binding, check_proofs};
 use super::quota::{self, Purpose};
 use super::storage::{RECORDS, effective_record};
 use crate::authority;
@@ -154,7 +154,6 @@ fn check_form(env: Env<'_>, signed: &SignedOperation, paid: Paid) -> Result<(), 
     if signed.encoded_size() > OPERATION_BYTES_MAX {
         return Err(TransactionError::Malformed);
     }
-    check_signers(&signed.signatures)?;
     let by_controller = operation.controller.is_some();
     let may_be_controller = matches!(operation.body, Body::UpdateDocument(_));
     let is_placed = fits_lane(operation) && (may_be_controller || !by_controller);

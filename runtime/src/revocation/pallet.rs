@@ -3,7 +3,7 @@
 use allod_primitives::H256;
 use allod_primitives::control::is_rank_authorized;
 use allod_primitives::limits::{TOKEN_LEEWAY_S, TOKEN_LIFETIME_S_MAX};
-use allod_primitives::operation::operation_preimage;
+use allod_primitives::operation::{are_signers_well_formed, operation_preimage};
 use allod_primitives::policy::Capabilities;
 use allod_primitives::token::{
     REVOCATION_ENTRY_VERSION, RevocationEntry, SignedTokenOperation, TOKEN_OPERATION_VERSION,
@@ -11,7 +11,7 @@ use allod_primitives::token::{
 
 use super::storage::{self, TAGS};
 use super::{Call, Error, Event};
-use crate::did::authorize::{self, Paid, check_binding, check_proofs, check_signers, expect_bare};
+use crate::did::authorize::{self, Paid, check_binding, check_proofs, expect_bare};
 use crate::did::check::{Env, active_record};
 use crate::did::pallet::{
     PRIORITY_REVOCATION, charge_batch, check_batch, expect_signed, item_count,
@@ -120,7 +120,9 @@ fn check(
     }
     check_binding(env.block, &operation.chain(), operation.valid_until)?;
     paid.check(&operation.payer)?;
-    check_signers(&signed.signatures)?;
+    if !are_signers_well_formed(&signed.signatures) {
+        return Err(TransactionError::Malformed);
+    }
     check_lifetime(operation.exp, env.block.time.seconds())?;
     let record = active_record(env, &operation.did)?;
     let tag = operation.tag();

@@ -113,10 +113,8 @@ fn short() -> Vec<Config> {
     ]
 }
 
-/// The one configuration that a short run explores as deep as a full one.
-fn is_deep(config: &Config) -> bool {
-    config.commitments == Commitments::None && config.guardians
-}
+/// How many operations and steps of time a search goes, unless told otherwise.
+const DEPTH: usize = 8;
 
 fn configurations(options: &Options) -> Vec<Config> {
     if options.full { Config::all() } else { short() }
@@ -124,13 +122,7 @@ fn configurations(options: &Options) -> Vec<Config> {
 
 fn core(options: &Options, lines: &mut Vec<Line>) {
     for config in configurations(options) {
-        let depth = options
-            .depth
-            .unwrap_or(if options.full || is_deep(&config) {
-                8
-            } else {
-                5
-            });
+        let depth = options.depth.unwrap_or(DEPTH);
         let outcome = explore_core(config, Flaws::default(), Some(depth), options.threads);
         let line = Line {
             search: "core",
@@ -147,8 +139,7 @@ fn core(options: &Options, lines: &mut Vec<Line>) {
 
 fn games(options: &Options, lines: &mut Vec<Line>) {
     for config in configurations(options) {
-        let deep = options.full || config.guardians;
-        let depth = Some(options.depth.unwrap_or(if deep { 8 } else { 6 }));
+        let depth = Some(options.depth.unwrap_or(DEPTH));
         for strategy in Strategy::ALL {
             let Some(thief) = strategy.strongest(&config) else {
                 continue;

@@ -15,6 +15,9 @@ use allod_rpc_api::context::AdmissionPolicy;
 use allod_runtime::frame::wire::RuntimeVersion;
 use tokio::sync::{broadcast, mpsc};
 
+/// A key of the state and its value.
+pub type Entry = (Vec<u8>, Vec<u8>);
+
 /// What the server needs from a node.
 #[async_trait::async_trait]
 pub trait NodeView: Send + Sync + 'static {
@@ -82,7 +85,7 @@ pub trait NodeView: Send + Sync + 'static {
         at: &H256,
         count: usize,
         start: Option<&[u8]>,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateUnavailable>;
+    ) -> Result<Vec<Entry>, StateUnavailable>;
 
     /// Returns the encoded proof of presence or absence of `keys` under the state root of `at`.
     ///

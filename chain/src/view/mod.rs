@@ -19,8 +19,8 @@ use allod_primitives::{
 };
 use allod_rpc::fault;
 use allod_rpc::view::{
-    ChainInfo, ChangedKey, Fault, Finalized, HeadInfo, HistoryItem, NodeView, PeerInfo, PoolError,
-    StateUnavailable, SyncState, TxStatus, ValidTransaction, ValidityError, Watched,
+    ChainInfo, ChangedKey, Entry, Fault, Finalized, HeadInfo, HistoryItem, NodeView, PeerInfo,
+    PoolError, StateUnavailable, SyncState, TxStatus, ValidTransaction, ValidityError, Watched,
 };
 use allod_rpc_api::context::AdmissionPolicy;
 use allod_runtime::authority::PeerRole;
@@ -276,7 +276,7 @@ impl NodeView for ChainView {
         at: &H256,
         count: usize,
         start: Option<&[u8]>,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateUnavailable> {
+    ) -> Result<Vec<Entry>, StateUnavailable> {
         let height = self.height(at)?;
         let reader = self.chain().store().reader();
         let keys = reader.keys_at(height, &[], start, count);

@@ -11,6 +11,7 @@ use allod_primitives::{
     Block, Certificate, ChainId, DidId, ForkId, H256, Header, Height, PublicKey, Text, TimeMs,
     ValidatorSet,
 };
+use allod_rpc::view::Entry;
 use allod_rpc::{
     ChainInfo, ChangedKey, Finalized, HeadInfo, HistoryItem, NodeView, PeerInfo, PoolError,
     RuntimeVersion, StateUnavailable, SyncState, TxStatus, ValidTransaction, ValidityError,
@@ -428,7 +429,7 @@ impl NodeView for Node {
         at: &H256,
         count: usize,
         start: Option<&[u8]>,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StateUnavailable> {
+    ) -> Result<Vec<Entry>, StateUnavailable> {
         self.with_state(at, |stored| {
             let entries = stored.state.iter();
             entries

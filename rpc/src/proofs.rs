@@ -47,7 +47,6 @@ impl HeadDigits {
 /// # Errors
 /// `chain.state_unavailable` if the block's state is no longer kept or it has no certificate;
 /// `chain.too_many_keys`.
-#[allow(dead_code, reason = "the resolution binding uses it")]
 pub(crate) fn read_proof(view: &dyn NodeView, head: &HeadInfo, keys: &[Vec<u8>]) -> Answer<String> {
     bundle(view, &HeadDigits::default(), head, keys, None)
 }

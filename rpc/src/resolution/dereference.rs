@@ -22,11 +22,25 @@ pub(super) enum Outcome {
     /// A document.
     Document { document: Value, metadata: Value },
     /// A verification method or a service.
-    Part { content: Value },
+    Part { content: Value, metadata: Value },
     /// The identity has ended, and has no document.
     Deactivated { metadata: Value },
     /// It is elsewhere.
     Redirect { location: String },
+}
+
+impl Outcome {
+    /// Puts the proof where the metadata of content have it.
+    pub(super) fn with_proof(mut self, proof: Value) -> Self {
+        match &mut self {
+            Self::Document { metadata, .. }
+            | Self::Part { metadata, .. }
+            | Self::Deactivated { metadata } => metadata["proof"] = json!([proof]),
+            // It is not asked for there, see `question`.
+            Self::Redirect { .. } => {}
+        }
+        self
+    }
 }
 
 /// The relationships by which a verification method can be asked for.
@@ -86,7 +100,8 @@ pub(super) fn answer(
             ProblemKind::NotFound.because(detail)
         })?,
     };
-    Ok(Outcome::Part { content })
+    let metadata = json!({});
+    Ok(Outcome::Part { content, metadata })
 }
 
 /// Writes the document, with keys as asked for.

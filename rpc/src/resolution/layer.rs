@@ -19,11 +19,11 @@ use tower::{Layer, Service};
 
 use super::accept::{self, Form};
 use super::dereference;
-use super::problem::ProblemKind;
+use super::proof::state_proof;
 use super::question::{self, Asked};
 use super::resolve::{read_did, resolve_at};
 use super::result::{response, transport};
-use crate::view::NodeView;
+use crate::view::{HeadInfo, NodeView};
 
 /// Where the binding begins; the identifier follows.
 const PREFIX: &str = "/1.0/identifiers";
@@ -165,18 +165,31 @@ fn answer(view: &dyn NodeView, uri: &Uri, body: &[u8], forms: &[Form]) -> HttpRe
         Ok(question) => question,
         Err(problem) => return response(shape, Err(problem), None),
     };
-    if question.options.proof {
-        let detail = "proofs are not served yet";
-        let problem = ProblemKind::FeatureNotSupported.because(detail);
-        return response(shape, Err(problem), None);
-    }
-    let resolved = read_did(view, &question.url.did)
-        .and_then(|did| resolve_at(view, &did, &question.options.version));
-    match resolved {
-        Err(problem) => response(shape, Err(problem), None),
+    let wants_proof = question.options.proof;
+    let did = match read_did(view, &question.url.did) {
+        Ok(did) => did,
+        Err(problem) => return response(shape, Err(problem), None),
+    };
+    let proven = |head: &HeadInfo| state_proof(view, head, &did);
+    match resolve_at(view, &did, &question.options.version) {
+        Err(mut problem) => {
+            let from = problem.absent_after.clone();
+            if let Some(head) = from.as_ref().filter(|_| wants_proof) {
+                match proven(head) {
+                    Ok(proof) => problem.proof = Some(proof),
+                    Err(failed) => problem = failed,
+                }
+            }
+            response(shape, Err(problem), from.as_ref())
+        }
         Ok(resolved) => {
+            let head = &resolved.at.head;
             let outcome = dereference::answer(&question, &resolved, shape);
-            response(shape, outcome, Some(&resolved.at.head))
+            let outcome = outcome.and_then(|outcome| match wants_proof {
+                true => Ok(outcome.with_proof(proven(head)?)),
+                false => Ok(outcome),
+            });
+            response(shape, outcome, Some(head))
         }
     }
 }

@@ -17,6 +17,7 @@ mod jwk;
 mod layer;
 mod options;
 mod problem;
+mod proof;
 mod question;
 mod resolve;
 mod result;

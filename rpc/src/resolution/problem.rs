@@ -3,6 +3,8 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::view::HeadInfo;
+
 /// Prefix of the error types that DID Resolution defines.
 const DID_NAMESPACE: &str = "https://www.w3.org/ns/did#";
 /// Prefix of those that Controlled Identifiers defines.
@@ -30,8 +32,10 @@ pub(super) enum ProblemKind {
 pub(super) struct Problem {
     pub(super) kind: ProblemKind,
     pub(super) detail: String,
-    /// Proofs that something is not there, if they were asked for.
-    pub(super) proof: Vec<Value>,
+    /// The block in whose state the identity is absent, if that is the problem.
+    pub(super) absent_after: Option<HeadInfo>,
+    /// The proof of that, if it was asked for.
+    pub(super) proof: Option<Value>,
 }
 
 impl ProblemKind {
@@ -40,7 +44,8 @@ impl ProblemKind {
         Problem {
             kind: self,
             detail: detail.into(),
-            proof: Vec::new(),
+            absent_after: None,
+            proof: None,
         }
     }
 
@@ -115,8 +120,8 @@ impl Problem {
             "title": title,
             "detail": self.detail,
         });
-        if !self.proof.is_empty() {
-            object["proof"] = Value::Array(self.proof.clone());
+        if let Some(proof) = &self.proof {
+            object["proof"] = json!([proof]);
         }
         object
     }

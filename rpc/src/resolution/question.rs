@@ -118,7 +118,8 @@ fn fits(question: Question, shape: Shape) -> Result<Question, Problem> {
             return Err(ProblemKind::FeatureNotSupported.because(detail));
         }
     }
-    if question.options.proof && matches!(shape.form, Form::Bare(_) | Form::UriList) {
+    let has_no_place = matches!(shape.form, Form::Bare(_) | Form::UriList);
+    if question.options.proof && (has_no_place || question.options.relative_ref.is_some()) {
         let detail = "a proof comes with a whole result only: ask for application/did-resolution";
         return Err(ProblemKind::InvalidOptions.because(detail));
     }

@@ -212,5 +212,7 @@ fn nobody(at: &Snapshot<'_>, did: &Did) -> Problem {
         "{did} is not on the ledger at height {}",
         at.head.height().0
     );
-    ProblemKind::NotFound.because(detail)
+    let mut problem = ProblemKind::NotFound.because(detail);
+    problem.absent_after = Some(at.head.clone());
+    problem
 }

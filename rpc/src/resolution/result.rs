@@ -31,7 +31,7 @@ pub(super) fn response(
         (Ok(Outcome::Document { document, .. }), Form::Bare(media_type)) => {
             json_response(StatusCode::OK, media_type, &document)
         }
-        (Ok(Outcome::Part { content }), Form::Bare(media_type)) => {
+        (Ok(Outcome::Part { content, .. }), Form::Bare(media_type)) => {
             json_response(StatusCode::OK, media_type, &content)
         }
         // Without a document there is nothing to show bare: the whole result says why.
@@ -54,7 +54,7 @@ fn whole(
     }
     let (status, content, metadata) = match outcome {
         Ok(Outcome::Document { document, metadata }) => (StatusCode::OK, document, metadata),
-        Ok(Outcome::Part { content }) => (StatusCode::OK, content, json!({})),
+        Ok(Outcome::Part { content, metadata }) => (StatusCode::OK, content, metadata),
         Ok(Outcome::Deactivated { metadata }) => (StatusCode::GONE, Value::Null, metadata),
         Ok(Outcome::Redirect { location }) => return redirect(&location),
         Err(problem) => {

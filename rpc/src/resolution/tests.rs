@@ -286,3 +286,82 @@ fn keys_become_json_web_keys() {
     );
     assert_eq!(jwk(&MethodKey::Secp256k1([5; 33])), None);
 }
+
+#[test]
+fn no_text_makes_a_reader_panic_and_what_is_read_is_a_did_url() {
+    use super::question::{Asked, read};
+    use rand::{Rng as _, SeedableRng as _};
+
+    const PIECES: [&str; 40] = [
+        "did:",
+        "allod:",
+        "example:",
+        "z",
+        ":",
+        "/",
+        "?",
+        "#",
+        "%",
+        "%2",
+        "%25",
+        "%2F",
+        "%3F",
+        "%23",
+        "%26",
+        "%3D",
+        "%00",
+        "%FF",
+        "%C3%A9",
+        "&",
+        "=",
+        "service=files",
+        "serviceType=",
+        "relativeRef=",
+        "versionId=1-0",
+        "versionTime=2020-12-20T19:17:47Z",
+        "proof=true",
+        "transformKey=JsonWebKey",
+        "..",
+        "../",
+        "..%2f",
+        "\\",
+        "//",
+        "http://a",
+        "+",
+        ";",
+        "\u{e9}",
+        " ",
+        "{\"noCache\":",
+        "true}",
+    ];
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    let mut text = |pieces: usize| -> String {
+        let count = random.gen_range(0..pieces);
+        (0..count)
+            .map(|_| PIECES[random.gen_range(0..PIECES.len())])
+            .collect()
+    };
+    let mut understood = 0;
+    for _ in 0..100_000 {
+        let identifier = format!("did:example:a{}", text(6));
+        let (query, body) = (text(4), text(4));
+        let asked = Asked {
+            identifier: &identifier,
+            query: Some(&query),
+            body: body.as_bytes(),
+        };
+        let (_, question) = read(asked, &[Form::UriList, Form::Any]);
+        understood += u32::from(question.is_ok());
+        if let Ok(question) = question {
+            assert!(question.url.did.starts_with("did:example:a"));
+            assert!(question.url.path.is_empty() || question.url.path.starts_with('/'));
+        }
+        let base = "https://data.example/alice/files/";
+        if let Ok(found) = resolve(base, &text(6)) {
+            assert!(found.starts_with(base), "{found}");
+            assert!(found.is_ascii() && !found.contains([' ', '\\']), "{found}");
+        }
+        let _ = resolve(&text(6), &text(3));
+    }
+    assert!(understood > 1000, "{understood}");
+}

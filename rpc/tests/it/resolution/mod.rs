@@ -3,6 +3,7 @@
 mod bounds;
 mod documents;
 mod errors;
+mod proofs;
 mod services;
 mod versions;
 

@@ -282,7 +282,7 @@ const NAMES: [&str; 38] = [
 #[test]
 fn model_and_state_machine_agree_and_every_error_is_met() {
     let mut met = BTreeSet::new();
-    for seed in 1..=4 {
+    for seed in 1..=6 {
         met.extend(run(seed));
     }
     let names = NAMES.into_iter().chain([PRUNED_IN_PART, TOOK_EFFECT]);

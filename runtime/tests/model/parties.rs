@@ -209,6 +209,27 @@ impl World {
 
     fn rotation(&mut self, model: &Ledger, did: &DidId, index: u8, by_next: bool) -> Body {
         let identity = &model.identities[did];
+        // What falls with a rank above is seen where the proposer's own rank stays.
+        let waiting = identity.pending.iter().map(|it| it.proposer);
+        let lowest = waiting.filter_map(|it| match it {
+            Proposer::Rank(rank) => rank.checked_sub(1),
+            Proposer::Guardians => None,
+        });
+        if let Some(above) = lowest.max()
+            && above > index
+            && self.chance(2)
+        {
+            let rank = Some(self.another_rank(identity, above));
+            let only = RankChange { index: above, rank };
+            let ranks = vec![only].try_into().expect("one fits");
+            return Body::Rotate {
+                change: PolicyChange {
+                    ranks,
+                    ..PolicyChange::default()
+                },
+                document: None,
+            };
+        }
         let with_document = self.chance(4);
         let nothing = if by_next {
             self.chance(2)

@@ -125,6 +125,11 @@ impl Clock {
         })
     }
 
+    /// Returns the first block's hash of the local network that it follows, if it follows one.
+    pub fn genesis(&self) -> Option<H256> {
+        self.devnet.map(|it| it.genesis)
+    }
+
     /// Returns how far it is ahead of the system's clock.
     pub fn ahead(&self) -> Duration {
         self.devnet.map_or(Duration::ZERO, |it| it.ahead)

@@ -2,8 +2,9 @@
 //!
 //! Whoever acts for an identity needs four things, one module each: [`keys`] keeps secrets in
 //! files, [`operation`] builds and signs what the ledger accepts, [`jwt`] signs what other
-//! services accept, [`grants`] hands out access without telling the ledger to whom. [`rpc`] talks
-//! to nodes. [`clock`] tells the time.
+//! services accept, [`grants`] hands out access without telling the ledger to whom. [`light`] reads
+//! the ledger without believing the nodes that answer; [`rpc`] talks to nodes and believes them.
+//! [`clock`] tells the time.
 //!
 //! It sees the chain through the RPC contract and the verifier kernel only: what it can do, any
 //! stranger can. It fails closed: no answer and an unreachable node are never an "allow".
@@ -34,6 +35,7 @@ pub mod history;
 pub mod jwt;
 pub mod keys;
 pub mod letter;
+pub mod light;
 pub mod operation;
 pub mod passkey;
 pub mod rpc;

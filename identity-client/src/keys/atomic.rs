@@ -12,8 +12,8 @@ use super::{KeyFileError, random_bytes};
 /// Bytes of the largest key file read.
 pub(super) const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Reads a file that only its owner may read.
-pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
+/// Reads a file that only its owner may read, of at most `max` bytes.
+pub(super) fn read_private(path: &Path, max: u64) -> Result<Zeroizing<Vec<u8>>, KeyFileError> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => KeyFileError::NotFound {
             path: path.to_owned(),
@@ -31,13 +31,13 @@ pub(super) fn read_private(path: &Path) -> Result<Zeroizing<Vec<u8>>, KeyFileErr
     }
     // One byte more than allowed tells too long from just fitting.
     let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
-    file.take(FILE_BYTES_MAX + 1)
+    file.take(max.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
+    if bytes.len() as u64 > max {
         return Err(KeyFileError::TooLong {
             path: path.to_owned(),
-            max: FILE_BYTES_MAX,
+            max,
         });
     }
     Ok(bytes)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::atomic::{read_private, write_private};
+use super::atomic::{FILE_BYTES_MAX, read_private, write_private};
 use super::{KdfCost, KeyFileError, Passphrase, PassphraseSource, Purpose, Sealed, SecretKey};
 use crate::hex;
 
@@ -81,7 +81,7 @@ impl Envelope {
 
     /// Reads a file of this kind.
     pub(super) fn read(path: &Path, kind: &'static str) -> Result<Self, KeyFileError> {
-        let bytes = read_private(path)?;
+        let bytes = read_private(path, FILE_BYTES_MAX)?;
         let malformed = |source| KeyFileError::Malformed {
             path: path.to_owned(),
             source,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use fs2::FileExt;
 
-use super::atomic::{create_private_folder, io_error, read_private, write_private};
+use super::atomic::{FILE_BYTES_MAX, create_private_folder, io_error, read_private, write_private};
 use super::{Identity, IdentityFile, KeyFileError, Protection};
 
 const ALIAS_BYTES_MAX: usize = 64;
@@ -149,7 +149,18 @@ impl Home {
     /// # Errors
     /// [`KeyFileError`] says whether it is missing, open to others or too long.
     pub fn read_private(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, KeyFileError> {
-        read_private(path)
+        read_private(path, FILE_BYTES_MAX)
+    }
+
+    /// As [`read_private`](Self::read_private), at most `max` bytes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_private_within(
+        path: &Path,
+        max: u64,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, KeyFileError> {
+        read_private(path, max)
     }
 
     /// Writes a file that only its owner may read, whole or not at all.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::KeyFileError;
-use super::atomic::read_private;
+use super::atomic::{FILE_BYTES_MAX, read_private};
 
 /// A passphrase: never printed, and zeroed when dropped.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl PassphraseSource {
         let passphrase = match self {
             Self::Terminal => ask(purpose, name)?,
             Self::File(path) => {
-                let bytes = read_private(path)?;
+                let bytes = read_private(path, FILE_BYTES_MAX)?;
                 let text = String::from_utf8_lossy(&bytes);
                 Passphrase::new(text.lines().next().unwrap_or_default())
             }

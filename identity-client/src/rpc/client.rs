@@ -120,7 +120,7 @@ impl Client {
     ///
     /// # Errors
     /// As [`Self::call`].
-    pub(super) async fn subscribe<T: DeserializeOwned>(
+    pub(crate) async fn subscribe<T: DeserializeOwned>(
         &self,
         method: &'static str,
         params: ArrayParams,

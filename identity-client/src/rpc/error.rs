@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use allod_rpc_api::error::ErrorData;
+use allod_rpc_api::hex_bytes::from_hex;
 use allod_rpc_api::{ErrorCode, Failure};
 
 /// A node's refusal: a row of the table of error codes, or a JSON-RPC error of its own.
@@ -19,6 +20,9 @@ pub struct Refusal {
     pub hint: String,
     /// Evidence.
     pub detail: Option<String>,
+    /// Encoded `ReadProof` of what the node refused for, if it was asked for one and gave it:
+    /// untrusted, like everything here.
+    pub proof: Option<Vec<u8>>,
 }
 
 struct Detail<'a>(&'a str, Option<&'a str>);
@@ -37,6 +41,7 @@ impl Refusal {
     /// Makes one of a JSON-RPC error object; `data` is its `data`.
     pub fn new(code: i32, message: &str, data: Option<&str>) -> Self {
         let known = ErrorCode::from_code(code);
+        let proof = data.and_then(proof);
         let data = data.and_then(|it| serde_json::from_str::<ErrorData>(it).ok());
         let (slug, hint, detail) = match (data, known) {
             (Some(data), _) => (data.slug, data.hint, data.detail),
@@ -53,6 +58,7 @@ impl Refusal {
             message: message.into(),
             hint,
             detail,
+            proof,
         }
     }
 
@@ -86,8 +92,15 @@ impl From<Failure> for Refusal {
             message: failure.message,
             hint: failure.hint,
             detail: failure.detail,
+            proof: None,
         }
     }
+}
+
+/// Returns the bytes of `data.proof`.
+fn proof(data: &str) -> Option<Vec<u8>> {
+    let data: serde_json::Value = serde_json::from_str(data).ok()?;
+    from_hex(data.get("proof")?.as_str()?).ok()
 }
 
 /// Why a question to the ledger has no answer.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use allod_primitives::control::effective;
 use allod_primitives::governance::{ControlParameters, Parameters};
+use allod_primitives::log::LogHead;
 use allod_primitives::record::DidRecord;
 use allod_primitives::{ChainId, Did, ForkId, PublicKey, TimeMs, decode_strict, keys};
 use allod_rpc_api::access::AccessEvaluateRequest;
@@ -36,6 +37,15 @@ pub struct Resolved {
     /// The record in it, decoded, as it is at the answer's time: what time has brought about
     /// counts, whether or not the ledger has written it down.
     pub record: DidRecord,
+}
+
+impl Resolved {
+    /// Returns where the log stood that the ledger has written down: time may have brought about
+    /// more.
+    pub fn stored_log(&self) -> LogHead {
+        let stored = decode_strict::<DidRecord>(&self.answer.record.0);
+        stored.map_or(self.record.log, |stored| stored.log)
+    }
 }
 
 /// `system_health`, as Substrate's nodes answer it.

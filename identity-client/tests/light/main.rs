@@ -1,0 +1,13 @@
+//! The light client against nodes that tell the truth, lag, vanish and lie.
+
+#![expect(clippy::unwrap_used, reason = "in a test, to panic is to fail")]
+
+mod disk;
+#[path = "../fixture/mod.rs"]
+mod fixture;
+mod fork;
+mod lies;
+mod log;
+mod trust;
+mod view;
+mod world;

@@ -6,17 +6,17 @@ use allod_identity_client::clock::{Clock, DEVNET_FILE};
 use allod_primitives::H256;
 use serde_json::json;
 
-use crate::ledger::{GENESIS, Ledger};
+use crate::ledger::{Ledger, genesis};
 use crate::process::User;
 
 const DAYS_3_S: u64 = 3 * 24 * 3600;
 
-/// Writes the file of a local network three days ahead.
-fn devnet(directory: &Path, genesis: H256, node: &str) {
+/// Writes the file of a local network that is ahead by so much.
+pub(crate) fn devnet(directory: &Path, genesis: H256, node: &str, ahead_ms: u64) {
     let file = json!({
         "chain": { "genesis": genesis.to_string() },
         "nodes": [{ "rpc": node, "ws": "ws://127.0.0.1:1" }],
-        "clockAheadMs": DAYS_3_S * 1000,
+        "clockAheadMs": ahead_ms,
     });
     std::fs::write(directory.join(DEVNET_FILE), file.to_string()).unwrap();
 }
@@ -43,19 +43,19 @@ async fn tokens_have_the_time_of_a_local_network_only_with_its_nodes_and_identit
     user.ok(&["did", "create", "alice"]).await;
     let folder = user.home.path();
     assert_eq!(ahead(&user).await, (0, 0), "a node never sets the time");
-    devnet(folder, GENESIS, &ledger.url);
+    devnet(folder, genesis(), &ledger.url, DAYS_3_S * 1000);
     assert_eq!(
         ahead(&user).await,
         (DAYS_3_S, DAYS_3_S),
         "above the home folder"
     );
-    devnet(folder, H256([0xee; 32]), &ledger.url);
+    devnet(folder, H256([0xee; 32]), &ledger.url, DAYS_3_S * 1000);
     assert_eq!(
         ahead(&user).await,
         (0, DAYS_3_S),
         "an identity of another network"
     );
-    devnet(folder, GENESIS, "http://127.0.0.1:1");
+    devnet(folder, genesis(), "http://127.0.0.1:1", DAYS_3_S * 1000);
     assert_eq!(ahead(&user).await, (0, 0), "a node of another network");
 }
 
@@ -63,7 +63,7 @@ async fn tokens_have_the_time_of_a_local_network_only_with_its_nodes_and_identit
 async fn a_named_network_whose_time_is_not_followed_is_said() {
     let ledger = Ledger::start().await;
     let user = User::new(&ledger.url);
-    devnet(user.home.path(), GENESIS, "http://127.0.0.1:1");
+    devnet(user.home.path(), genesis(), "http://127.0.0.1:1", 1);
     let issue = ["login", "challenge", "--audience", "https://a.example"];
     let folder = user.path("");
     let named = [("ALLOD_DEVNET", folder.as_str())];

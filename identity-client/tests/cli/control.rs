@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::json;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, genesis};
 use crate::process::{Done, User};
 
 const DAYS_3_MS: u64 = 72 * 3_600_000;
@@ -333,7 +333,9 @@ async fn recovered(ledger: &Ledger, user: &User, did: &str) {
     user.ok(&submit).await;
     let finish = ["did", "recover", "finish", "alice", "--home", &new];
     assert_no(&user.run(&finish).await, 1, "waits until");
-    ledger.set(|state| state.ahead_ms += DAYS_3_MS + 60_000);
+    let ahead = DAYS_3_MS + 60_000;
+    ledger.set(|state| state.ahead_ms += ahead);
+    crate::clock::devnet(user.home.path(), genesis(), &ledger.url, ahead);
     let done = user.json(&finish).await;
     assert_eq!(done["final"], true);
     let record = ledger.record(did);

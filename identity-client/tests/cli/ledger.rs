@@ -1,57 +1,60 @@
 //! A ledger in memory that speaks the contract, just enough of it to drive the command line.
 //!
-//! What operations do is said by `allod_primitives::control`, verdicts by the contract's own access
-//! function. It verifies no signature and counts no quota: that is the runtime's business and
+//! What operations do is said by `allod_primitives::control`, answers by the contract's own
+//! functions, with proofs from the fixture that the light client's tests use. It verifies no signature and counts no quota: that is the runtime's business and
 //! tested there. It can be told to fail the next call of a method, and its clock can be advanced.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use allod_primitives::control::{
-    Applied, Refusal, Setting, UsedMethods, advance, apply, effective, is_authorized,
+    Applied, Effective, Refusal, Setting, UsedMethods, advance, apply, effective, is_authorized,
 };
 use allod_primitives::document::{ActiveMethod, Document, Fragment, MethodKey, RetiredMethod};
 use allod_primitives::extrinsic::RawExtrinsic;
 use allod_primitives::governance::{ControlParameters, Parameters};
 use allod_primitives::grant::{
-    Actions, Assignee, GRANT_ENTRY_VERSION, GrantAction, GrantEntry, GrantStatus,
-    SignedGrantMessage,
+    GRANT_ENTRY_VERSION, GrantAction, GrantEntry, GrantStatus, SignedGrantMessage,
 };
 use allod_primitives::log::LogHead;
 use allod_primitives::operation::{Admission, Body, Inception, SignedOperation};
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, Lanes, Status};
 use allod_primitives::token::{REVOCATION_ENTRY_VERSION, RevocationEntry, SignedTokenOperation};
-use allod_primitives::{
-    BoundedVec, ChainId, Did, DidId, ForkId, H256, Height, NetworkId, TimeMs, decode_strict, keys,
-};
-use allod_rpc_api::access::AccessEvaluateRequest;
-use allod_rpc_api::control::{CoolDownInfo, PendingInfo, PolicyInfo};
-use allod_rpc_api::document::{DidDocument, DocumentMetadata};
+use allod_primitives::{BoundedVec, Did, DidId, H256, Height, TimeMs, decode_strict, keys};
 use allod_rpc_api::error::{ErrorCode, Failure};
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
-use allod_rpc_api::identity::{ResolveRequest, ResolveResponse};
-use allod_rpc_api::login::{VerifyJwsRequest, VerifyLoginRequest};
 use allod_rpc_api::submit::{
     CALL_DID_BATCH, CALL_GRANT_ANCHOR, ItemKind, SubmitItem, SubmitOutcome, SubmitRequest,
     SubmitResponse, SubmitStatus,
-};
-use allod_rpc_api::verify::{
-    AccessRequest, Decision, JwsExpectations, LedgerView, LoginExpectations, Unavailable,
-    evaluate_access, verify_jws, verify_login,
 };
 use jsonrpsee::RpcModule;
 use jsonrpsee::server::{Server, ServerHandle};
 use jsonrpsee::types::ErrorObjectOwned;
 use parity_scale_codec::Encode;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-pub(crate) const GENESIS: H256 = H256([9; 32]);
-const CHAIN: ChainId = ChainId {
-    genesis: GENESIS,
-    fork_id: ForkId(0),
-};
+use crate::fixture::chain::Chain;
+use crate::fixture::node::{self, Lies};
+use crate::fixture::tree;
+
+/// The first block of every ledger of this process.
+static BEGINNING: LazyLock<Chain> =
+    LazyLock::new(|| Chain::new(TimeMs(now().0 - 60_000), tree::State::new()));
+/// How old the newest block becomes before an empty one follows it, ms.
+const HEARTBEAT_MS: u64 = 8_000;
+
+/// Genesis hash of every ledger of this process.
+pub(crate) fn genesis() -> H256 {
+    BEGINNING.id.genesis
+}
+
+/// A chain of ten empty blocks, the last of now.
+fn beginning() -> Chain {
+    let mut chain = BEGINNING.clone();
+    (1..=10).for_each(|n| chain.empty(TimeMs(now().0 - 10 + n)));
+    chain
+}
 
 /// What to do with the next call of a method instead of answering it.
 #[derive(Clone, Debug)]
@@ -79,7 +82,8 @@ pub(crate) struct State {
     pub(crate) work_bits: Option<u8>,
     /// What else is in the state, by storage key.
     items: BTreeMap<Vec<u8>, Vec<u8>>,
-    height: u64,
+    /// Blocks with what is above, proven.
+    chain: Chain,
     /// How far its clock is ahead of the system's.
     pub(crate) ahead_ms: u64,
     /// The network's bounds for delays.
@@ -93,7 +97,10 @@ pub(crate) struct Ledger {
     _server: ServerHandle,
 }
 
-const METHODS: [&str; 8] = [
+const METHODS: [&str; 11] = [
+    "light_genesis",
+    "light_header",
+    "light_transitions",
     "identity_context",
     "identity_resolve",
     "identity_submit",
@@ -113,7 +120,7 @@ impl Ledger {
             vouchers: true,
             work_bits: Some(4),
             items: BTreeMap::new(),
-            height: 10,
+            chain: beginning(),
             ahead_ms: 0,
             bounds: ControlParameters::default(),
         }));
@@ -200,14 +207,14 @@ impl State {
         }
         match method {
             "identity_context" => Ok(self.context()),
-            "identity_resolve" => self.resolve(params),
             "identity_submit" => Ok(json!(self.submit(params))),
             "system_accountNextIndex" => Ok(json!(7)),
             "state_getStorage" => Ok(self.storage(params)),
-            "identity_verifyLogin" => Ok(json!(self.login(&read(params)))),
-            "identity_verifyJws" => Ok(json!(self.jws(&read(params)))),
-            "access_evaluate" => Ok(json!(self.access(&read(params)))),
-            other => panic!("the test said nothing about {other}"),
+            read => {
+                self.settle();
+                let answer = node::answer(&self.chain, &Lies::default(), read, params);
+                answer.map_err(refusal)
+            }
         }
     }
 
@@ -222,63 +229,61 @@ impl State {
         json!(HexBytes(parameters.encode()))
     }
 
-    fn context(&self) -> Value {
-        json!({
-            "name": "Test", "network": NetworkId::from_genesis(&GENESIS).to_string(),
-            "genesis": GENESIS.to_string(), "forkId": 0, "genesisHash": GENESIS.to_string(),
-            "specVersion": 1, "transactionVersion": 1, "height": self.height,
-            "blockHash": H256([1; 32]).to_string(), "time": self.now().0, "nodeTime": self.now().0,
-            "admission": { "vouchers": self.vouchers, "workBits": self.work_bits },
-            "limits": allod_rpc_api::context::ContextLimits::default(),
-        })
+    fn context(&mut self) -> Value {
+        self.settle();
+        let mut context = node::context(&self.chain);
+        context["nodeTime"] = json!(self.now().0);
+        context["admission"] = json!({ "vouchers": self.vouchers, "workBits": self.work_bits });
+        context
     }
 
-    fn resolve(&self, params: &Value) -> Result<Value, ErrorObjectOwned> {
-        let request: ResolveRequest = serde_json::from_value(params.clone()).unwrap();
-        let did: Did = request.did.parse().unwrap();
-        let record = self.records.get(&did.id());
-        let record = record.ok_or_else(|| error(ErrorCode::DidNotFound))?;
-        let record = &effective(record, self.now()).record;
-        let document = DidDocument::new(&did, &record.document, self.now());
-        Ok(json!(ResolveResponse {
-            did_document: record.is_active().then_some(document),
-            did_document_metadata: DocumentMetadata::new(record),
-            retired: Vec::new(),
-            retired_count: record.retired_count,
-            retired_proven: true,
-            not_before: record.not_before.0,
-            grant_epoch: record.grant_epoch,
-            frozen: None,
-            policy: PolicyInfo::new(&record.policy),
-            pending: PendingInfo::list(record),
-            cool_downs: CoolDownInfo::list(record),
-            record: HexBytes(record.encode()),
-            height: self.height,
-            block_hash: HexHash(H256([1; 32])),
-            time: self.now().0,
-        }))
+    fn height(&self) -> u64 {
+        self.chain.tip().header.number.0
+    }
+
+    /// Makes a block of what is not in one yet, or an empty one if the newest is getting old.
+    fn settle(&mut self) {
+        let tip = self.chain.tip();
+        let age = self.now().0.saturating_sub(tip.header.digest.time.0);
+        if self.state() != tip.state || age > HEARTBEAT_MS {
+            self.block();
+        }
+    }
+
+    fn block(&mut self) {
+        let (new, tip) = (self.state(), self.chain.tip());
+        let gone = tip.state.keys().filter(|key| !new.contains_key(*key));
+        let gone: Vec<_> = gone.map(|key| (key.clone(), None)).collect();
+        let time = self.now().max(tip.header.digest.time.plus_ms(1));
+        let there = new.into_iter().map(|(key, value)| (key, Some(value)));
+        self.chain.write(time, there.chain(gone).collect());
+    }
+
+    fn state(&self) -> tree::State {
+        let records = self.records.iter();
+        let records = records.map(|(did, record)| (keys::did_record(did), record.encode()));
+        records.chain(self.items.clone()).collect()
     }
 
     fn submit(&mut self, params: &Value) -> SubmitResponse {
         let request: SubmitRequest = serde_json::from_value(params.clone()).unwrap();
-        self.height += 1;
-        let items = request.items.iter().map(|item| {
-            let done = self.apply(item);
-            SubmitOutcome {
-                status: if done.is_ok() {
-                    SubmitStatus::Finalized
-                } else {
-                    SubmitStatus::Rejected
-                },
-                hash: Some(HexHash(H256([2; 32]))),
-                height: done.is_ok().then_some(self.height),
-                block_hash: done.is_ok().then_some(HexHash(H256([1; 32]))),
-                index: None,
-                error: done
-                    .err()
-                    .map(|code| Failure::from(code.with("by the test"))),
-                item_errors: Vec::new(),
-            }
+        let done: Vec<_> = request.items.iter().map(|it| self.apply(it)).collect();
+        self.block();
+        let height = self.height();
+        let items = done.into_iter().map(|done| SubmitOutcome {
+            status: if done.is_ok() {
+                SubmitStatus::Finalized
+            } else {
+                SubmitStatus::Rejected
+            },
+            hash: Some(HexHash(H256([2; 32]))),
+            height: done.is_ok().then_some(height),
+            block_hash: done.is_ok().then_some(HexHash(H256([1; 32]))),
+            index: None,
+            error: done
+                .err()
+                .map(|code| Failure::from(code.with("by the test"))),
+            item_errors: Vec::new(),
         });
         SubmitResponse {
             items: items.collect(),
@@ -371,7 +376,10 @@ impl State {
             .records
             .get(&operation.did)
             .ok_or(ErrorCode::DidNotFound)?;
-        let mut record = effective(record, self.now()).record;
+        let Effective {
+            mut record,
+            retired: unwritten,
+        } = effective(record, self.now());
         if !record.is_active() {
             return Err(ErrorCode::DidDeactivated);
         }
@@ -404,7 +412,7 @@ impl State {
             Err(refusal) => (record, Vec::new(), Err(code(refusal))),
         };
         self.records.insert(operation.did, record);
-        for method in retired {
+        for method in unwritten.into_iter().chain(retired) {
             let key = keys::did_retired(&operation.did, method.method.fragment.as_str());
             self.items.insert(key, method.encode());
         }
@@ -480,65 +488,9 @@ fn born(inception: &Inception, since: TimeMs) -> DidRecord {
     }
 }
 
-impl State {
-    fn login(&self, request: &VerifyLoginRequest) -> Decision {
-        let expected = LoginExpectations::new(&request.audience, &request.nonce, self.now());
-        verify_login(self, &request.jws, &expected)
-    }
-
-    fn jws(&self, request: &VerifyJwsRequest) -> Decision {
-        let expected = JwsExpectations::new(&request.audience, self.now());
-        verify_jws(self, &request.jws, &expected)
-    }
-
-    fn access(&self, request: &AccessEvaluateRequest) -> Decision {
-        let grants = request
-            .grants
-            .iter()
-            .map(|it| decode_strict(&it.0).unwrap());
-        let grants: Vec<_> = grants.collect();
-        let request = AccessRequest {
-            subject: &Assignee::Did(request.subject.parse().unwrap()),
-            action: Actions::READ,
-            resource: &request.resource,
-            owner: &request.owner.parse().unwrap(),
-            client: None,
-            purpose: None,
-            media_type: None,
-            grants: &grants,
-            now: self.now(),
-            max_staleness_ms: 1000,
-        };
-        evaluate_access(self, &request)
-    }
-}
-
-impl LedgerView for State {
-    fn storage(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
-        let record = self
-            .records
-            .iter()
-            .find(|(did, _)| keys::did_record(did) == key);
-        let record = record.map(|(_, record)| record.encode());
-        Ok(record.or_else(|| self.items.get(key).cloned()))
-    }
-
-    fn chain(&self) -> ChainId {
-        CHAIN
-    }
-
-    fn head(&self) -> (Height, TimeMs) {
-        (Height(self.height), self.now())
-    }
-}
-
 pub(crate) fn now() -> TimeMs {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     TimeMs(u64::try_from(since.as_millis()).unwrap())
-}
-
-fn read<T: DeserializeOwned>(params: &Value) -> T {
-    serde_json::from_value(params.clone()).unwrap()
 }
 
 fn late() -> SubmitResponse {
@@ -557,6 +509,13 @@ fn not_done(status: SubmitStatus, code: ErrorCode) -> SubmitResponse {
             item_errors: Vec::new(),
         }],
     }
+}
+
+fn refusal(refused: node::Refused) -> ErrorObjectOwned {
+    let mut data = refused.error.data();
+    data.proof = refused.proof.map(HexBytes);
+    let code = refused.error.code.code();
+    ErrorObjectOwned::owned(code, refused.error.to_string(), Some(data))
 }
 
 fn error(code: ErrorCode) -> ErrorObjectOwned {

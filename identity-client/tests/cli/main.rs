@@ -6,6 +6,8 @@
 mod clock;
 mod control;
 mod errors;
+#[path = "../fixture/mod.rs"]
+mod fixture;
 mod flows;
 mod ledger;
 mod process;

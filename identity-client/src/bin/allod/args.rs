@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use allod_primitives::light::Checkpoint;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::amounts::{Moment, Seconds};
@@ -67,6 +68,29 @@ pub(crate) struct Global {
         help_heading = "Everywhere"
     )]
     pub devnet: Option<PathBuf>,
+    /// Believe the node's word instead of checking its proofs
+    #[arg(
+        long,
+        global = true,
+        env = "ALLOD_TRUST_NODE",
+        hide_env_values = true,
+        value_parser = clap::builder::FalseyValueParser::new(),
+        help_heading = "Everywhere"
+    )]
+    pub trust_node: bool,
+    /// A block that somebody you trust has checked (`allod light checkpoint`): start from there
+    #[arg(
+        long,
+        global = true,
+        value_name = "TEXT",
+        env = "ALLOD_CHECKPOINT",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
+    pub checkpoint: Option<Checkpoint>,
+    /// How old the newest block may be [default: 10s]
+    #[arg(long, global = true, value_name = "TIME", help_heading = "Everywhere")]
+    pub max_staleness: Option<Seconds>,
     /// Read the passphrase from the first line of this file
     #[arg(
         long,
@@ -120,6 +144,9 @@ pub(crate) enum Command {
     /// Look at the network
     #[command(subcommand)]
     Chain(ChainCommand),
+    /// What answers are checked against, and when that stops
+    #[command(subcommand)]
+    Light(LightCommand),
     /// Make and look at key files
     #[command(subcommand)]
     Key(KeyCommand),
@@ -563,6 +590,21 @@ pub(crate) enum RegistrarCommand {
 pub(crate) enum ChainCommand {
     /// Show the network and where it stands; exit 3 if it is out of reach
     Status,
+}
+
+/// `allod light …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum LightCommand {
+    /// Show which blocks are trusted, since when, and why nothing is answered if that is so
+    Status,
+    /// Check the newest block and print it as a checkpoint, for others to start from
+    Checkpoint,
+    /// Forget which blocks are trusted: start anew, from genesis or --checkpoint
+    Reset {
+        /// Put aside the evidence of two histories that stops all answers
+        #[arg(long)]
+        unfreeze: bool,
+    },
 }
 
 /// `allod key …`

@@ -94,7 +94,7 @@ async fn grant_chain(
         .as_ref()
         .map(|it| read_grant(session, it))
         .transpose()?;
-    let resolved = session.client.resolve(&identity.did, None).await?;
+    let resolved = session.resolve(&identity.did, None).await?;
     let now = network.now().seconds();
     let latest = parent
         .as_ref()
@@ -184,7 +184,7 @@ async fn check(session: &Session, args: &GrantCheckArgs) -> Result<Report, Failu
         time: None,
         max_staleness_ms: None,
     };
-    let asked = session.client.access_evaluate(&request);
+    let asked = session.access_evaluate(&owner, &request);
     let decision = session
         .console
         .during("waiting for the node", asked)

@@ -84,7 +84,7 @@ async fn verify(session: &Session, challenge: &Path, answer: &str) -> Result<Rep
         time: None,
         max_staleness_ms: None,
     };
-    let asked = session.client.verify_login(&request);
+    let asked = session.verify_login(&request);
     let decision = session
         .console
         .during("waiting for the node", asked)

@@ -13,7 +13,9 @@ mod failure;
 mod gov;
 mod grant;
 mod key;
+mod light;
 mod login;
+mod reads;
 mod registrar;
 mod session;
 mod sheet;
@@ -63,6 +65,7 @@ async fn run(cli: Cli, console: Console) -> Result<Report, Failure> {
         Command::Watch(args) => Box::pin(watch::run(&session, &args)).await,
         Command::Gov(command) => Box::pin(gov::run(&session, command)).await,
         Command::Chain(command) => chain::run(&session, command).await,
+        Command::Light(command) => light::run(&session, command).await,
         Command::Key(command) => key::run(&session, command),
     }
 }

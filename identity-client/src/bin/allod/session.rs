@@ -25,6 +25,7 @@ use crate::args::{Global, Protect, Registrar, Write};
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
 use crate::gov::args::Trustee;
+use crate::reads::Reads;
 
 /// How long an operation stays valid: time enough for a slow network, little for a replay.
 const VALIDITY_MS: u64 = 10 * 60 * 1000;
@@ -38,7 +39,9 @@ const INPUT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(crate) struct Session {
     pub console: Console,
     pub home: Home,
+    /// Believes what nodes answer: for writes, and for what has no proof.
     pub client: Client,
+    pub reads: Reads,
     /// What time it is here.
     pub clock: Clock,
     passphrase: PassphraseSource,
@@ -69,6 +72,7 @@ pub(crate) struct Receipt {
 
 impl Session {
     pub(crate) fn new(global: Global, console: Console) -> Result<Self, Failure> {
+        let reads = Reads::new(&global);
         let home = match global.home.or_else(default_home) {
             Some(home) => Home::new(home),
             None => {
@@ -80,6 +84,9 @@ impl Session {
         };
         let devnet = global.devnet.as_deref();
         let clock = clock(devnet, home.root(), &global.node, &console);
+        if reads.trust_node {
+            console.note("answers are the node's word: --trust-node skips all proofs");
+        }
         let client = Client::new(&ClientConfig {
             endpoints: global.node,
             timeout: global.timeout.duration(),
@@ -93,6 +100,7 @@ impl Session {
             console,
             home,
             client,
+            reads,
             clock,
             passphrase,
             timeout_ms: global.timeout.ms().min(SUBMIT_TIMEOUT_MS_MAX),

@@ -102,7 +102,7 @@ async fn revoke(
     network.check(&identity.did)?;
     let operation = token_operation(&network.terms(), identity.did.id(), id, exp);
     let tag = operation.tag().to_string();
-    let resolved = session.client.resolve(&identity.did, None).await?;
+    let resolved = session.resolve(&identity.did, None).await?;
     let signed = sign_token_operation(operation, &signers(&identity, &resolved.record.policy))?;
     let sent = session.submit(SubmitItem::token(&signed), write).await;
     let already = Some(ErrorCode::TokenAlreadyRevoked.code());
@@ -156,7 +156,7 @@ async fn check(
         time: None,
         max_staleness_ms: None,
     };
-    let asked = session.client.verify_jws(&request);
+    let asked = session.verify_jws(&request);
     let decision = session
         .console
         .during("waiting for the node", asked)

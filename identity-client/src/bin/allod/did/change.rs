@@ -113,7 +113,7 @@ async fn begin(session: &Session, alias: &str) -> Result<(Opened, Network, Resol
     let opened = session.open(alias)?;
     let network = session.network().await?;
     network.check(&opened.identity.did)?;
-    let resolved = session.client.resolve(&opened.identity.did, None).await?;
+    let resolved = session.resolve(&opened.identity.did, None).await?;
     if !resolved.record.is_active() {
         return Err(deactivated());
     }

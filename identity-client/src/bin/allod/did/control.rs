@@ -80,7 +80,7 @@ pub(super) async fn look(
 ) -> Result<(Network, Resolved, View), Failure> {
     let network = session.network().await?;
     network.check(did)?;
-    let resolved = session.client.resolve(did, None).await?;
+    let resolved = session.resolve(did, None).await?;
     if !resolved.record.is_active() {
         return Err(deactivated());
     }
@@ -234,7 +234,7 @@ pub(super) async fn outcome(
 }
 
 async fn exact(session: &Session, did: &Did, id: H256) -> Option<TimeMs> {
-    let resolved = session.client.resolve(did, None).await.ok()?;
+    let resolved = session.resolve(did, None).await.ok()?;
     let mut pending = resolved.record.pending.iter();
     pending.find(|it| it.id == id).map(|it| it.effective_at)
 }

@@ -30,7 +30,7 @@ pub(crate) async fn run(session: &Session, args: &CreateArgs) -> Result<Report, 
     let mut opened = begin(session, args, &network)?;
     let did = opened.identity.did;
     network.check(&did)?;
-    if let Some(known) = session.client.lookup(&did).await? {
+    if let Some(known) = session.lookup(&did).await? {
         opened.identity.inception = None;
         session.save(&opened)?;
         let fields = json!({ "alias": args.alias, "did": did.to_string(), "final": true,

@@ -45,11 +45,7 @@ pub(crate) async fn verify(
     } else {
         let network = session.network().await?;
         network.check(&export.did)?;
-        let page = session.client.history(&export.did, 0, Some(1)).await?;
-        let head = LogHead {
-            count: page.log_count,
-            head: page.log_head.0,
-        };
+        let head = session.resolve(&export.did, None).await?.stored_log();
         (network.chain, Some(head))
     };
     let expectations = Expectations {

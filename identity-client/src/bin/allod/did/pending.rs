@@ -18,7 +18,7 @@ use crate::sheet;
 
 pub(crate) async fn show(session: &Session, who: &str) -> Result<Report, Failure> {
     let did = session.did(who)?;
-    let asked = session.client.resolve(&did, None);
+    let asked = session.resolve(&did, None);
     let resolved = session
         .console
         .during("waiting for the node", asked)

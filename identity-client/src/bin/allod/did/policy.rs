@@ -29,7 +29,7 @@ pub(crate) async fn run(session: &Session, command: PolicyCommand) -> Result<Rep
 
 async fn show(session: &Session, who: &str) -> Result<Report, Failure> {
     let did = session.did(who)?;
-    let asked = session.client.resolve(&did, None);
+    let asked = session.resolve(&did, None);
     let resolved = session
         .console
         .during("waiting for the node", asked)

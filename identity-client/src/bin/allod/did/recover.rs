@@ -295,7 +295,7 @@ async fn submit(session: &Session, files: &[String], write: &Write) -> Result<Re
         .await?;
     let mut fields = receipt.json(json!({ "did": did.to_string(), "operation": id.to_string() }));
     let note = format!("the operation {}", receipt.text());
-    let resolved = session.client.resolve(&did, None).await?;
+    let resolved = session.resolve(&did, None).await?;
     let mut report = Report::new(id.to_string(), fields.clone()).note(note);
     if let Some(pending) = resolved.record.pending.iter().find(|it| it.id == id) {
         let until = pending.effective_at;

@@ -39,7 +39,7 @@ pub(crate) async fn run(session: &Session, args: &RotateArgs) -> Result<Report, 
     let mut opened = session.open(&args.alias)?;
     let network = session.network().await?;
     network.check(&opened.identity.did)?;
-    let resolved = session.client.resolve(&opened.identity.did, None).await?;
+    let resolved = session.resolve(&opened.identity.did, None).await?;
     opened.identity.inception = None;
     if !resolved.record.is_active() {
         return Err(deactivated());

@@ -16,7 +16,7 @@ pub(crate) async fn resolve(
     height: Option<u64>,
 ) -> Result<Report, Failure> {
     let did = session.did(who)?;
-    let asked = session.client.resolve(&did, height);
+    let asked = session.resolve(&did, height);
     let answer = session
         .console
         .during("waiting for the node", asked)
@@ -46,7 +46,7 @@ pub(crate) async fn history(
     count: Option<u32>,
 ) -> Result<Report, Failure> {
     let did = session.did(who)?;
-    let asked = session.client.history(&did, from, count);
+    let asked = session.history(&did, from, count);
     let answer = session
         .console
         .during("waiting for the node", asked)

@@ -79,7 +79,8 @@ lint: system
 layers:
 	@scripts/layers
 
-wasm: ## build the verifier kernel for wasm32-unknown-unknown, installing Rust's target if need be
+wasm: ## build the verifier kernel for WebAssembly and run its vectors in Node, installing Rust's targets if need be
+	@command -v node >/dev/null || scripts/system nodejs
 	@scripts/wasm
 
 # Not every machine can fetch a Rust target: there, the dependencies are checked and nothing is built.

@@ -7,7 +7,9 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's figures go to stdout")]
 
 use std::fs;
+use std::future::Future;
 use std::hint::black_box;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,8 +23,14 @@ use allod_primitives::{ChainId, ForkId, H256};
 use allod_rpc_api::submit::{SubmitItem, SubmitStatus, Wait};
 use allod_tests::devnet::Devnet;
 use allod_tests::people::{Account, Person};
+use allod_tests::reads::{Bare, cpu_of, post, serve_bare};
 use anyhow::{Context, ensure};
 use clap::Parser;
+use jsonrpsee::core::client::ClientT as _;
+use jsonrpsee::core::params::{ArrayParams, BatchRequestBuilder};
+use jsonrpsee::rpc_params;
+use jsonrpsee::ws_client::WsClientBuilder;
+use serde_json::{Value, json};
 
 /// Measure a local network of release binaries.
 #[derive(Debug, Parser)]
@@ -45,6 +53,15 @@ struct Options {
     /// Validators
     #[arg(long, default_value_t = 4)]
     validators: u8,
+    /// Reads of each kind
+    #[arg(long, default_value_t = 40_000)]
+    reads: u32,
+    /// Only the reads
+    #[arg(long)]
+    only_reads: bool,
+    /// Be the bare server that reads are compared with, which answers so many bytes
+    #[arg(long, hide = true)]
+    bare: Option<usize>,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -52,6 +69,9 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
+    if let Some(bytes) = options.bare {
+        return runtime.block_on(serve_bare(bytes, |address| println!("{address}")));
+    }
     for repeat in 1..=options.repeats {
         println!(
             "run {repeat} of {}, load average {}",
@@ -79,9 +99,12 @@ async fn run(options: &Options, seed: u64) -> anyhow::Result<()> {
         begun.elapsed().as_secs_f64()
     );
     let pids = net.pids().await?;
-    idle(options, &pids).await?;
-    latency(options, &net, seed).await?;
-    throughput(options, &net, &pids, seed, check).await?;
+    if !options.only_reads {
+        idle(options, &pids).await?;
+        latency(options, &net, seed).await?;
+        throughput(options, &net, &pids, seed, check).await?;
+    }
+    reads(options, &net, &pids, seed).await?;
     net.stop().await
 }
 
@@ -240,6 +263,147 @@ async fn throughput(
     Ok(())
 }
 
+/// What a read costs the node that answers it, with and without proof, beside a bare server that
+/// answers as many bytes.
+async fn reads(options: &Options, net: &Devnet, pids: &[u32], seed: u64) -> anyhow::Result<()> {
+    let client = net.client(0)?;
+    let context = client.context().await?;
+    let mut account = Account::new(&client, net.secret("/keys/registrar")?).await?;
+    let (person, operation) = Person::new(&context, seed << 32 | 2, 0)?;
+    let item = account.batch(&[operation]);
+    finish(Some(Ok(client
+        .submit(vec![item], Wait::Finalized, Some(30_000))
+        .await)))?;
+    let url = net.text("/nodes/0/rpc")?;
+    let address: SocketAddr = url.trim_start_matches("http://").parse()?;
+    let node = pids.first().copied().context("a node runs")?;
+    // What consensus takes meanwhile is no read's.
+    let (before, begun) = (cpu_of(&[node])?, Instant::now());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let idle = (cpu_of(&[node])? - before).as_secs_f64() / begun.elapsed().as_secs_f64();
+    println!("load average before reads           {}", load_average()?);
+    let did = person.did.to_string();
+    let gid = H256([7; 32]).to_string();
+    for (name, method, request) in [
+        (
+            "absent grant",
+            "grant_check",
+            json!({"gid": gid, "proof": true}),
+        ),
+        (
+            "identity",
+            "identity_resolve",
+            json!({"did": did, "proof": true}),
+        ),
+        (
+            "identity, unproven",
+            "identity_resolve",
+            json!({"did": did}),
+        ),
+    ] {
+        let call = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": request});
+        let body = call.to_string();
+        let answer = post(address, &body, 1, 1).await?;
+        let json: Value = serde_json::from_slice(&answer)?;
+        let proof = json["result"]["proof"].as_str();
+        let bytes = proof.map_or(0, |text| text.len() / 2 - 1);
+        let bare = Bare::start(answer.len()).await?;
+        let each = options.reads / CONNECTIONS;
+        let load = || post(address, &body, CONNECTIONS, each);
+        let limit = cpu_each(bare.pid()?, each * CONNECTIONS, 0.0, || {
+            post(bare.address, &body, CONNECTIONS, each)
+        })
+        .await?;
+        let used = cpu_each(node, each * CONNECTIONS, idle, load).await?;
+        let batches = options.reads / BATCH;
+        let batched = cpu_each(node, batches * BATCH, idle, || {
+            batches_over_websocket(url, method, &request, batches)
+        })
+        .await?;
+        println!(
+            "read of an {name:18}       {used:8.1} µs CPU = {:.2} × a bare server ({limit:.1} µs); \
+             batched {batched:.1} µs = {:.2} ×; proof {bytes} bytes",
+            used / limit,
+            batched / limit
+        );
+    }
+    at_least(options, net, &mut account, seed).await
+}
+
+/// Returns the processor time of `pid` for each of `count` requests, µs; `idle`: its share of a
+/// core without them.
+async fn cpu_each<T, F: Future<Output = anyhow::Result<T>>>(
+    pid: u32,
+    count: u32,
+    idle: f64,
+    load: impl FnOnce() -> F,
+) -> anyhow::Result<f64> {
+    let (before, begun) = (cpu_of(&[pid])?, Instant::now());
+    load().await?;
+    let used = (cpu_of(&[pid])? - before).as_secs_f64();
+    let own = used - idle * begun.elapsed().as_secs_f64();
+    Ok(own * 1e6 / f64::from(count))
+}
+
+async fn batches_over_websocket(
+    url: &str,
+    method: &'static str,
+    request: &Value,
+    batches: u32,
+) -> anyhow::Result<()> {
+    let url = url.replace("http://", "ws://");
+    let client = WsClientBuilder::default().build(url).await?;
+    for _ in 0..batches {
+        let mut batch = BatchRequestBuilder::new();
+        for _ in 0..BATCH {
+            batch.insert(method, rpc_params![request])?;
+        }
+        let answers = client.batch_request::<Value>(batch).await?;
+        ensure!(answers.num_failed_calls() == 0, "a read failed");
+    }
+    Ok(())
+}
+
+/// How long another node takes to answer at least as of the height that a write was told.
+async fn at_least(
+    options: &Options,
+    net: &Devnet,
+    account: &mut Account,
+    seed: u64,
+) -> anyhow::Result<()> {
+    let (client, other) = (net.client(0)?, net.client(1)?);
+    let context = client.context().await?;
+    let mut times = Vec::new();
+    for number in 0..options.singles.min(50) {
+        let (person, operation) = Person::new(&context, seed << 32 | 3, number)?;
+        let item = account.batch(&[operation]);
+        let outcomes = client
+            .submit(vec![item], Wait::Finalized, Some(30_000))
+            .await?;
+        let height = outcomes.first().and_then(|outcome| outcome.height);
+        let mut params = ArrayParams::new();
+        params.insert(json!({"did": person.did.to_string(), "atLeast": height, "proof": true}))?;
+        let begun = Instant::now();
+        let _found: Value = other
+            .call("identity_resolve", params, Duration::from_secs(5))
+            .await?;
+        times.push(begun.elapsed());
+    }
+    times.sort();
+    let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)];
+    println!(
+        "atLeast at another node, after final {:6.1} / {:.1} ms p50 / p99",
+        at(50).as_secs_f64() * 1e3,
+        at(99).as_secs_f64() * 1e3
+    );
+    Ok(())
+}
+
+/// Connections that load a server.
+const CONNECTIONS: u32 = 8;
+/// Reads of one batch.
+const BATCH: u32 = 100;
+
 type Submitted = Result<
     Result<Vec<allod_rpc_api::submit::SubmitOutcome>, allod_identity_client::rpc::ClientError>,
     tokio::task::JoinError,
@@ -255,21 +419,6 @@ fn finish(result: Option<Submitted>) -> anyhow::Result<()> {
 
 /// Least time between two single registrations.
 const THINK_TIME: Duration = Duration::from_millis(250);
-
-/// Clock ticks a second, as `/proc` counts them on Linux.
-const TICKS_PER_S: f64 = 100.0;
-
-fn cpu_of(pids: &[u32]) -> anyhow::Result<Duration> {
-    let mut total = Duration::ZERO;
-    for pid in pids {
-        let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let rest = text.rsplit(')').next().context("stat has a name")?;
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        total += Duration::from_secs_f64(ticks / TICKS_PER_S);
-    }
-    Ok(total)
-}
 
 fn own_cpu() -> Duration {
     cpu_of(&[std::process::id()]).unwrap_or_default()

@@ -14,12 +14,13 @@ use allod_primitives::light::{BlockChanges, PageValue};
 use allod_primitives::{H256, Height};
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::light::SubscribeBlocksRequest;
-use allod_rpc_api::limits::BLOCK_VALUES_BYTES_MAX;
+use allod_rpc_api::limits::{BLOCK_FOLLOWERS_MAX, BLOCK_VALUES_BYTES_MAX};
 use allod_rpc_api::method::{LIGHT_BLOCK, LIGHT_SUBSCRIBE_BLOCKS, LIGHT_UNSUBSCRIBE_BLOCKS};
 use jsonrpsee::core::SubscriptionResult;
 use jsonrpsee::server::{PendingSubscriptionSink, RegisterMethodError, SubscriptionSink};
 use jsonrpsee::types::Params;
 use serde_json::value::RawValue;
+use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::answer::{Answer, failed, request, unavailable};
@@ -38,15 +39,26 @@ const SKIPPED_AT_ONCE_MAX: u64 = 256;
 #[derive(Debug, Default)]
 struct Kept(Mutex<BTreeMap<Height, (H256, Box<RawValue>)>>);
 
+/// What subscriptions share. Each may make the node hold a connection's whole buffer of blocks, so
+/// there are only so many.
+#[derive(Debug)]
+struct Shared {
+    kept: Kept,
+    places: Semaphore,
+}
+
 pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
-    let kept: Arc<Kept> = Arc::default();
+    let shared = Arc::new(Shared {
+        kept: Kept::default(),
+        places: Semaphore::new(BLOCK_FOLLOWERS_MAX),
+    });
     module.register_subscription(
         LIGHT_SUBSCRIBE_BLOCKS,
         LIGHT_BLOCK,
         LIGHT_UNSUBSCRIBE_BLOCKS,
         move |params, pending, view, _| {
-            let kept = kept.clone();
-            async move { follow(params, pending, &**view, &kept).await }
+            let shared = shared.clone();
+            async move { follow(params, pending, &**view, &shared).await }
         },
     )?;
     Ok(())
@@ -58,8 +70,12 @@ async fn follow(
     params: Params<'static>,
     pending: PendingSubscriptionSink,
     view: &dyn NodeView,
-    kept: &Kept,
+    shared: &Shared,
 ) -> SubscriptionResult {
+    let Ok(_place) = shared.places.try_acquire() else {
+        pending.reject(failed(ErrorCode::Busy)).await;
+        return Ok(());
+    };
     let mut heads = view.subscribe_heads();
     let mut next = match request(&params).and_then(|request| first(view, &request)) {
         Ok(next) => next,
@@ -72,7 +88,7 @@ async fn follow(
         return Ok(());
     };
     loop {
-        match send_from(view, kept, &sink, next).await {
+        match send_from(view, &shared.kept, &sink, next).await {
             Ok(Some(sent)) => next = sent,
             Ok(None) => return Ok(()),
             Err(StateUnavailable) => {

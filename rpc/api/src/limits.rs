@@ -58,3 +58,5 @@ pub const STATE_PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes of one block's changed values, above which `light_subscribeBlocks` gives hashes of
 /// records.
 pub const BLOCK_VALUES_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Subscriptions to blocks at a time.
+pub const BLOCK_FOLLOWERS_MAX: usize = 64;

@@ -1,5 +1,7 @@
 //! `light_*`: what a client follows the chain by.
 
+use std::time::{Duration, Instant};
+
 use allod_primitives::governance::{Action, Actions};
 use allod_primitives::light::{
     BlockChanges, CertifiedHeader, Follower, PageValue, ReadProof, StatePage, StatePages,
@@ -7,6 +9,7 @@ use allod_primitives::light::{
 };
 use allod_primitives::{H256, ValidatorSet, decode_strict, keys};
 use allod_rpc_api::hex_bytes::from_hex;
+use allod_rpc_api::limits::BLOCK_FOLLOWERS_MAX;
 use allod_rpc_api::submit::SubmitItem;
 use jsonrpsee::core::client::{Subscription, SubscriptionClientT};
 use jsonrpsee::rpc_params;
@@ -331,4 +334,28 @@ async fn what_cannot_be_followed_is_refused() {
     harness.node.produce(1);
     assert_eq!(next(&mut coming).await["height"], 6);
     assert_eq!(next(&mut newest).await["height"], 6);
+}
+
+#[tokio::test]
+async fn a_node_serves_only_so_many_followers_and_a_place_is_freed() {
+    let harness = Harness::start().await;
+    harness.node.produce(1);
+    let client = harness.websocket().await;
+    let mut all = Vec::new();
+    for _ in 0..BLOCK_FOLLOWERS_MAX {
+        all.push(subscribe(&client, json!({})).await);
+    }
+    let other = harness.websocket().await;
+    let names = ("light_subscribeBlocks", "light_unsubscribeBlocks");
+    let refused = other.subscribe::<Value, _>(names.0, rpc_params![json!({})], names.1);
+    assert!(refused.await.unwrap_err().to_string().contains("1007"));
+    all.pop().unwrap().unsubscribe().await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    // The place is free once the server's task has noticed.
+    while let Err(error) = other
+        .subscribe::<Value, _>(names.0, rpc_params![json!({})], names.1)
+        .await
+    {
+        assert!(Instant::now() < deadline, "{error}");
+    }
 }

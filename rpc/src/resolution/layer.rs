@@ -174,13 +174,13 @@ fn answer(view: &dyn NodeView, uri: &Uri, body: &[u8], forms: &[Form]) -> HttpRe
     match resolve_at(view, &did, &question.options.version) {
         Err(mut problem) => {
             let from = problem.absent_after.clone();
-            if let Some(head) = from.as_ref().filter(|_| wants_proof) {
+            if let Some(head) = from.as_deref().filter(|_| wants_proof) {
                 match proven(head) {
                     Ok(proof) => problem.proof = Some(proof),
                     Err(failed) => problem = failed,
                 }
             }
-            response(shape, Err(problem), from.as_ref())
+            response(shape, Err(problem), from.as_deref())
         }
         Ok(resolved) => {
             let head = &resolved.at.head;

@@ -33,7 +33,7 @@ pub(super) struct Problem {
     pub(super) kind: ProblemKind,
     pub(super) detail: String,
     /// The block in whose state the identity is absent, if that is the problem.
-    pub(super) absent_after: Option<HeadInfo>,
+    pub(super) absent_after: Option<Box<HeadInfo>>,
     /// The proof of that, if it was asked for.
     pub(super) proof: Option<Value>,
 }

@@ -213,6 +213,6 @@ fn nobody(at: &Snapshot<'_>, did: &Did) -> Problem {
         at.head.height().0
     );
     let mut problem = ProblemKind::NotFound.because(detail);
-    problem.absent_after = Some(at.head.clone());
+    problem.absent_after = Some(Box::new(at.head.clone()));
     problem
 }

@@ -70,7 +70,7 @@ pub(crate) struct Up {
     /// Number of validators
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub(crate) validators: u8,
-    /// Seed of all keys; the same seed and number of validators give the same genesis
+    /// Seed of all keys; every network has a genesis of its own time all the same
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Delete the directory's network first

@@ -10,6 +10,7 @@ use allod_chain::keyfile;
 use allod_chain::spec::{
     AdmissionSpec, ChainSpec, ChainType, ParametersSpec, RegistrarSpec, RuleSpec, ValidatorSpec,
 };
+use allod_identity_client::clock::Clock;
 use allod_identity_client::keys::{KeyFile, Protection, SecretKey};
 use allod_primitives::governance::ActionKind;
 use allod_primitives::limits::AMENDMENT_DELAY_MS_MIN;
@@ -25,8 +26,6 @@ use crate::keys::{derive, public};
 use crate::layout::Layout;
 use crate::supervisor::isolated_host;
 
-/// Time of the genesis block: 2026-01-01T00:00:00Z, so that the same seed gives the same genesis.
-const GENESIS_TIME_MS: u64 = 1_767_225_600_000;
 /// First consensus port; node n has this plus 2 n, and gossips at the next.
 const CONSENSUS_PORT: u16 = 30_333;
 const TRUSTEES: usize = 3;
@@ -289,7 +288,9 @@ fn chain_spec(manifest: &Manifest) -> anyhow::Result<ChainSpec> {
         name: "Allod devnet".into(),
         chain_type: ChainType::Development,
         spec_version: 1,
-        time: GENESIS_TIME_MS,
+        // Of now: a client begins at no older block than its trusting period, and one that has
+        // followed a network before must not take a fresh one for its fork.
+        time: Clock::system().now().0,
         origin: None,
         fork_id: 0,
         trustees: trustees.collect::<Result<_, _>>()?,

@@ -19,6 +19,8 @@ pub const STALENESS: Duration = Duration::from_secs(10);
 pub const COMPARE_EVERY: Duration = Duration::from_secs(10);
 
 const HOUR: Duration = Duration::from_secs(3600);
+/// The longest trusting period.
+pub const TRUSTING_PERIOD_MAX: Duration = YEAR;
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 const SECOND: Duration = Duration::from_secs(1);
 

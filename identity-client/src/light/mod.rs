@@ -38,7 +38,9 @@ mod wire;
 
 pub use allod_primitives::light::{Checkpoint, HeaderMark};
 pub use client::{AsOf, LightClient, LightStatus, Proven};
-pub use config::{Anchor, COMPARE_EVERY, LightConfig, Now, STALENESS, TRUSTING_PERIOD};
+pub use config::{
+    Anchor, COMPARE_EVERY, LightConfig, Now, STALENESS, TRUSTING_PERIOD, TRUSTING_PERIOD_MAX,
+};
 pub use error::{ConfigError, Fault, ReadError};
 pub use evidence::{EVIDENCE_VERSION, Evidence, EvidenceHeader};
 pub use log::ProvenLog;

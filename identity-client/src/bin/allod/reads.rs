@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use allod_identity_client::light::{
     Anchor, Checkpoint, LightClient, LightConfig, Now, ReadError, STALENESS, Store,
+    TRUSTING_PERIOD, TRUSTING_PERIOD_MAX,
 };
 use allod_identity_client::rpc::{ClientError, Resolved};
 use allod_primitives::{Did, Height, NetworkId};
@@ -168,6 +169,11 @@ impl Session {
             timeout: self.reads.timeout,
             folder: Some(self.light_folder()),
             staleness: self.reads.staleness,
+            // Validators' keys of a local network are no secret at any time.
+            trusting_period: match self.clock.genesis() {
+                Some(_) => TRUSTING_PERIOD_MAX,
+                None => TRUSTING_PERIOD,
+            },
             now: Now::from(self.clock),
             ..LightConfig::new(self.reads.nodes.clone(), anchor)
         })

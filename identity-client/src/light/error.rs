@@ -77,6 +77,7 @@ impl Fault {
     pub fn is_lie(&self) -> bool {
         match self {
             Self::Node(_) | Self::Disconnected => false,
+            Self::Light(LightError::SetForgotten { .. }) => false,
             Self::Light(error) => !is_about_time(error),
             _ => true,
         }
@@ -91,6 +92,10 @@ impl Fault {
             }
             Self::Light(LightError::WrongGenesis { .. }) => {
                 "name a node of its network with --node; a fresh devnet is a new network".into()
+            }
+            Self::Light(LightError::SetForgotten { .. }) => {
+                "the block is of validators before those that this client keeps; ask about a newer one"
+                    .into()
             }
             Self::Light(error) if is_about_time(error) => {
                 "the node has stopped or lags, or this machine's clock is wrong; name other nodes \

@@ -10,5 +10,6 @@ mod errors;
 mod fixture;
 mod flows;
 mod ledger;
+mod light;
 mod process;
 mod transcripts;

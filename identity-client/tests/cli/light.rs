@@ -1,0 +1,104 @@
+//! Answers are proven, or there are none; and what a person can do about it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use allod_identity_client::light::{EVIDENCE_VERSION, Evidence, EvidenceHeader};
+use allod_primitives::{H256, NetworkId};
+use serde_json::Value;
+
+use crate::ledger::{Ledger, genesis};
+use crate::process::User;
+
+fn slug(stderr: &str) -> String {
+    let value: Value = serde_json::from_str(stderr).unwrap();
+    value["error"]["slug"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_proofs_is_believed_only_when_told_so() {
+    let ledger = Ledger::start().await;
+    let user = User::new(&ledger.url);
+    user.ok(&["did", "create", "alice"]).await;
+    ledger.set(|state| state.no_proof = true);
+    let resolve = ["did", "resolve", "alice"];
+    let refused = user.run(&[&resolve[..], &["--json"]].concat()).await;
+    assert_eq!((refused.code, refused.stdout.as_str()), (3, ""));
+    assert_eq!(slug(&refused.stderr), "light.unproven");
+    let believed = user.run(&[&resolve[..], &["--trust-node"]].concat()).await;
+    assert_eq!(believed.code, 0);
+    assert!(believed.stderr.contains("the node's word"), "{believed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_is_handed_on_and_begins_a_fresh_clients_trust() {
+    let ledger = Ledger::start().await;
+    let user = User::new(&ledger.url);
+    let did = user.ok(&["did", "create", "alice"]).await;
+    let status = user.json(&["light", "status"]).await;
+    assert_eq!(status["fresh"], true);
+    assert_eq!(status["genesis"], genesis().to_string());
+    let checkpoint = user.ok(&["light", "checkpoint"]).await;
+    assert!(checkpoint.starts_with("allod-checkpoint:"));
+    let other = User::new(&ledger.url);
+    let begin = ["did", "resolve", &did, "--checkpoint", &checkpoint];
+    other.ok(&begin).await;
+    let wrong = format!("{}{}", &checkpoint[..checkpoint.len() - 4], "0000");
+    let third = User::new(&ledger.url);
+    let refused = third
+        .run(&["did", "resolve", &did, "--checkpoint", &wrong, "--json"])
+        .await;
+    assert_eq!(slug(&refused.stderr), "chain.block_not_found");
+    let typo = ["did", "resolve", &did, "--checkpoint", "allod"];
+    assert_eq!(third.run(&typo).await.code, 2);
+}
+
+/// Goal: evidence of two histories stops every command that reads, until a person has put it
+/// aside, which does not delete it.
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_stops_all_answers_until_a_person_ends_it() {
+    let ledger = Ledger::start().await;
+    let user = User::new(&ledger.url);
+    user.ok(&["did", "create", "alice"]).await;
+    let network = NetworkId::from_genesis(&genesis());
+    let folder = format!(".allod/light/{network}.0");
+    let folder = user.home.path().join(folder);
+    let header = EvidenceHeader {
+        height: 7,
+        hash: H256([1; 32]).into(),
+        time: 1,
+        node: None,
+    };
+    let evidence = Evidence {
+        version: EVIDENCE_VERSION,
+        network: network.to_string(),
+        genesis: genesis().into(),
+        fork_id: 0,
+        rule: "two_blocks".into(),
+        found: 1,
+        first: header.clone(),
+        second: header,
+        conflict: Vec::new().into(),
+    };
+    let path = folder.join("evidence.json");
+    fs::write(&path, serde_json::to_string(&evidence).unwrap()).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    for command in [
+        ["did", "resolve", "alice", "--json"],
+        ["did", "pending", "alice", "--json"],
+        ["light", "checkpoint", "--json", "--quiet"],
+        ["light", "reset", "--json", "--quiet"],
+    ] {
+        let frozen = user.run(&command).await;
+        assert_eq!(
+            (frozen.code, frozen.stdout.as_str()),
+            (1, ""),
+            "{command:?}"
+        );
+        assert_eq!(slug(&frozen.stderr), "light.frozen");
+    }
+    let reset = user.json(&["light", "reset", "--unfreeze"]).await;
+    let aside = reset["evidence"][0].as_str().unwrap();
+    assert!(fs::read_to_string(aside).unwrap().contains("two_blocks"));
+    user.ok(&["did", "resolve", "alice"]).await;
+}

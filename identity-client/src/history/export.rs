@@ -3,10 +3,13 @@
 //! ```text
 //! { "version": 1, "kind": "history", "did", "genesis", "forkId", "logCount", "logHead",
 //!   "entries": [{ "n", "kind", "operationHash", "signaturesHash", "recordHash", "height", "time",
-//!                 "operation"?: "0x…", "effectiveAt"?,
+//!                 "operation"?: "0x…", "record"?: "0x…", "effectiveAt"?,
 //!                 "decision"?: { "kind": "freeze", "reason", "until" } | { "kind": "unfreeze" } },
-//!               …] }
+//!               …],
+//!   "proof"?: "0x…" }
 //! ```
+//!
+//! Source: spec/history.md §1.
 //!
 //! `operation` is absent where no operation was the cause; `effectiveAt` says until when the
 //! change waits that it proposed. `decision` is what governance decided.
@@ -14,9 +17,9 @@
 use allod_primitives::codec::Text;
 use allod_primitives::log::{LogEntry, LogHead, LogKind, Stated};
 use allod_primitives::operation::SignedOperation;
-use allod_primitives::record::Freeze;
+use allod_primitives::record::{DidRecord, Freeze};
 use allod_primitives::{ChainId, Did, ForkId, H256, Height, TimeMs, decode_strict};
-use parity_scale_codec::Encode;
+use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::hex;
@@ -35,6 +38,8 @@ pub struct Export {
     pub head: LogHead,
     /// Entries from the first.
     pub entries: Vec<ExportedEntry>,
+    /// SCALE proof of the record at a certified block, if whoever exported it added one.
+    pub proof: Option<Vec<u8>>,
 }
 
 /// One entry.
@@ -44,6 +49,8 @@ pub struct ExportedEntry {
     pub entry: LogEntry,
     /// Its operation, if an operation was the cause.
     pub operation: Option<SignedOperation>,
+    /// The record after the entry, where the operation's bytes are erased; its log is not read.
+    pub record: Option<Box<DidRecord>>,
     /// What the cause does not tell: what governance decided, how long a change waits.
     pub stated: Option<Stated>,
 }
@@ -79,6 +86,8 @@ struct File {
     log_count: u64,
     log_head: String,
     entries: Vec<FileEntry>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proof: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,6 +102,8 @@ struct FileEntry {
     time: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     operation: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     effective_at: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,6 +129,7 @@ impl Export {
             log_count: self.head.count,
             log_head: self.head.head.to_string(),
             entries: self.entries.iter().map(FileEntry::new).collect(),
+            proof: self.proof.as_ref().map(hex::encode),
         };
         let mut text = serde_json::to_string_pretty(&file).expect("plain data is JSON");
         text.push('\n');
@@ -147,6 +159,10 @@ impl Export {
                 head: hash(&file.log_head).ok_or_else(|| wrong("logHead"))?,
             },
             entries: entries.collect::<Result<_, _>>()?,
+            proof: match &file.proof {
+                Some(text) => Some(hex::decode(text).map_err(|_| wrong("proof"))?),
+                None => None,
+            },
         })
     }
 }
@@ -172,6 +188,7 @@ impl FileEntry {
             height: it.entry.height.0,
             time: it.entry.time.0,
             operation: it.operation.as_ref().map(|it| hex::encode(it.encode())),
+            record: it.record.as_ref().map(|it| hex::encode(it.encode())),
             effective_at,
             decision,
         }
@@ -179,14 +196,10 @@ impl FileEntry {
 
     fn exported(&self, n: usize) -> Result<ExportedEntry, ExportError> {
         let wrong = |field| move || ExportError::Field { field, n };
-        let operation = |text: &String| {
-            let bytes = hex::decode(text).ok()?;
-            decode_strict::<SignedOperation>(&bytes).ok()
-        };
-        let operation = match &self.operation {
-            Some(text) => Some(operation(text).ok_or_else(wrong("operation"))?),
-            None => None,
-        };
+        let operation = self.operation.as_ref().map(decoded::<SignedOperation>);
+        let operation = operation.map(|it| it.ok_or_else(wrong("operation")));
+        let record = self.record.as_ref().map(decoded::<Box<DidRecord>>);
+        let record = record.map(|it| it.ok_or_else(wrong("record")));
         let stated = match (&self.decision, self.effective_at) {
             (None, None) => None,
             (None, Some(at)) => Some(Stated::EffectiveAt(TimeMs(at))),
@@ -209,7 +222,8 @@ impl FileEntry {
         };
         Ok(ExportedEntry {
             entry,
-            operation,
+            operation: operation.transpose()?,
+            record: record.transpose()?,
             stated,
         })
     }
@@ -227,6 +241,10 @@ const fn kind_name(kind: LogKind) -> &'static str {
 pub(super) fn kind_of(name: &str) -> Option<LogKind> {
     let kinds = [LogKind::Operation, LogKind::Automatic, LogKind::Governance];
     kinds.into_iter().find(|it| kind_name(*it) == name)
+}
+
+fn decoded<T: Decode>(text: &String) -> Option<T> {
+    decode_strict(&hex::decode(text).ok()?).ok()
 }
 
 fn hash(text: &str) -> Option<H256> {

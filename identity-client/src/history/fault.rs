@@ -83,6 +83,9 @@ pub enum Fault {
     /// Nothing of that id took effect by itself.
     #[error("no pending change of that id took effect then")]
     NoSuchEffect,
+    /// The record shown for an erased operation does not follow from the one before.
+    #[error("the record shown for an erased operation does not follow from the one before")]
+    Stub,
     /// What is stated beside it does not fit it, or is missing: what governance decided, or until
     /// when a change waits, within the bounds that no network can leave.
     #[error("what is stated beside it does not fit it, or is missing")]
@@ -90,4 +93,48 @@ pub enum Fault {
     /// The record's hash after it is another, with what is stated beside it.
     #[error("the record after it is another")]
     RecordHash,
+}
+
+impl ReplayError {
+    /// Returns the error's name.
+    ///
+    /// Source: spec/history.md §3.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::OtherIdentity => "other_identity",
+            Self::OtherHead { .. } => "other_head",
+            Self::At { fault, .. } => fault.name(),
+        }
+    }
+}
+
+impl Fault {
+    /// Returns the error's name.
+    ///
+    /// Source: spec/history.md §3.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Position => "position",
+            Self::Order => "order",
+            Self::Inception => "inception",
+            Self::OperationMissing => "operation_missing",
+            Self::OperationMisplaced => "operation_misplaced",
+            Self::OperationHash => "operation_hash",
+            Self::SignaturesHash => "signatures_hash",
+            Self::Binding => "binding",
+            Self::Form => "operation_form",
+            Self::Expired => "expired",
+            Self::Lane => "lane",
+            Self::NotAuthorized => "not_authorized",
+            Self::Signature => "signature",
+            Self::NotController => "not_controller",
+            Self::Ended => "ended",
+            Self::EffectMissing => "effect_missing",
+            Self::NoSuchEffect => "no_such_effect",
+            Self::Stub => "stub",
+            Self::Stated => "stated",
+            Self::RecordHash => "record_hash",
+        }
+    }
 }

@@ -36,6 +36,7 @@ pub async fn fetch(client: &Client, did: &Did) -> Result<Export, ClientError> {
                 chain,
                 head,
                 entries,
+                proof: None,
             });
         }
     }
@@ -76,6 +77,7 @@ fn exported(it: &HistoryEntry) -> Result<ExportedEntry, ClientError> {
         operation: operation
             .transpose()
             .map_err(|_| wrong("operation does not decode"))?,
+        record: None,
         stated: stated(it).ok_or_else(|| wrong("unknown decision"))?,
     })
 }

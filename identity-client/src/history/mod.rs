@@ -5,15 +5,19 @@
 //! every signature and who might sign, runs the kernel over every operation and every effect of
 //! time, and compares the record's hash after each.
 //!
-//! Source: spec/did.md §6; spec/control.md §3.
+//! Source: spec/history.md.
 
 mod export;
 mod fault;
 mod fetch;
 mod form;
 mod replay;
+mod step;
+mod stub;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;
 
 pub use export::{Export, ExportError, ExportedEntry};
 pub use fault::{Fault, ReplayError};

@@ -19,10 +19,11 @@ use crate::guardians::{Circle, approve, start_recovery};
 use crate::operation::{Act, Author, DocumentChange, retirement};
 use crate::testing::{DAY, World, chain, keys, method, public, secret, sheet, with_sheet};
 
-fn export(world: &World) -> Export {
+pub(super) fn export(world: &World) -> Export {
     let entries = world.log.iter().map(|(entry, operation)| ExportedEntry {
         entry: *entry,
         operation: operation.clone(),
+        record: None,
         stated: world.stated.get(&entry.n).cloned(),
     });
     Export {
@@ -30,6 +31,7 @@ fn export(world: &World) -> Export {
         chain: chain(),
         head: world.record.log,
         entries: entries.collect(),
+        proof: None,
     }
 }
 
@@ -397,7 +399,10 @@ fn a_history_that_is_cut_reordered_or_anothers_is_found() {
 fn an_operation_by_the_wrong_keys_is_found_even_if_a_ledger_took_it() {
     let mut world = World::new(PolicyTemplate::recoverable(public(1), &sheet()), &[1]);
     let body = || Body::Rotate {
-        change: PolicyChange::default(),
+        change: PolicyChange {
+            delay_ms: Some(2 * DAY),
+            ..PolicyChange::default()
+        },
         document: None,
     };
     let mut author = Author::new(world.terms(), world.did.id(), world.record.lanes);

@@ -3,9 +3,29 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use allod_primitives::TimeMs;
+use allod_identity_client::hex;
+use allod_primitives::log::LogHead;
+use allod_primitives::{H256, TimeMs};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+/// Where a log ends: `<entries>-<head>`, as the `versionId` of a document says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LogEnd(pub LogHead);
+
+impl FromStr for LogEnd {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (count, head) = text.split_once('-').ok_or("write COUNT-HEAD")?;
+        let digits = head.strip_prefix("0x").unwrap_or(head);
+        let head = hex::decode_array(&format!("0x{digits}"));
+        Ok(Self(LogHead {
+            count: count.parse().map_err(|_| "COUNT is a number")?,
+            head: H256(head.map_err(|_| "HEAD is 64 hexadecimal digits")?),
+        }))
+    }
+}
 
 /// A duration in whole seconds: `90`, `90s`, `15m`, `12h`, `30d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

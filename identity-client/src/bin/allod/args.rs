@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use allod_primitives::light::Checkpoint;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::amounts::{Moment, Seconds};
+use crate::amounts::{LogEnd, Moment, Seconds};
 use crate::gov::args::GovCommand;
 
 mod control;
@@ -254,13 +254,17 @@ pub(crate) enum DidCommand {
         /// Where to
         file: PathBuf,
     },
-    /// Replay an exported history: every signature, every rule; exit 1 if something is wrong
-    Verify {
+    /// Replay an exported history offline: every signature, every rule; exit 1 if something is wrong
+    #[command(alias = "verify")]
+    VerifyLog {
         /// File of the history
         file: PathBuf,
-        /// Do not compare its end with the ledger
+        /// Ask the ledger how the log ends, and compare
         #[arg(long)]
-        offline: bool,
+        ledger: bool,
+        /// How the log ends, if you know it: the versionId of a document that you verified
+        #[arg(long, value_name = "COUNT-HEAD", conflicts_with = "ledger")]
+        head: Option<LogEnd>,
     },
     /// List the identities of the home folder
     List,

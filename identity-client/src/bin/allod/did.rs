@@ -45,7 +45,9 @@ pub(crate) async fn run(session: &Session, command: DidCommand) -> Result<Report
         DidCommand::Resolve { who, height } => show::resolve(session, &who, height).await,
         DidCommand::History { who, from, count } => show::history(session, &who, from, count).await,
         DidCommand::Export { who, file } => export::export(session, &who, &file).await,
-        DidCommand::Verify { file, offline } => export::verify(session, &file, offline).await,
+        DidCommand::VerifyLog { file, ledger, head } => {
+            export::verify(session, &file, ledger, head).await
+        }
         DidCommand::List => show::list(session),
     }
 }

@@ -28,7 +28,7 @@ MODEL_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help system build devnet test test-js test-webauthn test-subxt check model model-short fmt lint layers wasm wasm-if-possible deny mutants bench sim ci cache-trim clean-cache
+.PHONY: help system build devnet test test-js test-webauthn test-subxt test-python check model model-short fmt lint layers wasm wasm-if-possible deny mutants bench sim ci cache-trim clean-cache
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,7 @@ devnet: build ## build and run a local network of four validators (DEVNET_ARGS="
 test: build ## every Rust test, then the clients of other languages
 	@scripts/system curl procps # the tutorial talks by curl, tests end processes by kill
 	$(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
-	@$(MAKE) --no-print-directory test-js test-webauthn test-subxt
+	@$(MAKE) --no-print-directory test-js test-webauthn test-subxt test-python
 
 test-js: build ## smoke tests with the unmodified @polkadot/api, did-resolver and did-jwt
 	@command -v npm >/dev/null || scripts/system nodejs npm
@@ -61,6 +61,18 @@ test-webauthn: build ## a passkey of a real browser (Chromium) controls an ident
 test-subxt: build ## smoke test with the unmodified subxt, a workspace of its own
 	cd tests/subxt && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" \
 		CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/subxt" cargo test $(LOCKED)
+
+# Logs of identities, judged by an implementation written from spec/ alone: the vectors, what the random sequences of the
+# `control` test leave, and a log of a devnet. Its one dependency lives in the cache, beside the compiled ones.
+PYTHON_VENV := $(ALLOD_CACHE)/python
+test-python: build ## a second verifier of exported logs, in Python, agrees
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || scripts/system python3 python3-venv
+	@tests/python/environment "$(PYTHON_VENV)"
+	rm -rf "$(CARGO_TARGET_DIR)/control-exports"
+	ALLOD_CONTROL_EXPORTS="$(CARGO_TARGET_DIR)/control-exports" $(CARGO) test $(LOCKED) -p allod-tests --test control -- --quiet
+	cd tests/python && "$(PYTHON_VENV)/bin/python" -B judge_vectors.py
+	cd tests/python && "$(PYTHON_VENV)/bin/python" -B judge_vectors.py "$(CARGO_TARGET_DIR)/control-exports"
+	cd tests/python && ALLOD_PROGRAMS="$(CARGO_TARGET_DIR)/debug" "$(PYTHON_VENV)/bin/python" -B live.py
 
 check: fmt lint layers wasm-if-possible deny model-short ## format, lints, layers, dependency rules, the model of control: everything but the tests
 

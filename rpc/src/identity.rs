@@ -8,7 +8,7 @@ use allod_rpc_api::answers::{self, AnswerError};
 use allod_rpc_api::context::{ContextLimits, ContextResponse};
 use allod_rpc_api::error::ErrorCode;
 use allod_rpc_api::identity::{
-    DecisionInfo, HistoryEntry, HistoryRequest, HistoryResponse, ResolveRequest,
+    DecisionInfo, HistoryEntry, HistoryRequest, HistoryResponse, ResolveRequest, ResolveResponse,
 };
 use allod_rpc_api::limits::{
     HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, RETIRED_PROVEN_MAX, RETIRED_READ_MAX,
@@ -18,6 +18,7 @@ use allod_rpc_api::method::{
 };
 use allod_rpc_api::read::ReadRequest;
 use allod_rpc_api::verify::Unavailable;
+use allod_rpc_api::versions::VersionAsked;
 use jsonrpsee::server::RegisterMethodError;
 use jsonrpsee::types::Params;
 
@@ -25,21 +26,15 @@ use crate::answer::{Answer, did_request, failed, unavailable};
 use crate::methods::Module;
 use crate::reads::{Asked, Cost, Reads};
 use crate::snapshot::Snapshot;
+use crate::versions;
 use crate::view::{HistoryItem, NodeView};
 
 pub(crate) fn register(reads: &mut Reads<'_>) -> Result<(), RegisterMethodError> {
-    reads.register(
-        IDENTITY_RESOLVE,
-        Cost::Light,
-        resolve_request,
-        |asked, it| {
-            let retired_max = match asked.options.wants_proof() {
-                true => RETIRED_PROVEN_MAX,
-                false => RETIRED_READ_MAX,
-            };
-            answers::resolve(&asked.seen, it, retired_max)
-        },
-    )?;
+    let cost = |it: &ResolveRequest| match (&it.version_id, &it.version_time) {
+        (None, None) => Cost::Light,
+        _ => Cost::Heavy,
+    };
+    reads.register_by(IDENTITY_RESOLVE, cost, resolve_request, resolve)?;
     reads.register(IDENTITY_HISTORY, Cost::Heavy, did_request, history)?;
     reads.register(IDENTITY_LANES, Cost::Light, did_request, |asked, it| {
         answers::lanes(&asked.seen, it)
@@ -65,6 +60,18 @@ fn resolve_request(params: &Params<'_>) -> Answer<ReadRequest<ResolveRequest>> {
     }
     options.at = options.at.or(request.height);
     Ok(read)
+}
+
+fn resolve(asked: &Asked<'_>, request: &ResolveRequest) -> Result<ResolveResponse, AnswerError> {
+    if let Some(version) = VersionAsked::of(request)? {
+        let did = answers::local_did(asked.at, &request.did)?;
+        return versions::resolve(asked, &did, &version);
+    }
+    let retired_max = match asked.options.wants_proof() {
+        true => RETIRED_PROVEN_MAX,
+        false => RETIRED_READ_MAX,
+    };
+    answers::resolve(&asked.seen, request, retired_max)
 }
 
 fn history(asked: &Asked<'_>, request: &HistoryRequest) -> Result<HistoryResponse, AnswerError> {

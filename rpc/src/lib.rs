@@ -28,6 +28,7 @@ mod resolution;
 mod snapshot;
 mod submit;
 mod substrate;
+mod versions;
 
 pub use allod_runtime::frame::wire::RuntimeVersion;
 pub use config::ServerConfig;

@@ -59,7 +59,7 @@ fn resolves(read: &VerifiedRead, person: &Person, told: &Value) {
     let view = ProvenView::new(read);
     let request = ResolveRequest {
         did: person.did.to_string(),
-        height: None,
+        ..ResolveRequest::default()
     };
     let own = answers::resolve(&view, &request, RETIRED_PROVEN_MAX).unwrap();
     view.finish().unwrap();

@@ -196,9 +196,9 @@ impl FileEntry {
 
     fn exported(&self, n: usize) -> Result<ExportedEntry, ExportError> {
         let wrong = |field| move || ExportError::Field { field, n };
-        let operation = self.operation.as_ref().map(decoded::<SignedOperation>);
+        let operation = self.operation.as_deref().map(decoded::<SignedOperation>);
         let operation = operation.map(|it| it.ok_or_else(wrong("operation")));
-        let record = self.record.as_ref().map(decoded::<Box<DidRecord>>);
+        let record = self.record.as_deref().map(decoded::<Box<DidRecord>>);
         let record = record.map(|it| it.ok_or_else(wrong("record")));
         let stated = match (&self.decision, self.effective_at) {
             (None, None) => None,
@@ -243,7 +243,7 @@ pub(super) fn kind_of(name: &str) -> Option<LogKind> {
     kinds.into_iter().find(|it| kind_name(*it) == name)
 }
 
-fn decoded<T: Decode>(text: &String) -> Option<T> {
+fn decoded<T: Decode>(text: &str) -> Option<T> {
     decode_strict(&hex::decode(text).ok()?).ok()
 }
 

@@ -1,5 +1,7 @@
 //! Why a history does not hold.
 
+use allod_rpc_api::versions::Misfit;
+
 /// Why a history does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -93,6 +95,19 @@ pub enum Fault {
     /// The record's hash after it is another, with what is stated beside it.
     #[error("the record after it is another")]
     RecordHash,
+}
+
+impl From<Misfit> for Fault {
+    fn from(misfit: Misfit) -> Self {
+        match misfit {
+            Misfit::Inception => Self::Inception,
+            Misfit::OperationMissing => Self::OperationMissing,
+            Misfit::NoSuchEffect => Self::NoSuchEffect,
+            Misfit::Stated => Self::Stated,
+            Misfit::RecordHash => Self::RecordHash,
+            _ => Self::Form,
+        }
+    }
 }
 
 impl ReplayError {

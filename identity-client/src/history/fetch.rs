@@ -57,23 +57,32 @@ fn stated(it: &HistoryEntry) -> Option<Option<Stated>> {
     })
 }
 
-fn exported(it: &HistoryEntry) -> Result<ExportedEntry, ClientError> {
-    let wrong = |what: &str| ClientError::Answer {
+fn wrong(it: &HistoryEntry, what: &str) -> ClientError {
+    ClientError::Answer {
         method: method::IDENTITY_HISTORY,
         reason: format!("entry {}: {what}", it.n),
-    };
+    }
+}
+
+/// Reads the entry that a node shows.
+pub(super) fn entry(it: &HistoryEntry) -> Result<LogEntry, ClientError> {
+    Ok(LogEntry {
+        n: it.n,
+        kind: kind_of(&it.kind).ok_or_else(|| wrong(it, "unknown kind"))?,
+        operation_hash: it.operation_hash.0,
+        signatures_hash: it.signatures_hash.0,
+        record_hash: it.record_hash.0,
+        height: Height(it.height),
+        time: TimeMs(it.time),
+    })
+}
+
+fn exported(it: &HistoryEntry) -> Result<ExportedEntry, ClientError> {
+    let wrong = |what: &str| wrong(it, what);
     let operation = it.operation.as_ref();
     let operation = operation.map(|bytes| decode_strict::<SignedOperation>(&bytes.0));
     Ok(ExportedEntry {
-        entry: LogEntry {
-            n: it.n,
-            kind: kind_of(&it.kind).ok_or_else(|| wrong("unknown kind"))?,
-            operation_hash: it.operation_hash.0,
-            signatures_hash: it.signatures_hash.0,
-            record_hash: it.record_hash.0,
-            height: Height(it.height),
-            time: TimeMs(it.time),
-        },
+        entry: entry(it)?,
         operation: operation
             .transpose()
             .map_err(|_| wrong("operation does not decode"))?,

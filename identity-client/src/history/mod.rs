@@ -18,8 +18,10 @@ mod stub;
 mod tests;
 #[cfg(test)]
 mod vectors;
+mod version;
 
 pub use export::{Export, ExportError, ExportedEntry};
 pub use fault::{Fault, ReplayError};
 pub use fetch::fetch;
 pub use replay::{Expectations, Replayed, replay};
+pub use version::{Version, version};

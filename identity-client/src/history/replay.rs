@@ -77,7 +77,8 @@ pub fn replay(export: &Export, expectations: &Expectations<'_>) -> Result<Replay
         let stepped = replaying.step(n, entry);
         stepped.map_err(|fault| ReplayError::At { n, fault })?;
     }
-    let record = replaying.record.ok_or(ReplayError::Empty)?;
+    let record = replaying.rebuilding.record().cloned();
+    let record = record.ok_or(ReplayError::Empty)?;
     let head = record.log;
     for expected in expectations.head.iter().chain([&export.head]) {
         if *expected != head {
@@ -89,7 +90,7 @@ pub fn replay(export: &Export, expectations: &Expectations<'_>) -> Result<Replay
     }
     Ok(Replayed {
         record,
-        retired: replaying.retired.into_values().collect(),
+        retired: replaying.rebuilding.retired().cloned().collect(),
         failed: replaying.failed,
         by_unknown_controllers: replaying.by_unknown_controllers,
         erased: replaying.erased,

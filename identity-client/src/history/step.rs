@@ -1,18 +1,11 @@
 //! One entry after the other.
 
-use std::collections::BTreeMap;
-
-use allod_primitives::codec::BoundedVec;
-use allod_primitives::control::{
-    Outcome, Refusal, Setting, UsedMethods, advance, apply, is_authorized, next_effect,
-};
-use allod_primitives::document::{ActiveMethod, Document, Fragment, MethodKey, RetiredMethod};
-use allod_primitives::governance::ControlParameters;
-use allod_primitives::limits::{FREEZE_MS_MAX, METHOD_ALLOWANCE};
-use allod_primitives::log::{LogEntry, LogHead, LogKind, Stated};
-use allod_primitives::operation::{Body, Inception, Lane, SignedOperation};
-use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes, Status};
-use allod_primitives::{Did, DidId, H256, TimeMs};
+use allod_primitives::control::{Refusal, is_authorized, next_effect};
+use allod_primitives::log::{LogEntry, LogKind, Stated};
+use allod_primitives::operation::{Body, SignedOperation};
+use allod_primitives::record::DidRecord;
+use allod_primitives::{Did, DidId, H256};
+use allod_rpc_api::versions::Rebuilding;
 
 use super::form::check_operation;
 use super::stub::follow_stub;
@@ -21,32 +14,19 @@ use super::{Expectations, ExportedEntry, Fault};
 /// A record while its log is replayed.
 pub(super) struct Replaying<'a> {
     expectations: &'a Expectations<'a>,
-    /// The record after the last entry, its log head included; none before the first.
-    pub(super) record: Option<DidRecord>,
+    pub(super) rebuilding: Rebuilding,
     last: Option<LogEntry>,
-    pub(super) retired: BTreeMap<Fragment, RetiredMethod>,
     pub(super) failed: Vec<(u64, Refusal)>,
     pub(super) by_unknown_controllers: Vec<u64>,
     pub(super) erased: Vec<u64>,
 }
 
-impl UsedMethods for Replaying<'_> {
-    fn retired(&self, fragment: &Fragment) -> Option<RetiredMethod> {
-        self.retired.get(fragment).cloned()
-    }
-
-    fn is_key_retired(&self, key: &MethodKey) -> bool {
-        self.retired.values().any(|it| it.method.key == *key)
-    }
-}
-
 impl<'a> Replaying<'a> {
-    pub(super) const fn new(expectations: &'a Expectations<'a>) -> Self {
+    pub(super) fn new(expectations: &'a Expectations<'a>) -> Self {
         Self {
             expectations,
-            record: None,
+            rebuilding: Rebuilding::default(),
             last: None,
-            retired: BTreeMap::new(),
             failed: Vec::new(),
             by_unknown_controllers: Vec::new(),
             erased: Vec::new(),
@@ -66,24 +46,30 @@ impl<'a> Replaying<'a> {
         check_inception_first(n, exported)?;
         let stated = exported.stated.as_ref();
         check_statement(exported)?;
-        let record = match (self.record.take(), entry.kind, &exported.operation) {
-            (before, LogKind::Operation, Some(signed)) => {
+        let signed = exported.operation.as_ref();
+        match (entry.kind, signed) {
+            (LogKind::Operation, Some(signed)) => {
                 check_operation(signed, entry, self.expectations)?;
-                match before {
-                    None => incept(signed, entry)?,
-                    Some(record) => self.operation(record, entry, signed, stated)?,
+                match self.rebuilding.record() {
+                    None => check_inception(signed)?,
+                    Some(record) => {
+                        let record = record.clone();
+                        self.check_turn(&record, entry, signed)?;
+                    }
                 }
             }
-            (before, LogKind::Operation, None) => self.stub(before, exported)?,
-            (Some(record), LogKind::Automatic, _) => self.effect(&record, entry)?,
-            (Some(record), LogKind::Governance, _) => decision(record, entry, stated)?,
-            (None, _, _) => return Err(Fault::Inception),
-        };
-        if record.content_hash() != entry.record_hash {
-            return Err(Fault::RecordHash);
+            (LogKind::Operation, None) => self.stub(exported)?,
+            (LogKind::Governance, _) => {
+                let record = self.rebuilding.record().ok_or(Fault::Inception)?;
+                check_settled(record, entry)?;
+            }
+            (LogKind::Automatic, _) => {}
         }
-        let log = record.log.append(entry);
-        self.record = Some(DidRecord { log, ..record });
+        if exported.record.is_none() {
+            let operation = signed.map(|it| &it.operation);
+            let refusal = self.rebuilding.take(entry, operation, stated)?;
+            self.failed.extend(refusal.map(|it| (n, it)));
+        }
         self.last = Some(*entry);
         Ok(())
     }
@@ -99,40 +85,20 @@ impl<'a> Replaying<'a> {
         Ok(())
     }
 
-    fn operation(
+    /// Checks that an operation may be taken now.
+    fn check_turn(
         &mut self,
-        mut record: DidRecord,
+        record: &DidRecord,
         entry: &LogEntry,
         signed: &SignedOperation,
-        stated: Option<&Stated>,
-    ) -> Result<DidRecord, Fault> {
+    ) -> Result<(), Fault> {
         let operation = &signed.operation;
-        check_settled(&record, entry)?;
+        check_settled(record, entry)?;
         let head = record.lanes.get(operation.lane).ok_or(Fault::Lane)?;
         if (operation.lane_seq, operation.lane_prev) != (head.next_seq, head.last) {
             return Err(Fault::Lane);
         }
-        self.check_authority(&record, entry, signed)?;
-        let hash = entry.operation_hash;
-        advance(&mut record, operation.lane, hash);
-        let setting = Setting {
-            now: entry.time,
-            parameters: bounds(&record, entry, operation.lane, stated)?,
-            used: self,
-        };
-        match apply(&record, operation, hash, setting) {
-            Ok(applied) => {
-                if waits_until(&applied.outcomes).as_ref() != stated {
-                    return Err(Fault::Stated);
-                }
-                record = applied.record;
-                self.keep(applied.retired);
-            }
-            Err(_) if stated.is_some() => return Err(Fault::Stated),
-            Err(refusal) => self.failed.push((entry.n, refusal)),
-        }
-        record.updated = entry.time;
-        Ok(record)
+        self.check_authority(record, entry, signed)
     }
 
     fn check_authority(
@@ -175,33 +141,17 @@ impl<'a> Replaying<'a> {
         }
     }
 
-    fn effect(&mut self, record: &DidRecord, entry: &LogEntry) -> Result<DidRecord, Fault> {
-        let effect = next_effect(record, entry.time);
-        let effect = effect.filter(|it| it.pending.id == entry.operation_hash);
-        let effect = effect.ok_or(Fault::NoSuchEffect)?;
-        self.keep(effect.retired);
-        Ok(effect.record)
-    }
-
-    fn stub(
-        &mut self,
-        before: Option<DidRecord>,
-        exported: &ExportedEntry,
-    ) -> Result<DidRecord, Fault> {
+    fn stub(&mut self, exported: &ExportedEntry) -> Result<(), Fault> {
+        let entry = &exported.entry;
         let shown = exported.record.as_deref().ok_or(Fault::OperationMissing)?;
-        if let Some(before) = &before {
-            check_settled(before, &exported.entry)?;
+        let before = self.rebuilding.record();
+        if let Some(before) = before {
+            check_settled(before, entry)?;
         }
-        let (record, retired) = follow_stub(before.as_ref(), shown, &exported.entry)?;
-        self.keep(retired);
-        self.erased.push(exported.entry.n);
-        Ok(record)
-    }
-
-    fn keep(&mut self, retired: Vec<RetiredMethod>) {
-        for it in retired {
-            self.retired.insert(it.method.fragment.clone(), it);
-        }
+        let (record, retired) = follow_stub(before, shown, entry)?;
+        self.rebuilding.accept_shown(record, retired, entry)?;
+        self.erased.push(entry.n);
+        Ok(())
     }
 }
 
@@ -255,65 +205,8 @@ fn check_settled(record: &DidRecord, entry: &LogEntry) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Returns bounds for delays under which the change that is proposed waits as stated. Which
-/// were in force the log does not tell; that the ledger took these, the record's hash does.
-fn bounds(
-    record: &DidRecord,
-    entry: &LogEntry,
-    lane: Lane,
-    stated: Option<&Stated>,
-) -> Result<ControlParameters, Fault> {
-    let at = match stated {
-        None => return Ok(ControlParameters::default()),
-        Some(Stated::EffectiveAt(at)) => at,
-        Some(_) => return Err(Fault::Stated),
-    };
-    let policy = &record.policy;
-    let delay_ms = match lane {
-        Lane::Guardians => policy.guardians.as_ref().map(|it| it.delay_ms),
-        _ => Some(policy.delay_ms),
-    };
-    let waits_ms = at.0.checked_sub(entry.time.0);
-    let bounds = delay_ms.zip(waits_ms);
-    let bounds = bounds.and_then(|(delay, waits)| ControlParameters::that_clamp(delay, waits));
-    bounds.ok_or(Fault::Stated)
-}
-
-/// Returns until when the change waits that an operation proposed, as it is stated.
-fn waits_until(outcomes: &[Outcome]) -> Option<Stated> {
-    outcomes.iter().find_map(|outcome| match outcome {
-        Outcome::Proposed { effective_at, .. } => Some(Stated::EffectiveAt(*effective_at)),
-        _ => None,
-    })
-}
-
-/// Governance freezes and unfreezes.
-///
-/// Source: spec/governance.md §7.
-fn decision(
-    mut record: DidRecord,
-    entry: &LogEntry,
-    stated: Option<&Stated>,
-) -> Result<DidRecord, Fault> {
-    check_settled(&record, entry)?;
-    let latest = entry.time.plus_ms(FREEZE_MS_MAX);
-    record.frozen = match stated {
-        Some(Stated::Frozen(freeze))
-            if !freeze.reason.as_str().is_empty()
-                && freeze.until > entry.time
-                && freeze.until <= latest =>
-        {
-            Some(freeze.clone())
-        }
-        Some(Stated::Unfrozen) if record.frozen.is_some() => None,
-        _ => return Err(Fault::Stated),
-    };
-    record.updated = entry.time;
-    Ok(record)
-}
-
-/// Returns the record that an inception makes, once its name, place and signers are checked.
-fn incept(signed: &SignedOperation, entry: &LogEntry) -> Result<DidRecord, Fault> {
+/// Checks an inception's name, place and signers.
+fn check_inception(signed: &SignedOperation) -> Result<(), Fault> {
     let operation = &signed.operation;
     let Body::Incept(inception) = &operation.body else {
         return Err(Fault::Inception);
@@ -327,52 +220,5 @@ fn incept(signed: &SignedOperation, entry: &LogEntry) -> Result<DidRecord, Fault
     if !is_authorized(&inception.policy, operation, &signed.signatures) {
         return Err(Fault::NotAuthorized);
     }
-    born(inception, entry).ok_or(Fault::Form)
-}
-
-/// Returns the record that an inception makes.
-///
-/// Source: spec/did.md §2.
-fn born(inception: &Inception, entry: &LogEntry) -> Option<DidRecord> {
-    let now = entry.time;
-    let methods = inception.document.methods.iter().map(|it| ActiveMethod {
-        method: it.clone(),
-        since: now,
-    });
-    let methods: Vec<ActiveMethod> = methods.collect();
-    Some(DidRecord {
-        version: DID_RECORD_VERSION,
-        status: Status::Active,
-        created_height: entry.height,
-        created: now,
-        updated: now,
-        policy: inception.policy.clone(),
-        document: Document {
-            methods: methods.try_into().ok()?,
-            services: inception.document.services.clone(),
-            also_known_as: inception.document.also_known_as.clone(),
-            controllers: inception.document.controllers.clone(),
-        },
-        retired_count: 0,
-        method_allowance: METHOD_ALLOWANCE,
-        lanes: first_lanes(entry.operation_hash),
-        not_before: TimeMs(0),
-        grant_epoch: 0,
-        pending: BoundedVec::new(),
-        cool_downs: BoundedVec::new(),
-        frozen: None,
-        log: LogHead::default(),
-    })
-}
-
-/// Returns the lanes of a record whose only operation is the inception.
-pub(super) fn first_lanes(inception: H256) -> Lanes {
-    let mut lanes = Lanes::default();
-    if let Some(head) = lanes.get_mut(Lane::Rank(0)) {
-        *head = LaneHead {
-            next_seq: 1,
-            last: inception,
-        };
-    }
-    lanes
+    Ok(())
 }

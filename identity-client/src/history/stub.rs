@@ -3,9 +3,9 @@
 use allod_primitives::document::{RetireReason, RetiredMethod};
 use allod_primitives::log::{LogEntry, LogHead};
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes};
+use allod_rpc_api::versions::first_lanes;
 
 use super::Fault;
-use super::step::first_lanes;
 
 /// Returns the record after an entry whose operation is erased, `shown`, with the log head of the
 /// record `before` it, and the methods that it retired: for what reason is unknown, and taken as

@@ -71,7 +71,7 @@ impl LightClient {
         self.check_network(did)?;
         let request = ResolveRequest {
             did: did.to_string(),
-            height: None,
+            ..ResolveRequest::default()
         };
         let work = |view: &dyn answers::AnswerView| {
             let answer = answers::resolve(&view, &request, RETIRED_PROVEN_MAX)?;

@@ -20,6 +20,7 @@ use allod_rpc_api::login::{VerifyJwsRequest, VerifyLoginRequest};
 use allod_rpc_api::revocation::{RevocationCheckRequest, RevocationCheckResponse};
 use allod_rpc_api::submit::{SubmitItem, SubmitOutcome, SubmitRequest, SubmitResponse, Wait};
 use allod_rpc_api::verify::Decision;
+use allod_rpc_api::versions::VersionAsked;
 use allod_rpc_api::{ErrorCode, method};
 use jsonrpsee::core::params::ArrayParams;
 use serde::de::DeserializeOwned;
@@ -85,6 +86,7 @@ impl Client {
         let request = ResolveRequest {
             did: did.to_string(),
             height,
+            ..ResolveRequest::default()
         };
         let method = method::IDENTITY_RESOLVE;
         let answer: ResolveResponse = self.ask(method, &request).await?;
@@ -95,6 +97,26 @@ impl Client {
             })?;
         let record = effective(&stored, TimeMs(answer.time)).record;
         Ok(Resolved { answer, record })
+    }
+
+    /// `identity_resolve` of an earlier version. Verifies nothing: see
+    /// [`history::version`](crate::history::version).
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with `did.version_not_found` or `did.version_unavailable`.
+    pub async fn resolve_version(
+        &self,
+        did: &Did,
+        asked: &VersionAsked,
+    ) -> Result<ResolveResponse, ClientError> {
+        let (version_id, version_time) = asked.to_parameters();
+        let request = ResolveRequest {
+            did: did.to_string(),
+            version_id,
+            version_time,
+            ..ResolveRequest::default()
+        };
+        self.ask(method::IDENTITY_RESOLVE, &request).await
     }
 
     /// Like [`resolve`](Self::resolve), with `None` for an identity that the ledger does not hold.

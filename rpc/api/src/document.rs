@@ -94,6 +94,12 @@ pub struct DocumentMetadata {
     pub deactivated: bool,
     /// `<entries of the log>-<hash of the log's head>`.
     pub version_id: String,
+    /// When the version after this one came, if it is not the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_update: Option<String>,
+    /// The id of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_version_id: Option<String>,
 }
 
 /// A retired method. It authorises nothing; it is listed so that old signatures can be judged.
@@ -198,6 +204,8 @@ impl DocumentMetadata {
             updated: date_time(record.updated),
             deactivated: matches!(record.status, Status::Deactivated { .. }),
             version_id: version_id(record),
+            next_update: None,
+            next_version_id: None,
         }
     }
 }

@@ -219,6 +219,12 @@ codes! {
     DidCoolingDown = 2050, "did.cooling_down",
         "the proposer was cancelled and must rest",
         "wait until the time that `allod did pending` shows";
+    DidVersionNotFound = 2051, "did.version_not_found",
+        "the identity has no such version, or was not there at that time",
+        "take a versionId of an answer, or a time between its creation and the newest block";
+    DidVersionUnavailable = 2052, "did.version_unavailable",
+        "the node cannot rebuild that version",
+        "ask another node; operations may be erased, or too many lie before it";
     TokenMalformed = 3001, "token.malformed",
         "the revocation does not name a token",
         "give a jti and exp, or a tag, or the token itself";

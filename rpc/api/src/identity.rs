@@ -8,7 +8,7 @@ use crate::document::{DidDocument, DocumentMetadata, RetiredEntry};
 use crate::hex_bytes::{HexBytes, HexHash};
 
 /// Parameters of `identity_resolve`; a lone string is read as `did`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResolveRequest {
     /// The identity.
@@ -16,6 +16,12 @@ pub struct ResolveRequest {
     /// Height of the block to answer from; the newest finalized one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u64>,
+    /// The version to answer about, `<entries>-<head>`; the newest if neither is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    /// The time to answer about, RFC 3339 in UTC; excludes `version_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_time: Option<String>,
 }
 
 /// Result of `identity_resolve`.
@@ -51,12 +57,32 @@ pub struct ResolveResponse {
     pub cool_downs: Vec<CoolDownInfo>,
     /// The record as stored (SCALE `DidRecord`), for those who check for themselves.
     pub record: HexBytes,
+    /// Of an earlier version, what shows that the present log commits to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<VersionChain>,
     /// Height the answer is from.
     pub height: u64,
     /// Hash of that block.
     pub block_hash: HexHash,
     /// Its time, ms.
     pub time: u64,
+}
+
+/// The entries of a log from an earlier version to the present head.
+///
+/// Source: spec/history.md §5.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionChain {
+    /// Position of the entry that made the version.
+    pub n: u64,
+    /// The head before that entry.
+    pub previous_head: HexHash,
+    /// SCALE `LogEntry`s from that entry on.
+    pub entries: Vec<HexBytes>,
+    /// Position of the first entry that is left out, if not all fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
 }
 
 const fn is_listed() -> bool {

@@ -33,6 +33,7 @@ pub mod read;
 pub mod revocation;
 pub mod submit;
 pub mod verify;
+pub mod versions;
 
 pub use error::{ErrorCode, Failure, RpcError};
 pub use hex_bytes::{HexBytes, HexHash};

@@ -10,6 +10,10 @@ pub const SUBMIT_TIMEOUT_MS_MAX: u64 = 60_000;
 pub const HISTORY_COUNT_DEFAULT: u32 = 64;
 /// Entries `identity_history` returns at most.
 pub const HISTORY_COUNT_MAX: u32 = 256;
+/// Entries of a log that an answer about an earlier version holds at most.
+pub const VERSION_ENTRIES_MAX: usize = 1024;
+/// Entries of a log that are replayed at most to rebuild an earlier version.
+pub const VERSION_REPLAY_MAX: u64 = 8192;
 /// Identities one `identity_subscribeChanges` watches at most.
 pub const WATCHED_DIDS_MAX: usize = 64;
 /// Retired verification methods `identity_resolve` lists at most.

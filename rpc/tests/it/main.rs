@@ -14,4 +14,5 @@ mod reads;
 mod resolution;
 mod subscriptions;
 mod substrate;
+mod versions;
 mod wire;

@@ -278,7 +278,7 @@ async fn an_older_block_answers_with_its_own_proof_within_the_window() {
         let view = ProvenView::new(&read);
         let asked = ResolveRequest {
             did: did.clone(),
-            height: None,
+            ..ResolveRequest::default()
         };
         let own = answers::resolve(&view, &asked, RETIRED_PROVEN_MAX).unwrap();
         assert_eq!(json!(own.did_document), answer["didDocument"]);

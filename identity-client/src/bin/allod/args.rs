@@ -203,6 +203,12 @@ pub(crate) enum DidCommand {
         /// As it was at this height (recent ones only)
         #[arg(long)]
         height: Option<u64>,
+        /// As it was in this version, however old; checked against the present log
+        #[arg(long, value_name = "COUNT-HEAD", conflicts_with_all = ["height", "version_time"])]
+        version_id: Option<LogEnd>,
+        /// As it was at this time
+        #[arg(long, value_name = "TIME", conflicts_with = "height")]
+        version_time: Option<Moment>,
     },
     /// Show the log of an identity
     History {

@@ -11,6 +11,9 @@ mod recover;
 mod rotate;
 mod show;
 
+use allod_rpc_api::versions::VersionAsked;
+
+use crate::amounts::Moment;
 use crate::args::DidCommand;
 use crate::console::Report;
 use crate::failure::Failure;
@@ -42,7 +45,22 @@ pub(crate) async fn run(session: &Session, command: DidCommand) -> Result<Report
         DidCommand::Policy(command) => Box::pin(policy::run(session, command)).await,
         DidCommand::Guardians(command) => Box::pin(guardians::run(session, command)).await,
         DidCommand::Recover(command) => Box::pin(recover::run(session, command)).await,
-        DidCommand::Resolve { who, height } => show::resolve(session, &who, height).await,
+        DidCommand::Resolve {
+            who,
+            height,
+            version_id,
+            version_time,
+        } => {
+            let asked = match (version_id, version_time) {
+                (Some(id), _) => Some(VersionAsked::Id(id.0)),
+                (None, Some(Moment::At(time))) => Some(VersionAsked::Time(time)),
+                (None, Some(Moment::Now) | None) => None,
+            };
+            match asked {
+                Some(asked) => show::version(session, &who, &asked).await,
+                None => show::resolve(session, &who, height).await,
+            }
+        }
         DidCommand::History { who, from, count } => show::history(session, &who, from, count).await,
         DidCommand::Export { who, file } => export::export(session, &who, &file).await,
         DidCommand::VerifyLog { file, ledger, head } => {

@@ -154,7 +154,7 @@ impl VerifiedView {
     pub fn resolve(&self, did: &Did) -> Asked<ResolveResponse> {
         let request = ResolveRequest {
             did: did.to_string(),
-            height: None,
+            ..ResolveRequest::default()
         };
         self.answer(|view| answers::resolve(&view, &request, RETIRED_PROVEN_MAX))
     }

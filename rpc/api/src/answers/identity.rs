@@ -32,7 +32,10 @@ pub fn effective_record(view: &impl LedgerView, did: &Did) -> Result<DidRecord, 
 }
 
 /// Returns the record as the ledger has it.
-fn stored(view: &impl LedgerView, did: &Did) -> Result<DidRecord, AnswerError> {
+///
+/// # Errors
+/// As [`effective_record`].
+pub fn stored(view: &impl LedgerView, did: &Did) -> Result<DidRecord, AnswerError> {
     let record: Option<DidRecord> = read(view, &keys::did_record(&did.id()))?;
     record.ok_or_else(|| ErrorCode::DidNotFound.with(did).into())
 }
@@ -83,6 +86,7 @@ pub fn resolve(
         pending: PendingInfo::list(&record),
         cool_downs: CoolDownInfo::list(&record),
         record: stored.encode().into(),
+        version: None,
         height: height.0,
         block_hash: view.block_hash().into(),
         time: now.0,

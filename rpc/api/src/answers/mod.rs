@@ -19,6 +19,6 @@ mod tests;
 
 pub use checks::{check_grant, check_revocation, evaluate_access, verify_jws, verify_login};
 pub use error::AnswerError;
-pub use identity::{effective_record, lanes, pending, resolve};
+pub use identity::{effective_record, lanes, pending, resolve, stored};
 pub use proven::ProvenView;
 pub use view::{AnswerView, Recorder, local_did, read};

@@ -114,7 +114,7 @@ fn ledger(said: u32, kept: u32) -> Ledger {
 fn request() -> ResolveRequest {
     ResolveRequest {
         did: did().to_string(),
-        height: None,
+        ..ResolveRequest::default()
     }
 }
 

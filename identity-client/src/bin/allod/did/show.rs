@@ -1,9 +1,11 @@
 //! `allod did resolve`, `history` and `list`.
 
+use allod_identity_client::history;
 use allod_identity_client::keys::KeyFileError;
-use allod_primitives::TimeMs;
+use allod_primitives::{Did, TimeMs};
 use allod_rpc_api::document::date_time;
-use allod_rpc_api::identity::HistoryEntry;
+use allod_rpc_api::identity::{HistoryEntry, ResolveResponse};
+use allod_rpc_api::versions::VersionAsked;
 use serde_json::{Value, json};
 
 use crate::console::Report;
@@ -22,19 +24,49 @@ pub(crate) async fn resolve(
         .during("waiting for the node", asked)
         .await?
         .answer;
-    let json = serde_json::to_value(&answer).unwrap_or_default();
     let when = date_time(TimeMs(answer.time));
     let note = format!("as of height {}, {when}", answer.height);
+    Ok(document(&answer, &did, note))
+}
+
+/// Shows an earlier version, once the present log is seen to commit to it.
+pub(crate) async fn version(
+    session: &Session,
+    who: &str,
+    asked: &VersionAsked,
+) -> Result<Report, Failure> {
+    let did = session.did(who)?;
+    let answer = session.client.resolve_version(&did, asked);
+    let answer = session
+        .console
+        .during("waiting for the node", answer)
+        .await?;
+    let newest = session.resolve(&did, Some(answer.height)).await?;
+    let head = newest.stored_log();
+    let version = history::version(&session.client, &did, asked, answer, head).await?;
+    let entry = version.verified.entry();
+    let from = date_time(entry.time);
+    let until = version.verified.next();
+    let until = until.map_or_else(|| "now".to_owned(), |it| date_time(it.time));
+    let note = format!(
+        "entry {} of the log, in force from {from} to {until}",
+        entry.n
+    );
+    Ok(document(&version.answer, &did, note))
+}
+
+fn document(answer: &ResolveResponse, did: &Did, note: String) -> Report {
+    let json = serde_json::to_value(answer).unwrap_or_default();
     match &answer.did_document {
         Some(document) => {
             let text = serde_json::to_string_pretty(document).unwrap_or_default();
-            Ok(Report::new(text, json).note(note))
+            Report::new(text, json).note(note)
         }
         None => {
             let metadata = serde_json::to_string_pretty(&answer.did_document_metadata);
             let mut report = Report::new(metadata.unwrap_or_default(), json).note(note);
             report.negative = true;
-            Ok(report.note(format!("{did} is deactivated")))
+            report.note(format!("{did} is deactivated"))
         }
     }
 }

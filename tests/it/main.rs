@@ -6,6 +6,7 @@ mod crowd;
 mod faults;
 mod governance;
 mod launcher;
+mod light;
 mod proofs;
 mod readme;
 mod story;

@@ -24,6 +24,7 @@ use allod_rpc_api::submit::{SubmitItem, SubmitStatus, Wait};
 use allod_tests::devnet::Devnet;
 use allod_tests::people::{Account, Person};
 use allod_tests::reads::{Bare, cpu_of, post, serve_bare};
+use allod_tests::verified::{checks_us, lag_during, light_client, verified_view};
 use anyhow::{Context, ensure};
 use clap::Parser;
 use jsonrpsee::core::client::ClientT as _;
@@ -105,6 +106,7 @@ async fn run(options: &Options, seed: u64) -> anyhow::Result<()> {
         throughput(options, &net, &pids, seed, check).await?;
     }
     reads(options, &net, &pids, seed).await?;
+    following(options, &net, seed).await?;
     net.stop().await
 }
 
@@ -414,6 +416,64 @@ fn finish(result: Option<Submitted>) -> anyhow::Result<()> {
         ensure!(outcome.status == SubmitStatus::Finalized, "{outcome:?}");
         ensure!(outcome.item_errors.is_empty(), "{outcome:?}");
     }
+    Ok(())
+}
+
+/// Follows the network while a tenth as many register, and asks the copy.
+async fn following(options: &Options, net: &Devnet, seed: u64) -> anyhow::Result<()> {
+    let client = light_client(net, None).await?;
+    let begun = Instant::now();
+    let view = verified_view(client.clone()).await?;
+    println!(
+        "verified view of {:8} keys        {:8.1} s to begin",
+        view.status().keys,
+        begun.elapsed().as_secs_f64()
+    );
+    let node = net.client(0)?;
+    let context = node.context().await?;
+    let mut account = Account::new(&node, net.secret("/keys/registrar")?).await?;
+    let (alice, operation) = Person::new(&context, seed << 32 | 3, 0)?;
+    let mut operations = vec![operation];
+    for number in 1..options.registrations / 10 {
+        operations.push(Person::new(&context, seed << 32 | 3, number)?.1);
+    }
+    let items: Vec<SubmitItem> = operations
+        .chunks(options.batch)
+        .map(|chunk| account.batch(chunk))
+        .collect();
+    let work = async {
+        for chunk in items.chunks(4) {
+            let sent = node.submit(chunk.to_vec(), Wait::Finalized, Some(60_000));
+            finish(Some(Ok(sent.await)))?;
+        }
+        anyhow::Ok(())
+    };
+    let begun = Instant::now();
+    let (done, mut lags) = lag_during(net, &view, work).await?;
+    done?;
+    #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
+    let rate = operations.len() as f64 / begun.elapsed().as_secs_f64();
+    lags.sort_unstable();
+    let at = |part: usize| lags.get(lags.len() * part / 100).or(lags.last());
+    println!(
+        "view behind its node, {rate:5.0} changes/s  {:5} / {:5} / {:5} blocks p50 / p99 / max",
+        at(50).unwrap_or(&0),
+        at(99).unwrap_or(&0),
+        lags.last().unwrap_or(&0)
+    );
+    let checks = checks_us(&client, &view, &alice, net.now()?.seconds()).await?;
+    println!(
+        "a login judged from the view        {:8.1} µs",
+        checks.login
+    );
+    println!(
+        "a revocation looked up in the view  {:8.1} µs",
+        checks.revocation
+    );
+    println!(
+        "a login judged with a proof, HTTP   {:8.1} µs",
+        checks.proven_login
+    );
     Ok(())
 }
 

@@ -42,6 +42,22 @@ fn refused_if(change: impl FnOnce(&mut Operation)) -> E {
 }
 
 #[test]
+fn a_tag_names_identity_lane_and_number() {
+    let (_, person) = ledger_with_person();
+    let other = Person::new(2);
+    let lanes = [Lane::Rank(0), Lane::Rank(1), Lane::Next(0), Lane::Guardians];
+    let mut tags = Vec::new();
+    for did in [person.did, other.did] {
+        for lane in lanes {
+            tags.extend([0, 1].map(|seq| operation_tag(&did, lane, seq)));
+        }
+    }
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), 16);
+}
+
+#[test]
 fn an_operation_in_turn_is_taken_and_logged() {
     let (mut ledger, person) = ledger_with_person();
     let operation = person.documents(&ledger, adding(&[method("phone", 50)]));

@@ -15,10 +15,11 @@ use super::nodes::Nodes;
 use super::store::{Store, belongs};
 use super::wire;
 
+/// What was kept, and the bytes it was kept as.
+type Remembered = (Kept, Vec<u8>);
+
 /// Returns the folder, and what lies there that can still be followed, with its bytes.
-pub(super) fn load(
-    config: &LightConfig,
-) -> Result<(Option<Store>, Option<(Kept, Vec<u8>)>), ReadError> {
+pub(super) fn load(config: &LightConfig) -> Result<(Option<Store>, Option<Remembered>), ReadError> {
     let Some(root) = &config.folder else {
         return Ok((None, None));
     };

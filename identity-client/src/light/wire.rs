@@ -161,7 +161,7 @@ pub(super) async fn proof(
             from_hex(proof).map_err(|_| undecodable(method, "proof"))?
         }
         Err(ClientError::Refused(mut refusal)) => match refusal.proof.take() {
-            Some(bytes) => bytes,
+            Some(bytes) => bytes.into_vec(),
             None => return Err(ClientError::Refused(refusal).into()),
         },
         Err(error) => return Err(error.into()),

@@ -22,7 +22,7 @@ pub struct Refusal {
     pub detail: Option<String>,
     /// Encoded `ReadProof` of what the node refused for, if it was asked for one and gave it:
     /// untrusted, like everything here.
-    pub proof: Option<Vec<u8>>,
+    pub proof: Option<Box<[u8]>>,
 }
 
 struct Detail<'a>(&'a str, Option<&'a str>);
@@ -41,7 +41,7 @@ impl Refusal {
     /// Makes one of a JSON-RPC error object; `data` is its `data`.
     pub fn new(code: i32, message: &str, data: Option<&str>) -> Self {
         let known = ErrorCode::from_code(code);
-        let proof = data.and_then(proof);
+        let proof = data.and_then(proof).map(Vec::into_boxed_slice);
         let data = data.and_then(|it| serde_json::from_str::<ErrorData>(it).ok());
         let (slug, hint, detail) = match (data, known) {
             (Some(data), _) => (data.slug, data.hint, data.detail),

@@ -106,7 +106,7 @@ async fn run(options: &Options, seed: u64) -> anyhow::Result<()> {
         throughput(options, &net, &pids, seed, check).await?;
     }
     reads(options, &net, &pids, seed).await?;
-    following(options, &net, seed).await?;
+    Box::pin(following(options, &net, seed)).await?;
     net.stop().await
 }
 
@@ -449,7 +449,7 @@ async fn following(options: &Options, net: &Devnet, seed: u64) -> anyhow::Result
         anyhow::Ok(())
     };
     let begun = Instant::now();
-    let (done, mut lags) = lag_during(net, &view, work).await?;
+    let (done, mut lags) = Box::pin(lag_during(net, &view, work)).await?;
     done?;
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let rate = operations.len() as f64 / begun.elapsed().as_secs_f64();

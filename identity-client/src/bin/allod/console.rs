@@ -120,17 +120,24 @@ impl Console {
     }
 
     /// Waits for `work`, and says so if it takes longer than two seconds.
-    pub(crate) async fn during<T>(&self, what: &str, work: impl Future<Output = T>) -> T {
-        tokio::pin!(work);
-        let mut waited = PATIENCE;
-        let mut next = PATIENCE;
-        loop {
-            match tokio::time::timeout(next, &mut work).await {
-                Ok(done) => return done,
-                Err(_) => self.note(&format!("{what} ({} s)", waited.as_secs())),
+    pub(crate) fn during<T>(
+        &self,
+        what: &str,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = T> {
+        // On the heap: what asks several nodes and checks their answers is large.
+        let mut work = Box::pin(work);
+        async move {
+            let mut waited = PATIENCE;
+            let mut next = PATIENCE;
+            loop {
+                match tokio::time::timeout(next, &mut work).await {
+                    Ok(done) => return done,
+                    Err(_) => self.note(&format!("{what} ({} s)", waited.as_secs())),
+                }
+                next = REPEAT;
+                waited = waited.saturating_add(REPEAT);
             }
-            next = REPEAT;
-            waited = waited.saturating_add(REPEAT);
         }
     }
 

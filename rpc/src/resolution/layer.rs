@@ -19,6 +19,7 @@ use tower::{Layer, Service};
 
 use super::accept::{self, Form};
 use super::dereference;
+use super::problem::ProblemKind;
 use super::proof::state_proof;
 use super::question::{self, Asked};
 use super::resolve::{read_did, resolve_at};
@@ -186,6 +187,11 @@ fn answer(view: &dyn NodeView, uri: &Uri, body: &[u8], forms: &[Form]) -> HttpRe
             let head = &resolved.at.head;
             let outcome = dereference::answer(&question, &resolved, shape);
             let outcome = outcome.and_then(|outcome| match wants_proof {
+                true if resolved.is_rebuilt => {
+                    let detail = "the state of that version is gone; `identity_resolve` with \
+                                  `versionId` proves it by the log";
+                    Err(ProblemKind::FeatureNotSupported.because(detail))
+                }
                 true => Ok(outcome.with_proof(proven(head)?)),
                 false => Ok(outcome),
             });

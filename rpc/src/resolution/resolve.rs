@@ -5,13 +5,16 @@ use allod_primitives::did::DidError;
 use allod_primitives::keys;
 use allod_primitives::log::LogEntry;
 use allod_primitives::record::DidRecord;
-use allod_primitives::{Did, Height, NetworkId, TimeMs, decode_strict};
+use allod_primitives::{Did, NetworkId, TimeMs, decode_strict};
 use allod_rpc_api::document::{date_time, version_id};
 use allod_rpc_api::verify::LedgerView as _;
+use allod_rpc_api::versions::VersionAsked;
+use allod_rpc_api::{ErrorCode, RpcError};
 
 use super::options::Version;
 use super::problem::{Problem, ProblemKind};
 use crate::snapshot::Snapshot;
+use crate::versions::rebuild;
 use crate::view::NodeView;
 
 /// A record, and where it is from.
@@ -24,6 +27,8 @@ pub(super) struct Resolved<'a> {
     pub(super) time: TimeMs,
     /// The block it is read from.
     pub(super) at: Snapshot<'a>,
+    /// Whether it is not that block's, but rebuilt from the log: no state of its own is kept.
+    pub(super) is_rebuilt: bool,
     /// The version after it, if it is not the newest.
     pub(super) next: Option<Next>,
 }
@@ -58,13 +63,13 @@ pub(super) fn read_did(view: &dyn NodeView, text: &str) -> Result<Did, Problem> 
 
 /// Returns the record of `did` in the version asked for.
 ///
-/// The newest version is always there. An older one is, as long as the state of a block is kept
-/// in which it was in force; it is looked at as of its last such block, or of the time asked for.
+/// An older version is looked at as of the last block in which it was in force, or of the time
+/// asked for. Where that state is no longer kept, it is rebuilt from the log.
 ///
 /// Cost: one read, and for an older version as many reads of the log as its length has bits.
 ///
 /// # Errors
-/// A [`Problem`]: not found, a time that has not come, or a version older than what is kept.
+/// A [`Problem`]: not found, a time that has not come, or a version that cannot be rebuilt.
 ///
 /// Source: spec/did-resolution.md §5.
 pub(super) fn resolve_at<'a>(
@@ -96,45 +101,74 @@ pub(super) fn resolve_at<'a>(
             record: effective(&stored, time).record,
             time,
             at,
+            is_rebuilt: false,
             next: None,
         });
     }
-    older(view, did, index, version, time)
+    let next = entry(view, did, index.saturating_add(1))?;
+    match kept(view, did, index, &next) {
+        Some((at, stored)) => older((at, false), did, &stored, version, time, &next),
+        None => {
+            let asked = match version {
+                Version::Id(id) => VersionAsked::of_id(id).ok_or_else(no_version)?,
+                _ => VersionAsked::Time(time),
+            };
+            let past = rebuild(view, did, &stored, now, &asked).map_err(unbuilt)?;
+            older((at, true), did, &past.stored, version, time, &next)
+        }
+    }
 }
 
-/// Returns the version that entry `index` of the log began and the next one ended.
-fn older<'a>(
+/// Returns the last block in which the version that entry `index` began was in force, and the
+/// record there, if that state is kept. Of the versions that one block made, only the last has one.
+fn kept<'a>(
     view: &'a dyn NodeView,
     did: &Did,
     index: u64,
+    next: &LogEntry,
+) -> Option<(Snapshot<'a>, DidRecord)> {
+    let before = next.height.0.saturating_sub(1);
+    let at = Snapshot::at(view, Some(before)).ok()?;
+    let stored = record(&at, did).ok().flatten()?;
+    (stored.log.count == index.saturating_add(1)).then_some((at, stored))
+}
+
+fn unbuilt(error: RpcError) -> Problem {
+    match error.code {
+        ErrorCode::DidVersionNotFound => no_version(),
+        ErrorCode::DidVersionUnavailable => {
+            let detail = "this node cannot rebuild that version from the log";
+            ProblemKind::FeatureNotSupported.because(detail)
+        }
+        _ => ProblemKind::InternalError.because("the log cannot be read"),
+    }
+}
+
+/// Returns the version of this stored record, which `next` ended.
+fn older<'a>(
+    (at, is_rebuilt): (Snapshot<'a>, bool),
+    did: &Did,
+    stored: &DidRecord,
     version: &Version,
     time: TimeMs,
+    next: &LogEntry,
 ) -> Result<Resolved<'a>, Problem> {
-    let next = entry(view, did, index.saturating_add(1))?;
-    let before = Height(next.height.0.saturating_sub(1));
-    let gone = || {
-        let detail = "that version is older than the states this node keeps";
-        ProblemKind::FeatureNotSupported.because(detail)
-    };
-    let at = Snapshot::at(view, Some(before.0)).map_err(|_| gone())?;
-    let stored = record(&at, did).map_err(|_| gone())?.ok_or_else(gone)?;
-    if stored.log.count != index.saturating_add(1) {
-        // One block made several versions, and no state ever showed this one.
-        return Err(gone());
-    }
     let time = match version {
         Version::Time(_) => time,
-        Version::Id(id) if *id == version_id(&stored) => at.head.time(),
+        // As it was when it ended, but for what time brought about in that very block.
+        Version::Id(id) if *id == version_id(stored) && is_rebuilt => stored.updated,
+        Version::Id(id) if *id == version_id(stored) => at.head.time(),
         _ => return Err(no_version()),
     };
-    let log = stored.log.append(&next);
+    let log = stored.log.append(next);
     let mut after = stored.clone();
     after.log = log;
     Ok(Resolved {
         did: *did,
-        record: effective(&stored, time).record,
+        record: effective(stored, time).record,
         time,
         at,
+        is_rebuilt,
         next: Some(Next {
             update: date_time(next.time),
             version_id: version_id(&after),

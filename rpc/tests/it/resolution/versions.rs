@@ -11,7 +11,7 @@ use crate::node::{START, STEP_MS};
 use crate::wire::Harness;
 
 #[tokio::test]
-async fn older_versions_are_there_as_long_as_their_states() {
+async fn older_versions_are_there_with_and_without_their_states() {
     let harness = Harness::start().await;
     let alice = harness.person(1);
     harness.incept(&alice).await;
@@ -61,9 +61,14 @@ async fn older_versions_are_there_as_long_as_their_states() {
     assert!(then["didDocumentMetadata"].get("nextUpdate").is_none());
 
     harness.node.prune_below(2);
-    let gone = get(&harness, &format!("{did}?versionId={}", id(&first)), RESULT).await;
+    let path = format!("{did}?versionId={}", id(&first));
+    let rebuilt = get(&harness, &path, RESULT).await.json();
+    assert_eq!(rebuilt["didDocument"], first["didDocument"]);
+    let known = &rebuilt["didDocumentMetadata"];
+    assert_eq!(known["nextVersionId"], id(&newest));
+    let unproven = get(&harness, &format!("{path}&proof=true"), RESULT).await;
     assert_eq!(
-        (gone.status, gone.error().as_str()),
+        (unproven.status, unproven.error().as_str()),
         (501, "FEATURE_NOT_SUPPORTED")
     );
 }

@@ -9,11 +9,13 @@ use crate::amounts::{LogEnd, Moment, Seconds};
 use crate::gov::args::GovCommand;
 
 mod control;
+mod light;
 
 pub(crate) use control::{
     ApproveArgs, CancelArgs, GuardiansCommand, GuardiansSetArgs, InviteArgs, PolicyCommand,
     PolicySetArgs, RecoverCommand, RecoverRequestArgs, RecoverSheetArgs, WatchArgs,
 };
+pub(crate) use light::LightCommand;
 
 /// The command line of the identity ledger.
 ///
@@ -600,21 +602,6 @@ pub(crate) enum RegistrarCommand {
 pub(crate) enum ChainCommand {
     /// Show the network and where it stands; exit 3 if it is out of reach
     Status,
-}
-
-/// `allod light …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum LightCommand {
-    /// Show which blocks are trusted, since when, and why nothing is answered if that is so
-    Status,
-    /// Check the newest block and print it as a checkpoint, for others to start from
-    Checkpoint,
-    /// Forget which blocks are trusted: start anew, from genesis or --checkpoint
-    Reset {
-        /// Put aside the evidence of two histories that stops all answers
-        #[arg(long)]
-        unfreeze: bool,
-    },
 }
 
 /// `allod key …`

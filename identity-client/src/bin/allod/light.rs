@@ -23,7 +23,7 @@ async fn status(session: &Session) -> Result<Report, Failure> {
     // What the nodes say now; if none proves anything, that is told, and what is known anyway.
     let asked = session
         .console
-        .during("asking for the newest block", light.head())
+        .during("asking for the newest block", Box::pin(light.head()))
         .await;
     let status = light.status();
     let newest = status.newest;
@@ -67,7 +67,7 @@ async fn checkpoint(session: &Session) -> Result<Report, Failure> {
     let light = session.light(None).await?;
     let head = session
         .console
-        .during("asking for the newest block", light.head())
+        .during("asking for the newest block", Box::pin(light.head()))
         .await?;
     light.flush()?;
     let text = light.checkpoint().to_string();

@@ -60,8 +60,8 @@ impl Session {
         }
         let light = self.light(Some(did.network())).await?;
         let found = match height {
-            None => light.resolve(did, None).await?,
-            Some(height) => light.resolve_at(did, Height(height)).await?.0,
+            None => Box::pin(light.resolve(did, None)).await?,
+            Some(height) => Box::pin(light.resolve_at(did, Height(height))).await?.0,
         };
         Ok(found.answer)
     }
@@ -85,7 +85,7 @@ impl Session {
             return Ok(self.client.history(did, from, count).await?);
         }
         let light = self.light(Some(did.network())).await?;
-        let proven = light.history(did, None).await?;
+        let proven = Box::pin(light.history(did, None)).await?;
         let head = proven.answer.head;
         let skipped = usize::try_from(from).unwrap_or(usize::MAX);
         let wanted = count.unwrap_or(HISTORY_COUNT_DEFAULT) as usize;
@@ -111,7 +111,7 @@ impl Session {
             return Ok(self.client.verify_login(request).await?);
         }
         let light = self.light(None).await?;
-        Ok(light.verify_login(request, None).await?.answer)
+        Ok(Box::pin(light.verify_login(request, None)).await?.answer)
     }
 
     pub(crate) async fn verify_jws(&self, request: &VerifyJwsRequest) -> Result<Decision, Failure> {
@@ -119,7 +119,7 @@ impl Session {
             return Ok(self.client.verify_jws(request).await?);
         }
         let light = self.light(None).await?;
-        Ok(light.verify_jws(request, None).await?.answer)
+        Ok(Box::pin(light.verify_jws(request, None)).await?.answer)
     }
 
     /// `owner`: whose the resource is, as the caller knows it.
@@ -132,7 +132,7 @@ impl Session {
             return Ok(self.client.access_evaluate(request).await?);
         }
         let light = self.light(Some(owner.network())).await?;
-        Ok(light.access_evaluate(request, None).await?.answer)
+        Ok(Box::pin(light.access_evaluate(request, None)).await?.answer)
     }
 
     /// Returns the client that checks proofs, begun when it is first needed. `network`: that of
@@ -144,7 +144,7 @@ impl Session {
             let what = "checking who certifies blocks";
             Ok::<_, Failure>(self.console.during(what, opened).await?)
         };
-        let light = self.reads.light.get_or_try_init(open).await?;
+        let light = Box::pin(self.reads.light.get_or_try_init(open)).await?;
         match network {
             Some(wanted) if wanted != light.network() => {
                 let here = light.network();

@@ -1,6 +1,7 @@
 //! Next keys, guardians, proposals and controllers through the calls, with real signatures.
 
 use allod_primitives::limits::{QUOTA_GUARDIANS_PER_DAY, QUOTA_NEXT_PER_DAY, QUOTA_RANK_PER_DAY};
+use allod_primitives::log::Stated;
 use allod_primitives::operation::{Body, Lane, Operation, ProposedChange, SignedOperation};
 use allod_primitives::policy::PolicyChange;
 use allod_primitives::record::Freeze;
@@ -121,6 +122,28 @@ fn by_next_keys_nothing_above_is_set() {
         assert_eq!(refused(&mut ledger, &operation(change)), E::Malformed);
     }
     assert_eq!(ledger.submit(&operation(to(1, 50))), Ok(()));
+}
+
+#[test]
+fn the_entry_of_a_proposal_states_until_when_it_waits_and_others_state_nothing() {
+    let (mut ledger, mut person) = ledger_with(three_ranks(1));
+    let stated = |events: Vec<Event>| {
+        let mut logged = events.into_iter().filter_map(|it| match it {
+            Event::Logged { stated, .. } => Some(stated),
+            _ => None,
+        });
+        (logged.next().unwrap(), logged.next())
+    };
+    let body = Body::Propose(ProposedChange::Control(to(0, 50)));
+    let proposed = events_of(&mut ledger, &mut person, 1, body);
+    let pending = ledger.record(&person.did).pending;
+    let until = Stated::EffectiveAt(pending[0].effective_at);
+    assert_eq!(stated(proposed), (Some(until), None));
+    let cancel = Body::Cancel {
+        pending: pending[0].id,
+    };
+    let cancelled = events_of(&mut ledger, &mut person, 0, cancel);
+    assert_eq!(stated(cancelled), (None, None));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use allod_primitives::limits::{QUOTA_GUARDIANS_PER_DAY, QUOTA_NEXT_PER_DAY, QUOT
 use allod_primitives::log::Stated;
 use allod_primitives::operation::{Body, Lane, Operation, ProposedChange, SignedOperation};
 use allod_primitives::policy::PolicyChange;
-use allod_primitives::record::Freeze;
+use allod_primitives::record::{Freeze, QUOTA_USE_VERSION};
 use allod_primitives::{Did, H256, NetworkId};
 
 use super::harness::*;
@@ -263,6 +263,34 @@ fn a_days_use_goes_with_the_keys_that_somebody_else_replaced() {
     let used = did::quota(&ledger.state, &person.did).unwrap();
     assert_eq!((used.ranks[0], used.renewed), (1, 1));
     did::invariants::check(&ledger.state).unwrap();
+}
+
+#[test]
+fn a_rank_that_replaces_its_own_keys_refills_nothing() {
+    let (mut ledger, mut person) = ledger_with(three_ranks(1));
+    act(&mut ledger, &mut person, Lane::Rank(1), rotating(to(2, 66))).unwrap();
+    act(&mut ledger, &mut person, Lane::Rank(1), rotating(to(1, 50))).unwrap();
+    let used = did::quota(&ledger.state, &person.did).unwrap();
+    assert_eq!(used.version, QUOTA_USE_VERSION);
+    assert_eq!((used.ranks[1], used.renewed), (2, 0));
+}
+
+#[test]
+fn a_rank_whose_keys_stay_is_given_nothing_back() {
+    let (mut ledger, mut person) = ledger_with(protected(1));
+    for index in [0, 1] {
+        act(
+            &mut ledger,
+            &mut person,
+            Lane::Rank(index),
+            rotating(to(2, 66)),
+        )
+        .unwrap();
+    }
+    let rescue = by_next(&ledger, &person, 70, 71, empty());
+    assert_eq!(ledger.submit(&rescue), Ok(()));
+    let used = did::quota(&ledger.state, &person.did).unwrap();
+    assert_eq!((used.ranks, used.renewed), ([0, 1, 0, 0], 1));
 }
 
 #[test]

@@ -52,13 +52,21 @@ fn stored(answer: &ResolveResponse) -> DidRecord {
 }
 
 /// Checks an answer against the head of the newest record, as a client does that has that proven.
-fn proven(answer: &ResolveResponse, head: &LogHead, asked: &VersionAsked) {
+fn proven(alice: &Person, answer: &ResolveResponse, head: &LogHead, asked: &VersionAsked) {
     let chain = answer.version.as_ref().unwrap();
     let now = TimeMs(answer.time);
     let version = verify(&answer.record.0, chain, &[], head, now, asked).unwrap();
     let metadata = &answer.did_document_metadata;
     assert_eq!(version.record().not_before.0, answer.not_before);
     assert_eq!(version.next().is_some(), metadata.next_version_id.is_some());
+    // What a client works out is what an honest node says, but for what it cannot prove.
+    let at = (answer.height, answer.block_hash.0, now);
+    let worked_out = version.answer(&alice.did(), at);
+    let mut honest = answer.clone();
+    honest.retired.clear();
+    let shown = honest.version.as_mut().unwrap();
+    shown.entries.truncate(2);
+    assert_eq!(worked_out, honest);
 }
 
 #[tokio::test]
@@ -71,7 +79,7 @@ async fn every_version_is_rebuilt_and_proven_without_a_state_of_its_time() {
     let created = newest.did_document_metadata.created.clone();
     let mut answer = resolve(&harness, &alice, json!({ "versionTime": created })).await;
     let asked = VersionAsked::of_time(&created).unwrap();
-    proven(&answer, &head, &asked);
+    proven(&alice, &answer, &head, &asked);
     let mut methods = Vec::new();
     let mut seen = 1;
     while let Some(id) = answer.did_document_metadata.next_version_id.clone() {
@@ -85,7 +93,7 @@ async fn every_version_is_rebuilt_and_proven_without_a_state_of_its_time() {
         );
         answer = resolve(&harness, &alice, json!({ "versionId": id })).await;
         assert_eq!(answer.did_document_metadata.version_id, id);
-        proven(&answer, &head, &VersionAsked::of_id(&id).unwrap());
+        proven(&alice, &answer, &head, &VersionAsked::of_id(&id).unwrap());
         seen += 1;
     }
     assert_eq!(
@@ -122,7 +130,12 @@ async fn a_version_by_time_sees_what_time_has_brought_about() {
     assert_eq!(after.policy, newest.policy);
     for (answer, ms) in [(&before, effective.0 - DAY), (&after, effective.0 + DAY)] {
         let text = allod_rpc_api::document::date_time(TimeMs(ms));
-        proven(answer, &head, &VersionAsked::of_time(&text).unwrap());
+        proven(
+            &alice,
+            answer,
+            &head,
+            &VersionAsked::of_time(&text).unwrap(),
+        );
     }
 }
 

@@ -1,13 +1,15 @@
 //! Whether an earlier version is the one that the present head commits to.
 
+use std::iter;
+
 use allod_primitives::control::effective;
 use allod_primitives::log::{LogEntry, LogHead};
 use allod_primitives::record::DidRecord;
-use allod_primitives::{TimeMs, decode_strict};
+use allod_primitives::{Did, H256, TimeMs, decode_strict};
 
-use super::VersionAsked;
+use super::{Past, VersionAsked};
 use crate::hex_bytes::HexBytes;
-use crate::identity::VersionChain;
+use crate::identity::{ResolveResponse, VersionChain};
 
 /// Why an earlier version is not proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +52,8 @@ impl VersionError {
 pub struct VerifiedVersion {
     stored: DidRecord,
     record: DidRecord,
+    previous_head: H256,
+    asked: VersionAsked,
     entry: LogEntry,
     next: Option<LogEntry>,
 }
@@ -64,6 +68,21 @@ impl VerifiedVersion {
     /// Returns the record as the ledger stored it after its entry.
     pub const fn stored(&self) -> &DidRecord {
         &self.stored
+    }
+
+    /// Returns the answer that follows from it, whatever the node's own said. `at`: height, hash and
+    /// time of the block that proves the present head. Of the log it has this entry and the next;
+    /// it lists no retired method, because the record only counts them.
+    pub fn answer(&self, did: &Did, at: (u64, H256, TimeMs)) -> ResolveResponse {
+        let past = Past {
+            stored: self.stored.clone(),
+            retired: Vec::new(),
+            previous_head: self.previous_head,
+            entries: iter::once(self.entry).chain(self.next).collect(),
+        };
+        let mut answer = super::answer::answer(did, &self.asked, &past, at);
+        answer.retired.clear();
+        answer
     }
 
     /// Returns the entry that made it.
@@ -131,6 +150,8 @@ pub fn verify(
     Ok(VerifiedVersion {
         stored,
         record,
+        previous_head: before.head,
+        asked: *asked,
         entry: *entry,
         next,
     })

@@ -41,9 +41,9 @@ pub(crate) async fn version(
         .console
         .during("waiting for the node", answer)
         .await?;
-    let newest = session.resolve(&did, Some(answer.height)).await?;
-    let head = newest.stored_log();
-    let version = history::version(&session.client, &did, asked, answer, head).await?;
+    // Afterwards, so that the head is not older than the answer.
+    let present = session.resolve(&did, None).await?;
+    let version = history::version(&session.client, &did, asked, answer, &present).await?;
     let entry = version.verified.entry();
     let from = date_time(entry.time);
     let until = version.verified.next();

@@ -30,11 +30,8 @@ use crate::versions;
 use crate::view::{HistoryItem, NodeView};
 
 pub(crate) fn register(reads: &mut Reads<'_>) -> Result<(), RegisterMethodError> {
-    let cost = |it: &ResolveRequest| match (&it.version_id, &it.version_time) {
-        (None, None) => Cost::Light,
-        _ => Cost::Heavy,
-    };
-    reads.register_by(IDENTITY_RESOLVE, cost, resolve_request, resolve)?;
+    // Thousands of retired methods, or a log to replay.
+    reads.register(IDENTITY_RESOLVE, Cost::Heavy, resolve_request, resolve)?;
     reads.register(IDENTITY_HISTORY, Cost::Heavy, did_request, history)?;
     reads.register(IDENTITY_LANES, Cost::Light, did_request, |asked, it| {
         answers::lanes(&asked.seen, it)

@@ -80,28 +80,18 @@ impl<'m> Reads<'m> {
         Q: Send + 'static,
         A: Serialize + Clone + Send + 'static,
     {
-        self.register_by(name, move |_| cost, parse, answer)
-    }
-
-    /// Registers a method whose cost depends on what is asked.
-    pub(crate) fn register_by<Q, A>(
-        &mut self,
-        name: &'static str,
-        cost: impl Fn(&Q) -> Cost + Copy + Send + Sync + 'static,
-        parse: fn(&Params<'_>) -> Answer<ReadRequest<Q>>,
-        answer: Answering<Q, A>,
-    ) -> Result<(), RegisterMethodError>
-    where
-        Q: Send + 'static,
-        A: Serialize + Clone + Send + 'static,
-    {
         let digits = self.digits.clone();
         let method = move |params: Params<'static>, view: Arc<Arc<dyn NodeView>>, _| {
             let digits = digits.clone();
             async move {
                 let ReadRequest { request, options } = parse(&params)?;
                 wait(&**view, &options).await?;
-                let cost = cost(&request);
+                // A proof adds the walk of its keys, and up to sixteen sets of validators.
+                let cost = if options.wants_proof() {
+                    Cost::Heavy
+                } else {
+                    cost
+                };
                 let respond = move || respond(&**view, &digits, options, &request, answer);
                 match cost {
                     Cost::Light => respond(),

@@ -131,6 +131,10 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>, StartError> {
     let layer = CorsLayer::new()
         .allow_origin(origin)
         .allow_methods(AllowMethods::list([http::Method::POST, http::Method::GET]))
-        .allow_headers(AllowHeaders::list([http::header::CONTENT_TYPE]));
+        .allow_headers(AllowHeaders::list([
+            http::header::CONTENT_TYPE,
+            // Of the media types of DID resolution some are no simple values of it.
+            http::header::ACCEPT,
+        ]));
     Ok(Some(layer))
 }

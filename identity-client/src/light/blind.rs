@@ -12,14 +12,18 @@ use allod_rpc_api::verify::{LedgerView, Unavailable};
 pub(super) struct BlindView {
     chain: ChainId,
     newest: HeaderMark,
+    time: TimeMs,
     looked: Cell<bool>,
 }
 
 impl BlindView {
-    pub(super) const fn new(chain: ChainId, newest: HeaderMark) -> Self {
+    /// `time`: what the block is said to be of. To learn whether a question needs state it is the
+    /// clock's, for the age of a block that nobody asked for yet is no answer.
+    pub(super) const fn new(chain: ChainId, newest: HeaderMark, time: TimeMs) -> Self {
         Self {
             chain,
             newest,
+            time,
             looked: Cell::new(false),
         }
     }
@@ -41,7 +45,7 @@ impl LedgerView for BlindView {
     }
 
     fn head(&self) -> (Height, TimeMs) {
-        (self.newest.height, self.newest.time)
+        (self.newest.height, self.time)
     }
 }
 

@@ -279,12 +279,14 @@ impl LightClient {
         work: &impl Fn(&dyn AnswerView) -> Result<T, AnswerError>,
     ) -> Option<Result<Proven<T>, ReadError>> {
         let newest = self.state().kept.trust.newest();
-        let view = BlindView::new(self.inner.chain, newest);
-        let answer = work(&view);
+        let now = self.now().max(newest.time);
+        let view = BlindView::new(self.inner.chain, newest, now);
+        let _needs_none = work(&view);
         if view.looked() {
             return None;
         }
-        Some(match answer {
+        let view = BlindView::new(self.inner.chain, newest, newest.time);
+        Some(match work(&view) {
             Ok(answer) => Ok(Proven {
                 answer,
                 height: newest.height,

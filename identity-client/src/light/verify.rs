@@ -6,6 +6,7 @@ use allod_primitives::light::time::{
 };
 use allod_primitives::light::{LightError, ReadProof, Trust, VerifiedHeader, VerifiedRead};
 
+use super::anchor;
 use super::client::{AsOf, Frozen, LightClient, Problem, mark};
 use super::error::Fault;
 use super::evidence::Evidence;
@@ -89,7 +90,9 @@ impl LightClient {
         if state.frozen.is_some() {
             return Err(Problem::Stop(self.frozen(&mut state)));
         }
-        let before = state.kept.trust.newest().hash;
+        let newest = state.kept.trust.newest();
+        anchor::check_age(&self.inner.config, &newest).map_err(Problem::Stop)?;
+        let before = newest.hash;
         match check(&mut state.kept.trust) {
             Ok(checked) => {
                 let newest = state.kept.trust.newest().hash;

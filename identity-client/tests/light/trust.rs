@@ -62,6 +62,18 @@ async fn a_login_is_judged_by_the_state_of_now_and_denied_after_a_rotation() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_idle_asks_before_it_judges() {
+    let (time, node, client) = pair().await;
+    let did = alice(&node.chain());
+    client.resolve(&did, None).await.unwrap();
+    time.pass(60_000);
+    tick(&time, &node);
+    let request = login(&did, 1, time.now());
+    let verdict = client.verify_login(&request, None).await.unwrap();
+    assert_eq!(verdict.answer.reason, ReasonCode::Ok);
+}
+
+#[tokio::test]
 async fn what_needs_no_state_is_answered_without_asking() {
     let (time, node, client) = pair().await;
     let asked = node.calls("identity_verifyLogin");

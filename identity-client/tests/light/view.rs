@@ -159,6 +159,17 @@ async fn a_view_refuses_when_its_newest_block_is_too_old() {
     view.verify_login(&request).unwrap();
 }
 
+#[tokio::test]
+async fn a_view_refuses_when_the_clock_went_back() {
+    let (time, node) = (Time::new(), FakeNode::new("one", chain()));
+    let view = begin(&time, &[&node]).await;
+    let request = login(&alice(&node.chain()), 1, time.now());
+    view.verify_login(&request).unwrap();
+    time.go_back(20_000);
+    let refused = view.verify_login(&request).unwrap_err();
+    assert_eq!(refused.slug(), "light.clock_back", "{refused}");
+}
+
 /// Goal: after a lost connection, and blocks made meanwhile, nothing is missing.
 #[tokio::test]
 async fn a_view_goes_on_without_a_gap_at_the_same_node_or_another() {

@@ -1,7 +1,9 @@
 //! Questions to the copy.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
+use allod_primitives::limits::CLOCK_AHEAD_MS_MAX;
 use allod_primitives::{ChainId, Did, H256, Height, TimeMs};
 use allod_rpc_api::access::AccessEvaluateRequest;
 use allod_rpc_api::answers::{self, AnswerError, AnswerView};
@@ -176,6 +178,11 @@ impl VerifiedView {
         let now = shared.client.now();
         let copy = shared.read();
         let head = copy.head;
+        let ahead = Duration::from_millis(head.time.0.saturating_sub(now.0));
+        if ahead > Duration::from_millis(CLOCK_AHEAD_MS_MAX) {
+            let height = head.height;
+            return Err(ViewError::ClockBack { height, ahead });
+        }
         if let Some(age) = shared.too_old(&head, now) {
             return Err(ViewError::Stale {
                 height: head.height,

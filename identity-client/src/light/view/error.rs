@@ -21,6 +21,14 @@ pub enum ViewError {
         /// What went wrong with the nodes, if anything did.
         why: Option<String>,
     },
+    /// Its newest block is of a time that this machine's clock has not reached: the clock went back.
+    #[error("the newest block followed, {height}, is {} ms ahead of the clock", .ahead.as_millis())]
+    ClockBack {
+        /// Height of that block.
+        height: Height,
+        /// How far ahead it is.
+        ahead: Duration,
+    },
     /// Its newest block is below the one asked for.
     #[error("the newest block followed, {height}, is below {at_least}")]
     Behind {
@@ -59,6 +67,7 @@ impl ViewError {
     pub fn slug(&self) -> String {
         match self {
             Self::Stale { .. } => "light.view_stale".into(),
+            Self::ClockBack { .. } => "light.clock_back".into(),
             Self::Behind { .. } => "light.view_behind".into(),
             Self::NotHere { .. } => "light.view_not_here".into(),
             Self::Refused(error) => error.code.slug().into(),
@@ -75,6 +84,7 @@ impl ViewError {
                  access is denied meanwhile"
                     .into()
             }
+            Self::ClockBack { .. } => "set this machine's clock; access is denied meanwhile".into(),
             Self::Behind { .. } => "wait for the block, which comes within a second".into(),
             Self::NotHere { .. } => "ask the `_fetching` way, or prefetch all values".into(),
             Self::Refused(error) => error.code.hint().into(),

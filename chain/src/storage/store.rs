@@ -20,7 +20,7 @@ use super::reader::{
 use crate::limits::{HISTORY_BLOCKS_MIN, HISTORY_MS_MIN, UNDECIDED_PER_HEIGHT_MAX};
 
 /// Version of the layout; raised by every change of spec/storage.md.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 const SCHEMA_KEY: &[u8] = b"schema";
 const GENESIS_KEY: &[u8] = b"genesis";

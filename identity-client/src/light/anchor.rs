@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use allod_primitives::ForkId;
 use allod_primitives::light::time::check_trust_age;
-use allod_primitives::light::{Checkpoint, HeaderMark, Trust};
+use allod_primitives::light::{CertifiedHeader, Checkpoint, HeaderMark, LightError, Trust};
+use allod_primitives::{ForkId, Height, ValidatorSet};
 
 use super::config::{Anchor, LightConfig};
 use super::error::{Fault, ReadError};
@@ -76,15 +76,35 @@ async fn ask(anchor: &Anchor, node: &dyn Node) -> Result<Trust, Fault> {
             Ok(Trust::from_genesis(network, &header, &validators)?)
         }
         Anchor::Checkpoint(checkpoint) => {
-            let (genesis, header, validators) = wire::checkpoint(node, checkpoint).await?;
-            Ok(Trust::from_checkpoint(
-                checkpoint,
-                genesis,
-                &header,
-                &validators,
-            )?)
+            let (genesis, certified, validators) = wire::checkpoint(node, checkpoint).await?;
+            let header = &certified.header;
+            let trust = Trust::from_checkpoint(checkpoint, genesis, header, &validators)?;
+            check_genesis(&trust, &certified, &validators)?;
+            Ok(trust)
         }
     }
+}
+
+/// Checks the whole genesis hash that a node says: a checkpoint has 20 bytes of it, and votes sign
+/// all. A genesis block itself has no certificate, and no votes before it.
+///
+/// Source: spec/proofs.md §2.
+fn check_genesis(
+    trust: &Trust,
+    certified: &CertifiedHeader,
+    validators: &ValidatorSet,
+) -> Result<(), LightError> {
+    let CertifiedHeader {
+        header,
+        certificate,
+    } = certified;
+    if header.number == Height(0) {
+        return Ok(());
+    }
+    if certificate.height != header.number || certificate.block_hash != header.hash() {
+        return Err(LightError::CheckpointMismatch);
+    }
+    Ok(certificate.verify(trust.chain(), validators)?)
 }
 
 /// Checks that validators may still be followed from `newest`.

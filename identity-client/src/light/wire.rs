@@ -54,14 +54,14 @@ pub(super) async fn header(node: &dyn Node, wanted: Wanted) -> Answer<CertifiedH
 pub(super) async fn checkpoint(
     node: &dyn Node,
     checkpoint: &Checkpoint,
-) -> Answer<(H256, Header, ValidatorSet)> {
+) -> Answer<(H256, CertifiedHeader, ValidatorSet)> {
     let context: ContextResponse = ask(node, method::IDENTITY_CONTEXT, Value::Null).await?;
     let method = method::LIGHT_HEADER;
     let request = Wanted::Of(checkpoint.hash).request();
     let answer: LightHeaderResponse = ask(node, method, json(&request)).await?;
-    let certified: CertifiedHeader = scale(method, &answer.header, "header")?;
+    let certified = scale(method, &answer.header, "header")?;
     let validators = scale(method, &answer.validators, "validators")?;
-    Ok((context.genesis.0, certified.header, validators))
+    Ok((context.genesis.0, certified, validators))
 }
 
 /// `light_transitions`: the changes of validators from set `set_id` on, the first of them.

@@ -203,6 +203,23 @@ async fn a_checkpoint_begins_trust_and_one_of_another_block_does_not() {
     assert_eq!(refused.unwrap_err().slug(), "light.checkpoint_height");
 }
 
+/// Goal: a node cannot make a client's trust void, nor the names of tokens wrong, by a genesis hash
+/// of which the checkpoint has the beginning.
+#[tokio::test]
+async fn the_whole_genesis_hash_is_what_the_checkpoints_validators_signed() {
+    let time = Time::new();
+    let (liar, node) = (FakeNode::new("one", chain()), FakeNode::new("two", chain()));
+    let here = node.chain();
+    let mut other = here.id.genesis;
+    other.0[31] ^= 1;
+    liar.lie(lies(|it| it.genesis = Some(other)));
+    let begun = || from(config(&here, &time), checkpoint(&here, 2));
+    let refused = open(begun(), &[&liar]).await.unwrap_err();
+    assert_eq!(refused.slug(), "light.certificate_signature");
+    let client = open(begun(), &[&liar, &node]).await.unwrap();
+    client.resolve(&alice(&here), None).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_followed_chain_must_have_the_checkpoints_block() {
     let folder = tempfile::tempdir().unwrap();

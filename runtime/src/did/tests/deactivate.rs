@@ -5,8 +5,9 @@ use allod_primitives::operation::Body;
 use allod_primitives::record::Status;
 
 use super::harness::*;
-use crate::did;
-use crate::frame::TransactionError as E;
+use super::ranked::events;
+use crate::did::{self, Call, Event};
+use crate::frame::{Origin, TransactionError as E};
 
 #[test]
 fn an_identity_ends_with_its_methods_retired() {
@@ -15,7 +16,13 @@ fn an_identity_ends_with_its_methods_retired() {
     ledger.create(&mut person);
     ledger.wait(10);
     let end = person.control(&ledger, Body::Deactivate);
-    assert_eq!(person.submit(&mut ledger, &end), Ok(()));
+    let call = Call::submit {
+        operation: person.signed(&end),
+    };
+    let applied = ledger.apply(Origin::Bare, &call).unwrap();
+    assert_eq!(applied.result, Ok(()));
+    let ended = Event::Deactivated { did: person.did };
+    assert_eq!(events(applied.events).last(), Some(&ended));
     let record = ledger.record(&person.did);
     let at = ledger.block.time;
     assert_eq!(record.status, Status::Deactivated { at });

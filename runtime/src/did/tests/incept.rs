@@ -130,6 +130,7 @@ fn the_operation_around_an_inception_is_checked() {
     };
     assert_eq!(refused(&|op| op.did.0[5] ^= 1), E::IdMismatch);
     assert_eq!(refused(&|op| op.lane = Lane::Documents), E::Malformed);
+    assert_eq!(refused(&|op| op.lane = Lane::Rank(1)), E::Malformed);
     assert_eq!(refused(&|op| op.lane_seq = 1), E::WrongLane);
     assert_eq!(refused(&|op| op.lane_prev = H256([1; 32])), E::ForkedLane);
     assert_eq!(

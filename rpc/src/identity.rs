@@ -2,13 +2,14 @@
 
 use allod_primitives::did::{DidId, NetworkId};
 use allod_primitives::log::{LogKind, Stated};
-use allod_primitives::operation::{Body, SignedOperation};
+use allod_primitives::operation::SignedOperation;
 use allod_primitives::{Height, decode_strict};
 use allod_rpc_api::answers::{self, AnswerError};
 use allod_rpc_api::context::{ContextLimits, ContextResponse};
 use allod_rpc_api::error::ErrorCode;
 use allod_rpc_api::identity::{
     DecisionInfo, HistoryEntry, HistoryRequest, HistoryResponse, ResolveRequest, ResolveResponse,
+    action_name,
 };
 use allod_rpc_api::limits::{
     HISTORY_COUNT_DEFAULT, HISTORY_COUNT_MAX, RETIRED_PROVEN_MAX, RETIRED_READ_MAX,
@@ -118,7 +119,7 @@ fn history_entry(item: HistoryItem) -> HistoryEntry {
     };
     let action = item.operation.as_deref().and_then(|bytes| {
         let operation: SignedOperation = decode_strict(bytes).ok()?;
-        Some(action(&operation.operation.body).to_owned())
+        Some(action_name(&operation.operation.body).to_owned())
     });
     let (decision, effective_at) = match &item.stated {
         None => (None, None),
@@ -143,19 +144,6 @@ fn history_entry(item: HistoryItem) -> HistoryEntry {
         operation: item.operation.map(Into::into),
         decision,
         effective_at,
-    }
-}
-
-const fn action(body: &Body) -> &'static str {
-    match body {
-        Body::Incept(_) => "incept",
-        Body::UpdateDocument(_) => "updateDocument",
-        Body::Rotate { .. } => "rotate",
-        Body::Deactivate => "deactivate",
-        Body::Propose(_) => "propose",
-        Body::Cancel { .. } => "cancel",
-        Body::Recover { .. } => "recover",
-        Body::SetNotBefore { .. } => "setNotBefore",
     }
 }
 

@@ -1,9 +1,9 @@
 //! Logs of identities, each entry proven by the record's log head.
 
 use allod_primitives::log::{LogEntry, LogHead, LogKind};
-use allod_primitives::operation::{Body, SignedOperation};
+use allod_primitives::operation::SignedOperation;
 use allod_primitives::{Did, Height, TimeMs, decode_strict};
-use allod_rpc_api::identity::{HistoryEntry, HistoryRequest, HistoryResponse};
+use allod_rpc_api::identity::{HistoryEntry, HistoryRequest, HistoryResponse, action_name};
 use allod_rpc_api::limits::HISTORY_COUNT_MAX;
 use allod_rpc_api::method;
 
@@ -120,21 +120,8 @@ fn checked(shown: HistoryEntry) -> Option<(LogEntry, HistoryEntry)> {
         decision: None,
         effective_at: None,
         cause: (kind != LogKind::Operation).then_some(shown.operation_hash),
-        action: signed.map(|it| action(&it.operation.body).to_owned()),
+        action: signed.map(|it| action_name(&it.operation.body).to_owned()),
         ..shown
     };
     Some((entry, shown))
-}
-
-const fn action(body: &Body) -> &'static str {
-    match body {
-        Body::Incept(_) => "incept",
-        Body::UpdateDocument(_) => "updateDocument",
-        Body::Rotate { .. } => "rotate",
-        Body::Deactivate => "deactivate",
-        Body::Propose(_) => "propose",
-        Body::Cancel { .. } => "cancel",
-        Body::Recover { .. } => "recover",
-        Body::SetNotBefore { .. } => "setNotBefore",
-    }
 }

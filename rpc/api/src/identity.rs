@@ -1,5 +1,6 @@
 //! `identity_resolve`, `identity_history` and `identity_lanes`.
 
+use allod_primitives::operation::Body;
 use allod_primitives::record::Freeze;
 use serde::{Deserialize, Serialize};
 
@@ -231,4 +232,20 @@ pub struct LanePosition {
     pub used: u16,
     /// Operations a day.
     pub quota: u16,
+}
+
+/// Returns what an entry's `action` says of an operation with this body.
+///
+/// Source: spec/rpc.md §3, `identity_history`.
+pub const fn action_name(body: &Body) -> &'static str {
+    match body {
+        Body::Incept(_) => "incept",
+        Body::UpdateDocument(_) => "updateDocument",
+        Body::Rotate { .. } => "rotate",
+        Body::Deactivate => "deactivate",
+        Body::Propose(_) => "propose",
+        Body::Cancel { .. } => "cancel",
+        Body::Recover { .. } => "recover",
+        Body::SetNotBefore { .. } => "setNotBefore",
+    }
 }

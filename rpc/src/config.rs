@@ -22,6 +22,8 @@ pub struct ServerConfig {
     pub subscriptions_per_connection_max: u32,
     /// Messages that wait for a slow client before it is made to wait. Default 1,024.
     pub messages_buffered_max: u32,
+    /// Whether the node keeps every state, so that `archive_v1_*` is complete. Default false.
+    pub is_archive: bool,
 }
 
 impl Default for ServerConfig {
@@ -35,6 +37,7 @@ impl Default for ServerConfig {
             connections_max: 1024,
             subscriptions_per_connection_max: 1024,
             messages_buffered_max: 1024,
+            is_archive: false,
         }
     }
 }

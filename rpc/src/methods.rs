@@ -13,8 +13,12 @@ use crate::{authority, blocks, changes, checks, identity, light, submit, substra
 /// A module whose methods see the node.
 pub(crate) type Module = RpcModule<Arc<dyn NodeView>>;
 
-/// Returns every method, and `rpc_methods`, which lists them.
-pub(crate) fn all_methods(view: Arc<dyn NodeView>) -> Result<Module, RegisterMethodError> {
+/// Returns every method, and `rpc_methods`, which lists them. `is_archive`: the node keeps every
+/// state.
+pub(crate) fn all_methods(
+    view: Arc<dyn NodeView>,
+    is_archive: bool,
+) -> Result<Module, RegisterMethodError> {
     let mut module = RpcModule::new(view);
     submit::register(&mut module)?;
     let mut reads = Reads::new(&mut module);
@@ -25,7 +29,7 @@ pub(crate) fn all_methods(view: Arc<dyn NodeView>) -> Result<Module, RegisterMet
     light::register(&mut module)?;
     blocks::register(&mut module)?;
     authority::register(&mut module)?;
-    substrate::register(&mut module)?;
+    substrate::register(&mut module, is_archive)?;
 
     let mut names: Vec<&str> = module.method_names().chain(["rpc_methods"]).collect();
     names.sort_unstable();

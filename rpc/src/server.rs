@@ -60,7 +60,7 @@ impl RpcServer {
     /// # Errors
     /// [`StartError`].
     pub async fn start(config: &ServerConfig, view: Arc<dyn NodeView>) -> Result<Self, StartError> {
-        let methods = all_methods(view.clone())?;
+        let methods = all_methods(view.clone(), config.is_archive)?;
         let middleware = tower::ServiceBuilder::new()
             .option_layer(cors(&config.cors_origins)?)
             .layer(ProbeLayer::new(view.clone()))

@@ -56,6 +56,12 @@ pub trait NodeView: Send + Sync + 'static {
     /// kept.
     fn changes_of(&self, at: &H256) -> Result<Vec<ChangedKey>, StateUnavailable>;
 
+    /// Returns the storage keys of the state tree that the block `at` changed.
+    ///
+    /// # Errors
+    /// As [`Self::changes_of`].
+    fn changed_keys(&self, at: &H256) -> Result<Vec<Vec<u8>>, StateUnavailable>;
+
     /// Returns the value under `key` after the block `at`; per-block items such as
     /// `System.Events` of any block that is kept.
     ///

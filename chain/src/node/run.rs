@@ -331,6 +331,7 @@ fn server_config(config: &NodeConfig) -> ServerConfig {
         batch_calls_max: config.rpc.batch_max,
         connections_max: config.rpc.connections_max,
         subscriptions_per_connection_max: config.rpc.subscriptions_max,
+        is_archive: config.storage.archive,
         ..ServerConfig::default()
     }
 }

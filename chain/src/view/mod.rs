@@ -251,6 +251,14 @@ impl NodeView for ChainView {
         valued.collect()
     }
 
+    fn changed_keys(&self, at: &H256) -> Result<Vec<Vec<u8>>, StateUnavailable> {
+        let reader = self.chain().store().reader();
+        let height = reader.height_of(at).ok().flatten();
+        let height = height.ok_or(StateUnavailable)?;
+        let keys = reader.changed(height).map_err(|_| StateUnavailable)?;
+        keys.ok_or(StateUnavailable)
+    }
+
     fn storage_at(&self, at: &H256, key: &[u8]) -> Result<Option<Vec<u8>>, StateUnavailable> {
         let height = self.height(at)?;
         let reader = self.chain().store().reader();

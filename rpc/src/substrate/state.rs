@@ -15,7 +15,7 @@ use super::json::{self as form, Arguments};
 use super::runtime_call;
 use crate::answer::{Answer, block_or_head, failed, invalid_params, unavailable};
 use crate::methods::Module;
-use crate::view::NodeView;
+use crate::view::{NodeView, StateUnavailable};
 
 /// Where Substrate keeps its runtime's code. There is none here; clients hash the value to notice
 /// upgrades, so it changes with the version.
@@ -63,7 +63,8 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         let name: String = arguments.next()?;
         let data: HexBytes = arguments.next()?;
         let at = block_or_head(&**view, arguments.block()?)?;
-        runtime_call::call(&**view, &name, &data.0, &at).map(HexBytes)
+        let output = runtime_call::call(&**view, &name, &data.0, &at)?;
+        Answer::Ok(HexBytes(output))
     })?;
     register_subscriptions(module)?;
 
@@ -116,12 +117,21 @@ fn value(view: &dyn NodeView, at: &H256, key: &[u8]) -> Answer<Option<Vec<u8>>> 
     if key.len() > KEY_BYTES_MAX {
         return Err(invalid_params("storage key is too long"));
     }
+    stored(view, at, key).map_err(unavailable)
+}
+
+/// Returns the value under `key` after the block `at`, or what stands for the code.
+pub(super) fn stored(
+    view: &dyn NodeView,
+    at: &H256,
+    key: &[u8],
+) -> Result<Option<Vec<u8>>, StateUnavailable> {
     if key == CODE_KEY {
-        let version = view.runtime_version(at).map_err(unavailable)?;
+        let version = view.runtime_version(at)?;
         let stand_in = format!("{}-{}", version.spec_name, version.spec_version);
         return Ok(Some(stand_in.into_bytes()));
     }
-    view.storage_at(at, key).map_err(unavailable)
+    view.storage_at(at, key)
 }
 
 fn query(view: &dyn NodeView, params: &Params<'_>) -> Answer<Value> {

@@ -27,10 +27,7 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     })?;
     module.register_method("system_name", |_, view, _| view.chain_info().node)?;
     module.register_method("system_version", |_, view, _| view.chain_info().version)?;
-    module.register_method(
-        "system_properties",
-        |_, _, _| json!({ "ss58Format": SS58_FORMAT, "tokenDecimals": 0, "tokenSymbol": "ID" }),
-    )?;
+    module.register_method("system_properties", |_, _, _| properties())?;
     module.register_method("system_health", |_, view, _| health(&**view))?;
     module.register_method("system_syncState", |_, view, _| {
         let sync = view.sync_state();
@@ -51,6 +48,11 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         Answer::Ok(view.next_nonce(&account))
     })?;
     module.register_alias("account_nextIndex", "system_accountNextIndex")
+}
+
+/// Returns what clients need to know to show accounts and amounts.
+pub(super) fn properties() -> Value {
+    json!({ "ss58Format": SS58_FORMAT, "tokenDecimals": 0, "tokenSymbol": "ID" })
 }
 
 fn health(view: &dyn NodeView) -> Value {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the finding")]
 
+mod archive;
+mod chain_head;
 mod changes;
 mod checks;
 mod identity;
@@ -14,5 +16,6 @@ mod reads;
 mod resolution;
 mod subscriptions;
 mod substrate;
+mod transactions;
 mod versions;
 mod wire;

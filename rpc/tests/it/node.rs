@@ -44,6 +44,8 @@ struct Stored {
     /// Items of this block alone, outside the tree.
     scratch: State,
     changes: Vec<ChangedKey>,
+    /// Every key of the tree that the block changed.
+    changed: Vec<Vec<u8>>,
 }
 
 struct Inner {
@@ -59,6 +61,9 @@ struct Inner {
     pruned_below: u64,
     clock: TimeMs,
 }
+
+/// While it lives, the node's reads wait.
+pub(crate) struct Busy<'n>(#[expect(dead_code, reason = "held, not read")] MutexGuard<'n, Inner>);
 
 pub(crate) struct Node {
     inner: Mutex<Inner>,
@@ -82,6 +87,7 @@ impl Node {
             state,
             scratch: executed.scratch.clone(),
             changes: Vec::new(),
+            changed: Vec::new(),
         };
         let (current, next) = executed.next_sets;
         Arc::new(Self {
@@ -104,6 +110,11 @@ impl Node {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap()
+    }
+
+    /// Makes every read of the node wait as long as what is returned lives.
+    pub(crate) fn busy(&self) -> Busy<'_> {
+        Busy(self.lock())
     }
 
     pub(crate) fn hold(&self) {
@@ -188,6 +199,8 @@ impl Node {
         };
         let (current, next) = built.executed.next_sets.clone();
         inner.sets.extend([current, next]);
+        let changed = built.executed.changes.iter();
+        let changed = changed.map(|(key, _)| key.clone()).collect();
         let changes = built.executed.changes.clone().into_iter();
         let changes = changes.filter(|(key, _)| is_identity_key(key)).collect();
         record_history(inner, &built.extrinsics, &built.executed);
@@ -212,6 +225,7 @@ impl Node {
             state,
             scratch: built.executed.scratch,
             changes,
+            changed,
         });
         // Nobody may be subscribed.
         let _nobody = self.heads.send(head);
@@ -329,7 +343,9 @@ fn apply(state: &mut State, executed: &Executed) {
 
 fn tell(watcher: Option<&mpsc::Sender<TxStatus>>, status: TxStatus) {
     if let Some(watcher) = watcher {
-        watcher.try_send(status).unwrap();
+        // Whoever has stopped listening wants to hear no more.
+        let told = watcher.try_send(status);
+        assert!(!matches!(told, Err(mpsc::error::TrySendError::Full(_))));
     }
 }
 
@@ -422,6 +438,10 @@ impl NodeView for Node {
 
     fn changes_of(&self, at: &H256) -> Result<Vec<ChangedKey>, StateUnavailable> {
         self.with_state(at, |stored| stored.changes.clone())
+    }
+
+    fn changed_keys(&self, at: &H256) -> Result<Vec<Vec<u8>>, StateUnavailable> {
+        self.with_state(at, |stored| stored.changed.clone())
     }
 
     fn entries_at(

@@ -419,7 +419,7 @@ fn finish(result: Option<Submitted>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Follows the network while a tenth as many register, and asks the copy.
+/// Follows the network while a third as many register, [`CHANGES_PER_S`], and asks the copy.
 async fn following(options: &Options, net: &Devnet, seed: u64) -> anyhow::Result<()> {
     let client = light_client(net, None).await?;
     let begun = Instant::now();
@@ -432,17 +432,19 @@ async fn following(options: &Options, net: &Devnet, seed: u64) -> anyhow::Result
     let node = net.client(0)?;
     let context = node.context().await?;
     let mut account = Account::new(&node, net.secret("/keys/registrar")?).await?;
-    let (alice, operation) = Person::new(&context, seed << 32 | 3, 0)?;
+    let (alice, operation) = Person::new(&context, seed << 32 | 4, 0)?;
     let mut operations = vec![operation];
-    for number in 1..options.registrations / 10 {
-        operations.push(Person::new(&context, seed << 32 | 3, number)?.1);
+    for number in 1..options.registrations / 3 {
+        operations.push(Person::new(&context, seed << 32 | 4, number)?.1);
     }
     let items: Vec<SubmitItem> = operations
         .chunks(options.batch)
         .map(|chunk| account.batch(chunk))
         .collect();
     let work = async {
-        for chunk in items.chunks(4) {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        for chunk in items.chunks((CHANGES_PER_S / options.batch.max(1)).max(1)) {
+            second.tick().await;
             let sent = node.submit(chunk.to_vec(), Wait::Finalized, Some(60_000));
             finish(Some(Ok(sent.await)))?;
         }
@@ -477,6 +479,8 @@ async fn following(options: &Options, net: &Devnet, seed: u64) -> anyhow::Result
     Ok(())
 }
 
+/// Changes of a second while a view follows.
+const CHANGES_PER_S: usize = 1000;
 /// Least time between two single registrations.
 const THINK_TIME: Duration = Duration::from_millis(250);
 

@@ -76,7 +76,8 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
             Err(follows::UnpinError::Repeated) => Err(error(REPEATED, "a block is listed twice")),
         }
     })?;
-    register_operations(module, &follows)
+    register_operations(module, &follows)?;
+    register_control(module, &follows)
 }
 
 fn register_operations(
@@ -129,6 +130,14 @@ fn register_operations(
         };
         operations::start(asked(&params), view)
     })?;
+    Ok(())
+}
+
+/// Registers how an operation is continued and stopped.
+fn register_control(
+    module: &mut Module,
+    follows: &Arc<Follows>,
+) -> Result<(), RegisterMethodError> {
     let all = follows.clone();
     module.register_method("chainHead_v1_continue", move |params, _, extensions| {
         let mut arguments = Arguments::new(&params);

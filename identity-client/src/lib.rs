@@ -25,6 +25,7 @@
 //! # Ok::<(), operation::BuildError>(())
 //! ```
 
+pub mod anchors;
 pub mod clock;
 pub mod control;
 pub mod governance;

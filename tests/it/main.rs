@@ -7,6 +7,7 @@ mod faults;
 mod governance;
 mod launcher;
 mod light;
+mod past;
 mod proofs;
 mod readme;
 mod story;

@@ -48,6 +48,8 @@ async fn a_retired_key_and_a_revoked_token_are_denied_from_the_acknowledged_heig
     };
     let token = issue_token(&alice.did, &alice.login_method(), &request, now).unwrap();
     let judge = VerifyJwsRequest {
+        as_of: None,
+        evidence: None,
         jws: token.jwt.clone(),
         audience: AUDIENCE.into(),
         nonce: None,

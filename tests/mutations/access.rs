@@ -51,6 +51,7 @@ impl Verifier {
             version: 1,
             grant_key: grant.grant_key,
             expiry_day: grant.expiry_day,
+            anchored: TimeMs(1),
             status,
         };
         let key = keys::grant(&grant.gid(&self.world.genesis_hash));

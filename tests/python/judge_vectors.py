@@ -7,7 +7,7 @@ import json
 import pathlib
 import sys
 
-from allod_log import control, form, hashes, keys
+from allod_log import as_of, control, form, hashes, keys
 from allod_log import ed25519
 from allod_log import encodings as e
 from allod_log.log import Invalid, parse, verify
@@ -153,7 +153,22 @@ def zip215(vector, is_valid):
             assert not ed25519.is_registrable(raw(case["key"]))
 
 
+def old_signatures(vector, _):
+    for case in vector["cases"]:
+        found, expected = as_of.verdict(case), (case["verdict"], case["reason"])
+        assert found == expected, f"{case['description']}: found {found}, expected {expected}"
+
+
+def anchors(vector, _):
+    found = as_of.gid(
+        raw(vector["genesis"]), raw(vector["grant_key"]), vector["expiry_day"], raw(vector["salt"]), vector["jws"]
+    )
+    assert found == raw(vector["gid"])
+
+
 JUDGES = [
+    ("as-of", old_signatures),
+    ("anchor", anchors),
     ("log-", logs),
     ("log.", heads),
     ("control-effective", effects),

@@ -7,10 +7,10 @@ use allod_identity_client::operation::{
     sign_operation,
 };
 use allod_identity_client::rpc::{Client, chain_id};
-use allod_primitives::document::RetireReason;
+use allod_primitives::document::{Declaration, DocumentPatch, Fragment, RetireReason};
 use allod_primitives::extrinsic::{Era, SigningContext};
 use allod_primitives::grant::SignedGrantMessage;
-use allod_primitives::operation::{Payer, SignedOperation};
+use allod_primitives::operation::{Body, Payer, SignedOperation};
 use allod_primitives::policy::Rank;
 use allod_primitives::record::Lanes;
 use allod_primitives::{ChainId, Did, DidId, H256, NetworkId, PublicKey, TimeMs, domain_hash};
@@ -108,6 +108,20 @@ impl Person {
         self.method += 1;
         self.generation = generation;
         Ok(operation)
+    }
+
+    /// Returns the signed operation that declares a retired method compromised since a time.
+    ///
+    /// # Errors
+    /// None that a test could cause.
+    pub fn declare(&mut self, fragment: &str, since: TimeMs) -> anyhow::Result<SignedOperation> {
+        let fragment = Fragment::new(fragment)?;
+        let patch = DocumentPatch {
+            declare: vec![Declaration { fragment, since }].try_into()?,
+            ..DocumentPatch::default()
+        };
+        let operation = self.author.next(0, Body::UpdateDocument(patch))?;
+        Ok(sign_operation(operation, &[&self.control])?)
     }
 
     /// Makes further operations valid from `context` on: those of [`new`](Self::new) and

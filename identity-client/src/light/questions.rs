@@ -11,7 +11,7 @@ use allod_rpc_api::identity::{LanesRequest, LanesResponse, ResolveRequest};
 use allod_rpc_api::limits::RETIRED_PROVEN_MAX;
 use allod_rpc_api::login::{VerifyJwsRequest, VerifyLoginRequest};
 use allod_rpc_api::revocation::{RevocationCheckRequest, RevocationCheckResponse};
-use allod_rpc_api::verify::Decision;
+use allod_rpc_api::verify::{Decision, SignatureVerdict};
 use allod_rpc_api::{ErrorCode, method};
 use serde::Serialize;
 use serde_json::Value;
@@ -153,6 +153,25 @@ impl LightClient {
         self.set_time(&mut request.time, &mut request.max_staleness_ms);
         let now = self.now();
         let work = |view: &dyn answers::AnswerView| answers::verify_jws(&view, &request, now);
+        let as_of = now_or(at_least);
+        self.ask(method::IDENTITY_VERIFY_JWS, json(&request), as_of, work)
+            .await
+    }
+
+    /// `identity_verifyJws` with `asOf`: was a token's signature good at that time? Time and
+    /// staleness as in [`verify_login`](Self::verify_login).
+    ///
+    /// # Errors
+    /// [`ReadError`]; never take an error for "valid".
+    pub async fn verify_jws_as_of(
+        &self,
+        request: &VerifyJwsRequest,
+        at_least: Option<Height>,
+    ) -> Result<Proven<SignatureVerdict>, ReadError> {
+        let mut request = request.clone();
+        self.set_time(&mut request.time, &mut request.max_staleness_ms);
+        let now = self.now();
+        let work = |view: &dyn answers::AnswerView| answers::verify_jws_as_of(&view, &request, now);
         let as_of = now_or(at_least);
         self.ask(method::IDENTITY_VERIFY_JWS, json(&request), as_of, work)
             .await

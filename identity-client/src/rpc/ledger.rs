@@ -19,7 +19,7 @@ use allod_rpc_api::limits::SUBMIT_TIMEOUT_MS_DEFAULT;
 use allod_rpc_api::login::{VerifyJwsRequest, VerifyLoginRequest};
 use allod_rpc_api::revocation::{RevocationCheckRequest, RevocationCheckResponse};
 use allod_rpc_api::submit::{SubmitItem, SubmitOutcome, SubmitRequest, SubmitResponse, Wait};
-use allod_rpc_api::verify::Decision;
+use allod_rpc_api::verify::{Decision, SignatureVerdict};
 use allod_rpc_api::versions::VersionAsked;
 use allod_rpc_api::{ErrorCode, method};
 use jsonrpsee::core::params::ArrayParams;
@@ -216,6 +216,17 @@ impl Client {
     /// # Errors
     /// [`ClientError`]; never take an error for an "allow".
     pub async fn verify_jws(&self, request: &VerifyJwsRequest) -> Result<Decision, ClientError> {
+        self.ask(method::IDENTITY_VERIFY_JWS, request).await
+    }
+
+    /// `identity_verifyJws` with `asOf`: was a token's signature good at that time?
+    ///
+    /// # Errors
+    /// [`ClientError`]; never take an error for "valid".
+    pub async fn verify_jws_as_of(
+        &self,
+        request: &VerifyJwsRequest,
+    ) -> Result<SignatureVerdict, ClientError> {
         self.ask(method::IDENTITY_VERIFY_JWS, request).await
     }
 

@@ -299,6 +299,80 @@ async fn logins_answer_with_the_newest_method_or_on_request_a_retired_one() {
     assert_eq!(expired.code, 1);
 }
 
+/// Returns the time now as people write it, to the millisecond.
+fn moment() -> String {
+    let now = crate::ledger::now();
+    let seconds = allod_rpc_api::document::date_time(now);
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), now.0 % 1000)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anchor_outlives_the_key_of_the_token() {
+    let (_ledger, user) = start().await;
+    user.ok(&["did", "create", "alice"]).await;
+    let audience = ["--audience", "https://a.example"];
+    let issue = [&["token", "issue", "alice"], &audience[..]].concat();
+    let (token, other) = (user.ok(&issue).await, user.ok(&issue).await);
+    let (file, key) = (user.path("token.anchor.json"), user.registrar().await);
+    let anchor = ["token", "anchor", &token, "--out", &file];
+    let unpaid = user.run(&[&anchor[..], &["--no-anchor"]].concat()).await;
+    assert_eq!(unpaid.code, 0, "{unpaid:?}");
+    let paid = [&anchor[..], &["--registrar-key", &key]].concat();
+    let then = moment();
+    let gid = user.json(&paid).await["gid"].clone();
+    let written: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    assert_eq!(written["gid"], gid, "the same anchor, begun twice");
+    let check = ["token", "check", &token, "--as-of", &then];
+    assert_eq!(user.ok(&check).await, "valid");
+    user.ok(&["did", "rotate", "alice"]).await;
+    let told = user.run(&check).await;
+    assert_eq!(
+        (told.code, told.stdout.trim()),
+        (1, "indeterminate evidence_missing")
+    );
+    let shown = [&check[..], &["--evidence", &file]].concat();
+    assert_eq!(user.ok(&shown).await, "valid");
+    let told = user.json(&shown).await;
+    assert_eq!(
+        (&told["verdict"], &told["reason"]),
+        (&json!("valid"), &json!("ok"))
+    );
+    assert!(told["anchored"].as_u64().is_some());
+    let told = user.run(&["token", "check", &token]).await;
+    assert_eq!((told.code, told.stdout.trim()), (1, "deny key_retired"));
+    let after = moment();
+    let file_too = user.path("other.anchor.json");
+    let anchor = ["token", "anchor", &other, "--out", &file_too];
+    user.ok(&[&anchor[..], &["--registrar-key", &key]].concat())
+        .await;
+    let late = [
+        "token",
+        "check",
+        &token,
+        "--as-of",
+        &after,
+        "--evidence",
+        &file,
+    ];
+    let told = user.run(&late).await;
+    assert_eq!(
+        (told.code, told.stdout.trim()),
+        (1, "invalid key_not_in_force")
+    );
+    let another = [
+        "token",
+        "check",
+        &other,
+        "--as-of",
+        &then,
+        "--evidence",
+        &file,
+    ];
+    assert_eq!(user.run(&another).await.code, 2);
+    let alone = ["token", "check", &token, "--evidence", &file];
+    assert_eq!(user.run(&alone).await.code, 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_revoked_by_itself_or_by_jti() {
     let (ledger, user) = start().await;

@@ -357,6 +357,7 @@ impl State {
                 version: GRANT_ENTRY_VERSION,
                 grant_key,
                 expiry_day,
+                anchored: self.now(),
                 status: GrantStatus::Active,
             },
             GrantAction::Revoke => {

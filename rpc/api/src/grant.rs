@@ -44,6 +44,9 @@ pub struct GrantCheckResponse {
     /// Its key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant_key: Option<HexHash>,
+    /// Time of the block that anchored it, ms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anchored_at: Option<u64>,
     /// Time of the block that revoked it, ms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<u64>,

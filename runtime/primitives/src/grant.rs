@@ -7,6 +7,9 @@
 //! The body is signed by the owner and kept by the parties. An observer of the whole chain learns
 //! neither owner nor assignee nor resource. The salt is 32 random bytes, never derived from the
 //! body; `gk` is derived from the owner's grant seed and the salt.
+//!
+//! The ledger cannot open a gid. So it takes other hashes too: an *anchor* is a gid made from the hash
+//! of a JWS ([`AnchorOpening`]), and its entry shows that the JWS was there by then.
 
 use parity_scale_codec::{Decode, DecodeWithMemTracking, Encode};
 use scale_info::TypeInfo;
@@ -15,7 +18,7 @@ use crate::codec::{BoundedVec, Text};
 use crate::crypto::{PublicKey, Signature};
 use crate::did::Did;
 use crate::document::{Fragment, Uri};
-use crate::hash::{H256, domain_hash};
+use crate::hash::{H256, domain_hash, sha2_256};
 use crate::limits::{GRANT_CONSTRAINTS_MAX, GRANT_RESOURCES_MAX};
 use crate::types::{ChainId, ForkId, TimeMs};
 
@@ -149,6 +152,42 @@ impl SignedGrant {
     }
 }
 
+/// What opens an anchor: with the JWS it gives the gid under which the ledger lists it.
+///
+/// ```text
+/// gid = H("allod/anchor/v1", genesis(32) ++ gk(32) ++ expiry_day(4 LE) ++ salt(32) ++ sha256(JWS)(32))
+/// ```
+///
+/// Source: spec/grants.md §7.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+pub struct AnchorOpening {
+    /// The fresh key of this anchor alone.
+    pub grant_key: PublicKey,
+    /// Day (since 1970) after which the ledger forgets it.
+    pub expiry_day: u32,
+    /// 32 random bytes.
+    pub salt: [u8; 32],
+}
+
+impl AnchorOpening {
+    /// Returns the identifier under which the ledger lists the anchor of `jws`, a whole compact JWS
+    /// as it was sent. `genesis`: the origin's.
+    ///
+    /// Source: spec/grants.md §7.
+    pub fn gid(&self, genesis: &H256, jws: &str) -> H256 {
+        domain_hash(
+            "allod/anchor/v1",
+            &[
+                &genesis.0,
+                &self.grant_key.0,
+                &self.expiry_day.to_le_bytes(),
+                &self.salt,
+                &sha2_256(jws.as_bytes()).0,
+            ],
+        )
+    }
+}
+
 /// Returns what the owner (or delegating assignee) signs for a grant.
 pub fn grant_preimage(chain: &ChainId, gid: &H256) -> Vec<u8> {
     let mut out = b"allod/grant/v1".to_vec();
@@ -238,6 +277,8 @@ pub struct GrantEntry {
     pub grant_key: PublicKey,
     /// Day (since 1970) after which the entry is pruned.
     pub expiry_day: u32,
+    /// Time of the block that anchored it.
+    pub anchored: TimeMs,
     /// Whether it holds.
     pub status: GrantStatus,
 }

@@ -12,7 +12,8 @@ use allod_primitives::crypto::verify_jws_ed25519;
 use allod_primitives::document::{InitialDocument, Method, MethodKey, Relationships};
 use allod_primitives::extrinsic::{Era, RawExtrinsic, SignedPart, SigningContext};
 use allod_primitives::grant::{
-    Actions, Assignee, GrantAction, GrantBody, GrantMessage, SignedGrant,
+    Actions, AnchorOpening, Assignee, GrantAction, GrantBody, GrantEntry, GrantMessage,
+    GrantStatus, SignedGrant,
 };
 use allod_primitives::header::{
     LedgerDigest, changes_root, extrinsic_hash, extrinsics_root, next_changes_accumulator,
@@ -284,6 +285,7 @@ fn decode_as(kind: &str, bytes: &[u8]) -> Result<(), String> {
         "inception" => round::<Inception>(bytes),
         "token_operation" => round::<TokenOperation>(bytes),
         "signed_grant" => round::<SignedGrant>(bytes),
+        "grant_entry" => round::<GrantEntry>(bytes),
         "grant_message" => round::<GrantMessage>(bytes),
         "extrinsic" => {
             let value = RawExtrinsic::decode_body(bytes).map_err(|error| error.to_string())?;
@@ -483,6 +485,33 @@ fn token_and_grant_vectors(vectors: &mut Vectors) {
         "grant",
         json!({ "description": "a grant (signature zero) and its gid", "kind": "signed_grant",
             "bytes": hex(grant.encode()), "gid": hex(gid) }),
+    );
+    let jws = "eyJhbGciOiJFZERTQSJ9.e30.AA";
+    let opening = AnchorOpening {
+        grant_key: grant.grant_key,
+        expiry_day: grant.expiry_day,
+        salt: grant.salt,
+    };
+    vectors.insert(
+        "anchor",
+        json!({ "description": "the gid of the anchor of a (meaningless) JWS", "jws": jws,
+            "genesis": hex(chain().genesis), "grant_key": hex(opening.grant_key.0),
+            "expiry_day": opening.expiry_day, "salt": hex(opening.salt),
+            "gid": hex(opening.gid(&chain().genesis, jws)) }),
+    );
+    let entry = GrantEntry {
+        version: 1,
+        grant_key: grant.grant_key,
+        expiry_day: grant.expiry_day,
+        anchored: TimeMs(1_790_000_000_000),
+        status: GrantStatus::Revoked {
+            at: TimeMs(1_790_000_500_000),
+        },
+    };
+    vectors.insert(
+        "grant-entry",
+        json!({ "description": "that grant's entry, anchored and revoked", "kind": "grant_entry",
+            "bytes": hex(entry.encode()) }),
     );
     let action = GrantAction::Anchor {
         grant_key: grant.grant_key,

@@ -147,6 +147,7 @@ fn check_anchor(env: Env<'_>, signed: &SignedGrantMessage) -> Result<GrantEntry,
         version: GRANT_ENTRY_VERSION,
         grant_key,
         expiry_day,
+        anchored: env.block.time,
         status: GrantStatus::Active,
     })
 }

@@ -464,6 +464,7 @@ impl Ledger {
             version: 1,
             grant_key,
             expiry_day,
+            anchored: TimeMs(self.now),
             status: GrantStatus::Active,
         };
         self.grants.push((signed.message.gid, entry));

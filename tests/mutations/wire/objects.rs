@@ -365,6 +365,7 @@ fn grant_entry(status: GrantStatus) -> GrantEntry {
         version: 1,
         grant_key: public(&key("grant", 0)),
         expiry_day: 20_900,
+        anchored: TimeMs(1_790_000_000_000),
         status,
     }
 }

@@ -420,6 +420,30 @@ pub(crate) enum TokenCommand {
         /// What the signing key must be for
         #[arg(long = "for", value_name = "PURPOSE", default_value = "assertion")]
         purpose: Purpose,
+        /// Ask instead whether its signature was good at this time; allows nothing
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<Moment>,
+        /// Anchor file of the token: shows that it existed before its key was retired
+        #[arg(long, value_name = "FILE", requires = "as_of")]
+        evidence: Option<PathBuf>,
+    },
+    /// Have the ledger note that a token exists now, without telling it which
+    Anchor {
+        /// The token, or - to read it from standard input
+        token: String,
+        /// Where to write the anchor file: evidence for `token check --as-of`
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// How long the ledger keeps it, at most 3660d
+        #[arg(long, value_name = "TIME", default_value = "3650d")]
+        keep: Seconds,
+        /// Do not send it: print the message for `allod registrar anchor`
+        #[arg(long)]
+        no_anchor: bool,
+        #[command(flatten)]
+        registrar: Registrar,
+        #[command(flatten)]
+        write: Write,
     },
 }
 

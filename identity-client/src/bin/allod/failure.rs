@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use allod_identity_client::anchors::AnchorError;
 use allod_identity_client::grants::GrantError;
 use allod_identity_client::jwt::TokenError;
 use allod_identity_client::keys::KeyFileError;
@@ -132,6 +133,20 @@ impl From<TokenError> for Failure {
             error => Self::new(
                 Exit::Usage,
                 "token.invalid",
+                error.to_string(),
+                error.hint(),
+            ),
+        }
+    }
+}
+
+impl From<AnchorError> for Failure {
+    fn from(error: AnchorError) -> Self {
+        match error {
+            AnchorError::File(error) => error.into(),
+            error => Self::new(
+                Exit::Usage,
+                "anchor.invalid",
                 error.to_string(),
                 error.hint(),
             ),

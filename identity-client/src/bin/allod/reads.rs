@@ -16,7 +16,7 @@ use allod_rpc_api::access::AccessEvaluateRequest;
 use allod_rpc_api::identity::{HistoryEntry, HistoryResponse};
 use allod_rpc_api::limits::HISTORY_COUNT_DEFAULT;
 use allod_rpc_api::login::{VerifyJwsRequest, VerifyLoginRequest};
-use allod_rpc_api::verify::Decision;
+use allod_rpc_api::verify::{Decision, SignatureVerdict};
 use tokio::sync::OnceCell;
 
 use crate::failure::{Exit, Failure};
@@ -120,6 +120,18 @@ impl Session {
         }
         let light = self.light(None).await?;
         Ok(Box::pin(light.verify_jws(request, None)).await?.answer)
+    }
+
+    pub(crate) async fn verify_jws_as_of(
+        &self,
+        request: &VerifyJwsRequest,
+    ) -> Result<SignatureVerdict, Failure> {
+        if self.reads.trust_node {
+            return Ok(self.client.verify_jws_as_of(request).await?);
+        }
+        let light = self.light(None).await?;
+        let asked = Box::pin(light.verify_jws_as_of(request, None));
+        Ok(asked.await?.answer)
     }
 
     /// `owner`: whose the resource is, as the caller knows it.

@@ -1,22 +1,32 @@
 //! `allod token …`
 
+use std::path::Path;
+
+use allod_identity_client::anchors::{Anchor, AnchorError};
+use allod_identity_client::hex;
 use allod_identity_client::jwt::{TokenRequest, Unverified, issue_token};
 use allod_identity_client::keys::{Identity, SecretKey};
-use allod_identity_client::operation::{Signer, sign_token_operation, token_operation};
+use allod_identity_client::operation::{Signer, call, sign_token_operation, token_operation};
 use allod_primitives::TimeMs;
+use allod_primitives::limits::GRANT_DAYS_MAX;
 use allod_primitives::policy::{Capabilities, ControlPolicy, Rank};
 use allod_primitives::token::TokenId;
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::document::date_time;
 use allod_rpc_api::login::{Relationship, VerifyJwsRequest};
 use allod_rpc_api::submit::SubmitItem;
-use allod_rpc_api::verify::Decision;
+use allod_rpc_api::verify::{Decision, SignatureVerdict, Standing, token_names};
+use parity_scale_codec::Encode;
 use serde_json::{Map, Value, json};
 
+use crate::amounts::{Moment, Seconds};
 use crate::args::{Purpose, TokenCommand, Write};
 use crate::console::Report;
 use crate::failure::Failure;
 use crate::session::Session;
+
+/// How long the message that anchors a token stays valid.
+const ANCHOR_VALIDITY_MS: u64 = 24 * 3600 * 1000;
 
 pub(crate) async fn run(session: &Session, command: TokenCommand) -> Result<Report, Failure> {
     match command {
@@ -49,7 +59,29 @@ pub(crate) async fn run(session: &Session, command: TokenCommand) -> Result<Repo
             token,
             audience,
             purpose,
-        } => check(session, &token, audience, purpose).await,
+            as_of,
+            evidence,
+        } => {
+            let request = asked(session, &token, audience, purpose)?;
+            match as_of {
+                None => check(session, &request).await,
+                Some(as_of) => check_as_of(session, request, as_of, evidence.as_deref()).await,
+            }
+        }
+        TokenCommand::Anchor {
+            token,
+            out,
+            keep,
+            no_anchor,
+            registrar,
+            write,
+        } => {
+            let registrar = match no_anchor {
+                true => None,
+                false => Some(session.need_registrar(&registrar)?),
+            };
+            Box::pin(anchor(session, &token, &out, keep, registrar, &write)).await
+        }
     }
 }
 
@@ -136,18 +168,76 @@ fn signers<'a>(identity: &'a Identity, policy: &ControlPolicy) -> Vec<&'a Secret
     able.find_map(of).unwrap_or_default()
 }
 
-async fn check(
+/// Notes on the ledger that a token exists, and writes what opens the note.
+async fn anchor(
+    session: &Session,
+    token: &str,
+    out: &Path,
+    keep: Seconds,
+    registrar: Option<SecretKey>,
+    write: &Write,
+) -> Result<Report, Failure> {
+    let jws = session.token(token)?;
+    // What is no token would be no evidence either.
+    token_names(&jws)
+        .map_err(|reason| Failure::negative("token.malformed", reason.message(), reason.hint()))?;
+    let network = session.network().await?;
+    let now = network.now();
+    let expiry_day = now.plus_ms(keep.ms()).day();
+    if expiry_day > now.day().saturating_add(GRANT_DAYS_MAX) {
+        let hint = format!("choose at most {GRANT_DAYS_MAX}d");
+        return Err(Failure::usage("the ledger keeps nothing for so long", hint));
+    }
+    let genesis = network.chain.genesis;
+    let anchor = match out.exists() {
+        // Begun before: the same anchor again, not one of a later time beside it.
+        true => Anchor::from_json(&session.read(out)?)?,
+        false => Anchor::new(genesis, &jws, expiry_day)?,
+    };
+    let until = now.plus_ms(ANCHOR_VALIDITY_MS);
+    let message = anchor.message(&network.chain, &jws, until)?;
+    // On disk before it is on the ledger, where it is worth nothing without its opening.
+    if !out.exists() {
+        anchor.write(out)?;
+    }
+    let expiry_day = anchor.opening.expiry_day;
+    let (gid, file) = (anchor.gid.to_string(), out.display().to_string());
+    let mut fields = json!({ "gid": gid, "file": file, "expiryDay": expiry_day });
+    let Some(key) = registrar else {
+        let message = hex::encode(message.encode());
+        fields["anchorMessage"] = json!(message);
+        let note = format!("{file} opens {gid}; a registrar has to anchor it");
+        return Ok(Report::new(message, fields).note(note));
+    };
+    let call = call::grant_anchor(&[message]);
+    let item = session.transaction(&network, &key, call).await?;
+    let receipt = session.submit(item, write).await?;
+    match receipt.check_items() {
+        Ok(receipt) => {
+            let note = format!("the anchor {}; keep {file} with the token", receipt.text());
+            Ok(Report::new(gid, receipt.json(fields)).note(note))
+        }
+        Err(failure) if failure.code == Some(ErrorCode::GrantAlreadyExists.code()) => {
+            fields["final"] = json!(true);
+            fields["alreadyAnchored"] = json!(true);
+            Ok(Report::new(gid, fields).note("it was anchored already"))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn asked(
     session: &Session,
     token: &str,
     audience: Option<String>,
     purpose: Purpose,
-) -> Result<Report, Failure> {
+) -> Result<VerifyJwsRequest, Failure> {
     let jws = session.token(token)?;
     let audience = match audience {
         Some(audience) => audience,
         None => own_audience(&Unverified::parse(&jws)?)?,
     };
-    let request = VerifyJwsRequest {
+    Ok(VerifyJwsRequest {
         jws,
         audience,
         nonce: None,
@@ -155,8 +245,67 @@ async fn check(
         max_age_s: None,
         time: None,
         max_staleness_ms: None,
+        as_of: None,
+        evidence: None,
+    })
+}
+
+async fn check_as_of(
+    session: &Session,
+    mut request: VerifyJwsRequest,
+    as_of: Moment,
+    evidence: Option<&Path>,
+) -> Result<Report, Failure> {
+    request.as_of = Some(match as_of {
+        Moment::Now => session.clock.now().0,
+        Moment::At(time) => time.0,
+    });
+    let anchor = match evidence {
+        None => None,
+        Some(path) => Some(Anchor::from_json(&session.read(path)?)?),
     };
-    let asked = session.verify_jws(&request);
+    if anchor.is_some_and(|it| !it.is_of(&request.jws)) {
+        return Err(AnchorError::OtherToken.into());
+    }
+    request.evidence = anchor.map(|it| it.evidence());
+    let asked = session.verify_jws_as_of(&request);
+    let waiting = session.console.during("waiting for the node", asked);
+    Ok(signature_verdict(&waiting.await?))
+}
+
+/// Reports on an old signature: `valid`, or `invalid` or `indeterminate` and the reason.
+fn signature_verdict(verdict: &SignatureVerdict) -> Report {
+    let json = serde_json::to_value(verdict).unwrap_or_default();
+    let as_of = date_time(TimeMs(verdict.as_of));
+    let mut notes = vec![match verdict.is_valid() {
+        true => format!("it was good at {as_of}, as of height {}", verdict.height),
+        false => format!("{}, as of height {}", verdict.message, verdict.height),
+    }];
+    if let Some(anchored) = verdict.anchored {
+        let anchored = date_time(TimeMs(anchored));
+        notes.push(format!("the ledger shows that it existed at {anchored}"));
+    }
+    if verdict.is_valid() && !verdict.revocation_known {
+        let note = "whether it had been revoked by then, the ledger does not know any more";
+        notes.push(note.to_owned());
+    }
+    let word = match verdict.verdict {
+        Standing::Valid => "valid".to_owned(),
+        Standing::Invalid => format!("invalid {}", verdict.reason),
+        Standing::Indeterminate => format!("indeterminate {}", verdict.reason),
+    };
+    let mut report = notes
+        .into_iter()
+        .fold(Report::new(word, json), Report::note);
+    if !verdict.is_valid() {
+        report.hint = Some(verdict.reason.hint().to_owned());
+        report.negative = true;
+    }
+    report
+}
+
+async fn check(session: &Session, request: &VerifyJwsRequest) -> Result<Report, Failure> {
+    let asked = session.verify_jws(request);
     let decision = session
         .console
         .during("waiting for the node", asked)

@@ -6,7 +6,9 @@
 use allod_primitives::control::effective;
 use allod_primitives::did::Did;
 use allod_primitives::document::Relationships;
-use allod_primitives::grant::{Actions, Assignee, GrantEntry, GrantStatus, SignedGrant};
+use allod_primitives::grant::{
+    Actions, AnchorOpening, Assignee, GrantEntry, GrantStatus, SignedGrant,
+};
 use allod_primitives::limits::GRANT_CHAIN_MAX;
 use allod_primitives::record::DidRecord;
 use allod_primitives::token::{RevocationEntry, TokenId};
@@ -24,7 +26,8 @@ use crate::limits::{
 use crate::login::{Relationship, VerifyJwsRequest, VerifyLoginRequest};
 use crate::revocation::{RevocationCheckRequest, RevocationCheckResponse};
 use crate::verify::{
-    self, AccessRequest, Decision, JwsExpectations, LedgerView, LoginExpectations, token_names,
+    self, AccessRequest, AsOfExpectations, Decision, JwsExpectations, LedgerView,
+    LoginExpectations, SignatureVerdict, token_names,
 };
 
 type Answer<T> = Result<T, AnswerError>;
@@ -52,17 +55,45 @@ pub fn verify_login(
     Ok(verify::verify_login(view, &request.jws, &expectations))
 }
 
-/// Answers `identity_verifyJws`.
+/// Answers `identity_verifyJws` without `asOf`: may this token pass now?
 ///
 /// # Errors
-/// As [`verify_login`].
+/// As [`verify_login`]; also if `asOf` or evidence is given, which ask something else.
 pub fn verify_jws(
     view: &impl LedgerView,
     request: &VerifyJwsRequest,
     now: TimeMs,
 ) -> Answer<Decision> {
+    if request.as_of.is_some() || request.evidence.is_some() {
+        let detail = "evidence counts with asOf alone, and asOf asks for no decision";
+        return Err(ErrorCode::InvalidParams.with(detail).into());
+    }
+    let expectations = expected(request, now)?;
+    Ok(verify::verify_jws(view, &request.jws, &expectations))
+}
+
+/// Answers `identity_verifyJws` with `asOf`: was this token's signature good then?
+///
+/// # Errors
+/// As [`verify_login`]; also if `asOf` is not given.
+pub fn verify_jws_as_of(
+    view: &impl LedgerView,
+    request: &VerifyJwsRequest,
+    now: TimeMs,
+) -> Answer<SignatureVerdict> {
+    let token = expected(request, now)?;
+    let none = || ErrorCode::InvalidParams.with("asOf is missing");
+    let expectations = AsOfExpectations {
+        token,
+        as_of: TimeMs(request.as_of.ok_or_else(none)?),
+        evidence: request.evidence.map(AnchorOpening::from),
+    };
+    Ok(verify::verify_jws_as_of(view, &request.jws, &expectations))
+}
+
+fn expected(request: &VerifyJwsRequest, now: TimeMs) -> Answer<JwsExpectations<'_>> {
     check_audience(&request.audience)?;
-    let expectations = JwsExpectations {
+    Ok(JwsExpectations {
         audience: &request.audience,
         nonce: request.nonce.as_deref(),
         relationship: match request.relationship.unwrap_or_default() {
@@ -74,8 +105,7 @@ pub fn verify_jws(
         max_age_s: request.max_age_s,
         now: clock(now, request.time),
         max_staleness_ms: staleness(request.max_staleness_ms),
-    };
-    Ok(verify::verify_jws(view, &request.jws, &expectations))
+    })
 }
 
 /// Answers `revocation_check`.
@@ -196,6 +226,7 @@ pub fn check_grant(
         status,
         expiry_day: entry.map(|it| it.expiry_day),
         grant_key: entry.map(|it| HexHash(H256(it.grant_key.0))),
+        anchored_at: entry.map(|it| it.anchored.0),
         revoked_at,
         height: height.0,
         block_hash: view.block_hash().into(),

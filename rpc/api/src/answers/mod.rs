@@ -17,7 +17,9 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-pub use checks::{check_grant, check_revocation, evaluate_access, verify_jws, verify_login};
+pub use checks::{
+    check_grant, check_revocation, evaluate_access, verify_jws, verify_jws_as_of, verify_login,
+};
 pub use error::AnswerError;
 pub use identity::{effective_record, lanes, pending, resolve, stored};
 pub use proven::ProvenView;

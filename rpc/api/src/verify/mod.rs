@@ -5,9 +5,12 @@
 //! unreadable, stale or ambiguous denies. Its verdict names one [`ReasonCode`], the first that
 //! applies in the order of spec/login.md.
 //!
+//! Beside it, [`verify_jws_as_of`] judges what a token was worth *then*; it allows nothing.
+//!
 //! It does *not* remember nonces (using one once is the verifier's duty) and does not fetch.
 
 mod access;
+mod as_of;
 mod decision;
 mod json;
 mod jws;
@@ -20,6 +23,7 @@ mod view;
 mod tests;
 
 pub use access::{AccessRequest, evaluate_access};
+pub use as_of::{AsOfExpectations, SignatureVerdict, Standing, verify_jws_as_of};
 pub use decision::{Decision, Verdict};
 pub use jws::{TokenNames, token_names};
 pub use reason::ReasonCode;

@@ -138,6 +138,20 @@ reasons! {
         "ask the owner for it";
     ConstraintUnmet = "constraint_unmet", "a condition of a grant does not hold",
         "meet the condition, or ask for a grant without it";
+    KeyNotInForce = "key_not_in_force", "the verification method was not in force at that time",
+        "ask for a time within the method's interval; from a declared compromise on it is over";
+    AsOfAhead = "as_of_ahead", "the time asked about lies after the newest block",
+        "ask again later, or leave the time out";
+    EvidenceMissing = "evidence_missing",
+        "the method is retired, and nothing shows that the signature existed before",
+        "give the opening of an anchor that was made in time";
+    EvidenceNotFound = "evidence_not_found", "the ledger holds no anchor of this token",
+        "give the opening that was made for this very token; its day may have passed";
+    EvidenceMismatch = "evidence_mismatch", "key or expiry of the anchor differ from the ledger's",
+        "give the opening as it was made";
+    EvidenceOutOfTime = "evidence_out_of_time",
+        "the token was anchored while the verification method was not in force",
+        "only an anchor from before the end, or from before a compromise, shows anything";
 }
 
 impl ReasonCode {

@@ -114,10 +114,14 @@ pub fn verify_login(
     rules.decide(view, jws)
 }
 
-struct Rules<'a> {
-    expected: JwsExpectations<'a>,
-    lifetime_s_max: u64,
-    is_login: bool,
+/// What a token is held against.
+pub(super) struct Rules<'a> {
+    /// By the verifier.
+    pub(super) expected: JwsExpectations<'a>,
+    /// The longest that it may live, seconds.
+    pub(super) lifetime_s_max: u64,
+    /// Whether the stricter rules of logins hold.
+    pub(super) is_login: bool,
 }
 
 impl Rules<'_> {
@@ -174,7 +178,7 @@ impl Rules<'_> {
     }
 
     /// Checks who speaks for whom, as far as the token itself says.
-    fn check_parties(
+    pub(super) fn check_parties(
         &self,
         view: &impl LedgerView,
         jws: &ParsedJws<'_>,
@@ -200,7 +204,11 @@ impl Rules<'_> {
     }
 
     /// Checks the time claims and returns `iat` and `exp`.
-    fn check_times(&self, jws: &ParsedJws<'_>, at: TimeMs) -> Result<(u64, u64), ReasonCode> {
+    pub(super) fn check_times(
+        &self,
+        jws: &ParsedJws<'_>,
+        at: TimeMs,
+    ) -> Result<(u64, u64), ReasonCode> {
         let now = at.seconds();
         let latest_start = now.saturating_add(TOKEN_LEEWAY_S);
         let exp = jws.claims.exp.ok_or(ReasonCode::TokenWithoutExp)?;
@@ -224,7 +232,7 @@ impl Rules<'_> {
     }
 
     /// Checks audience and nonce. An empty expectation matches nothing.
-    fn check_purpose(&self, jws: &ParsedJws<'_>) -> Result<(), ReasonCode> {
+    pub(super) fn check_purpose(&self, jws: &ParsedJws<'_>) -> Result<(), ReasonCode> {
         let audience = self.expected.audience;
         if audience.is_empty() || !jws.claims.aud.iter().any(|it| it == audience) {
             return Err(ReasonCode::AudienceMismatch);

@@ -19,7 +19,7 @@ fn a_grant_is_anchored_once() {
     let entry = grant(&ledger.state, &message.gid).unwrap();
     assert_eq!(entry.grant_key, public(&key(1)));
     assert_eq!(entry.expiry_day, START.day() + 10);
-    assert_eq!(entry.status, GrantStatus::Active);
+    assert_eq!((entry.anchored, entry.status), (START, GrantStatus::Active));
     let taken = signed(&anchoring(1, &key(2)), &key(2));
     assert_eq!(
         anchor(&mut ledger, &[taken]).unwrap(),

@@ -101,6 +101,7 @@ impl Scene {
             version: GRANT_ENTRY_VERSION,
             grant_key: grant.grant_key,
             expiry_day,
+            anchored: allod_primitives::TimeMs(1),
             status: GrantStatus::Active,
         };
         self.ledger.state.insert(keys::grant(&gid), entry.encode());

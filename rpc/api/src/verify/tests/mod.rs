@@ -1,6 +1,7 @@
 //! A small ledger to judge by, and the tests of the access function.
 
 mod access;
+mod as_of;
 mod effect;
 mod jws;
 mod login;

@@ -48,7 +48,7 @@ test: build ## every Rust test, then the clients of other languages
 	$(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
 	@$(MAKE) --no-print-directory test-js test-webauthn test-subxt test-python
 
-test-js: build ## smoke tests with the unmodified @polkadot/api, did-resolver and did-jwt
+test-js: build ## smoke tests with the unmodified @polkadot/api, polkadot-api, did-resolver and did-jwt
 	@command -v npm >/dev/null || scripts/system nodejs npm
 	cd tests/js && npm ci --no-audit --no-fund && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" npm test
 

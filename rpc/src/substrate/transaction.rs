@@ -21,10 +21,12 @@ use crate::submit::pool_error;
 use crate::view::{Finalized, NodeView, PoolError, TxStatus};
 
 /// Transactions of one connection that the node tries to bring in; the interface wants four at
-/// least.
-const BROADCASTS_MAX: usize = 16;
-/// Transactions of all connections.
-const BROADCASTS_ALL_MAX: usize = 4096;
+/// least. polkadot-api waits for ever when it is told that there are too many.
+const BROADCASTS_MAX: usize = 1024;
+/// Transactions of all connections …
+const BROADCASTS_ALL_MAX: usize = 8192;
+/// … and their bytes.
+const BROADCASTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Blocks after which a transaction is given up that nobody stops; no era is accepted that lasts
 /// longer.
 const BROADCAST_BLOCKS_MAX: u32 = 4096;
@@ -72,12 +74,30 @@ struct Broadcasts {
     inner: Mutex<Inner>,
 }
 
+#[derive(Debug)]
+struct Running {
+    /// Dropping it stops the broadcast.
+    _stop: oneshot::Sender<()>,
+    bytes: usize,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     started: u64,
-    /// Dropping a sender stops its broadcast.
-    running: HashMap<Id, oneshot::Sender<()>>,
+    running: HashMap<Id, Running>,
+    /// Bytes of all that run.
+    bytes: usize,
     ended: VecDeque<Id>,
+}
+
+impl Inner {
+    /// Forgets a broadcast that runs, which stops it; false if it does not run.
+    fn remove(&mut self, id: Id) -> bool {
+        let removed = self.running.remove(&id);
+        let bytes = removed.as_ref().map_or(0, |running| running.bytes);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        removed.is_some()
+    }
 }
 
 impl Broadcasts {
@@ -96,12 +116,18 @@ impl Broadcasts {
         let id = {
             let mut inner = self.lock();
             let own = inner.running.keys().filter(|id| id.0 == connection);
-            if inner.running.len() >= BROADCASTS_ALL_MAX || own.count() >= BROADCASTS_MAX {
+            let many = inner.running.len() >= BROADCASTS_ALL_MAX || own.count() >= BROADCASTS_MAX;
+            if many || inner.bytes.saturating_add(bytes.len()) > BROADCASTS_BYTES_MAX {
                 return None;
             }
             inner.started += 1;
             let id = (connection, inner.started);
-            inner.running.insert(id, stop);
+            let running = Running {
+                _stop: stop,
+                bytes: bytes.len(),
+            };
+            inner.bytes += running.bytes;
+            inner.running.insert(id, running);
             id
         };
         let (all, view) = (self.clone(), view.clone());
@@ -120,7 +146,7 @@ impl Broadcasts {
     /// Notes that a broadcast ended by itself.
     fn end(&self, id: Id) {
         let mut inner = self.lock();
-        if inner.running.remove(&id).is_some() {
+        if inner.remove(id) {
             inner.ended.push_back(id);
             if inner.ended.len() > ENDED_KEPT {
                 inner.ended.pop_front();
@@ -135,7 +161,7 @@ impl Broadcasts {
         };
         let id = (connection, number);
         let mut inner = self.lock();
-        if inner.running.remove(&id).is_some() {
+        if inner.remove(id) {
             return true;
         }
         let found = inner.ended.iter().position(|ended| *ended == id);

@@ -1,6 +1,6 @@
 //! Proof that more than a third of the voting power has signed two histories.
 
-use allod_primitives::light::{Conflict, ConflictKind};
+use allod_primitives::light::Conflict;
 use allod_primitives::{ChainId, H256, Header, NetworkId, TimeMs};
 use allod_rpc_api::{HexBytes, HexHash};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,8 @@ pub struct Evidence {
     pub genesis: HexHash,
     /// Number of the fork.
     pub fork_id: u32,
-    /// Which rule the two break: `two_blocks`, `parent` or `time_order` (spec/proofs.md §3).
+    /// Which rule the two break: `two_blocks`, `parent`, `time_order` or `set_history`
+    /// (spec/proofs.md §3).
     pub rule: String,
     /// When it was found, by this client's clock, ms.
     pub found: u64,
@@ -64,17 +65,12 @@ impl Evidence {
                 node: node(&hash),
             }
         };
-        let rule = match conflict.kind() {
-            ConflictKind::TwoBlocks => "two_blocks",
-            ConflictKind::Parent => "parent",
-            ConflictKind::TimeOrder => "time_order",
-        };
         Self {
             version: EVIDENCE_VERSION,
             network: NetworkId::from_genesis(&chain.genesis).to_string(),
             genesis: chain.genesis.into(),
             fork_id: chain.fork_id.0,
-            rule: rule.into(),
+            rule: conflict.kind().slug().into(),
             found: found.0,
             first: describe(&conflict.first().header),
             second: describe(&conflict.second().header),

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use allod_primitives::light::{CertifiedHeader, LightError, Trust};
+use allod_primitives::light::{CertifiedHeader, LightError, Trust, TrustedSet};
 use allod_primitives::{H256, Height, decode_strict};
 use parity_scale_codec::{Decode, Encode};
 
@@ -75,20 +75,9 @@ impl Kept {
         } else {
             (self.trust.clone(), other.trust)
         };
-        for known in rest.known_headers() {
-            let Some(certificate) = known.certificate.clone() else {
-                continue;
-            };
-            let header = known.header.clone();
-            let certified = CertifiedHeader {
-                header,
-                certificate,
-            };
-            // One of a set that is no longer kept cannot be compared any more.
-            if let Err(conflict @ LightError::Conflict(_)) = base.verify_header(&certified) {
-                return Err(conflict);
-            }
-        }
+        // Each may have forgotten what the other still has.
+        check_all(&mut base, &rest)?;
+        check_all(&mut rest.clone(), &base)?;
         self.trust = base;
         Ok(())
     }
@@ -104,9 +93,45 @@ impl Kept {
         self.sources.push_back((hash, node.to_owned()));
     }
 
+    /// Remembers that `node` gave the newest header, and those that show sets, as far as they are
+    /// others than those `before`: hash of the newest header, number of the newest set.
+    pub(super) fn note_sources(&mut self, before: (H256, u64), node: &str) {
+        let newest = self.trust.newest().hash;
+        let sets = self.trust.sets().iter();
+        let shown = sets.filter(|set| set.set_id() > before.1);
+        let shown = shown.map(|set| set.shown_by().header.hash());
+        let mut hashes: Vec<H256> = shown.collect();
+        hashes.extend((newest != before.0).then_some(newest));
+        for hash in hashes {
+            self.note_source(hash, node);
+        }
+    }
+
     /// Returns which node gave the header of `hash`.
     pub(super) fn source(&self, hash: &H256) -> Option<String> {
         let source = self.sources.iter().find(|(known, _)| known == hash);
         source.map(|(_, node)| node.clone())
     }
+}
+
+/// Shows `trust` every header that another has verified, those that show its sets first.
+///
+/// # Errors
+/// Only conflicts: a header of a set that `trust` does not know, or no longer, tells nothing.
+fn check_all(trust: &mut Trust, other: &Trust) -> Result<(), LightError> {
+    let shown = other.sets().iter().map(TrustedSet::shown_by);
+    for known in shown.chain(other.known_headers()) {
+        let Some(certificate) = known.certificate.clone() else {
+            continue;
+        };
+        let header = known.header.clone();
+        let certified = CertifiedHeader {
+            header,
+            certificate,
+        };
+        if let Err(conflict @ LightError::Conflict(_)) = trust.verify_header(&certified) {
+            return Err(conflict);
+        }
+    }
+    Ok(())
 }

@@ -4,7 +4,9 @@ use allod_primitives::H256;
 use allod_primitives::light::time::{
     check_head_ahead, check_head_back, check_head_other, check_head_stale, check_head_too_low,
 };
-use allod_primitives::light::{LightError, ReadProof, Trust, VerifiedHeader, VerifiedRead};
+use allod_primitives::light::{
+    LightError, ReadProof, Trust, TrustedSet, VerifiedHeader, VerifiedRead,
+};
 
 use super::anchor;
 use super::client::{AsOf, Frozen, LightClient, Problem, mark};
@@ -19,14 +21,59 @@ impl LightClient {
         index: usize,
         proof: &ReadProof,
     ) -> Result<VerifiedRead, Problem> {
-        let verify = |trust: &mut Trust| trust.verify_read(proof);
-        match self.with_trust(index, verify) {
-            Err(Problem::Fault(Fault::Light(LightError::SetUnknown { set_id, .. }))) => {
-                self.catch_up(index, set_id).await?;
-                self.with_trust(index, verify)
-            }
-            other => other,
+        self.verified(index, |trust| trust.verify_read(proof)).await
+    }
+
+    /// Checks a claim of a node, fetching from it what the claim presupposes.
+    async fn verified<T>(
+        &self,
+        index: usize,
+        check: impl Fn(&mut Trust) -> Result<T, LightError>,
+    ) -> Result<T, Problem> {
+        let mut checked = self.with_trust(index, &check);
+        if let Err(Problem::Fault(Fault::Light(LightError::SetUnknown { set_id, .. }))) = &checked {
+            self.catch_up(index, *set_id).await?;
+            checked = self.with_trust(index, &check);
         }
+        self.traced(index, checked).await
+    }
+
+    /// Looks into a header by a set that is not trusted: if the node's history has left the one
+    /// that is followed, then by a block of a set that both have, which the node is asked for.
+    ///
+    /// Source: spec/proofs.md §3, why a fork with a change of validators freezes.
+    pub(super) async fn traced<T>(
+        &self,
+        index: usize,
+        checked: Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        if let Err(Problem::Fault(Fault::Light(LightError::SetMismatch { .. }))) = &checked {
+            if let Err(stop @ Problem::Stop(_)) = self.trace(index).await {
+                return Err(stop);
+            }
+        }
+        checked
+    }
+
+    /// Compares a node's changes of validators with those that are known.
+    async fn trace(&self, index: usize) -> Result<(), Problem> {
+        let node = self.inner.nodes.get(index);
+        let (mut next, newest) = {
+            let state = self.state();
+            let sets = state.kept.trust.sets();
+            let oldest = sets.first().map(TrustedSet::set_id);
+            (oldest, state.kept.trust.newest_set().set_id())
+        };
+        // It ends: every page goes on behind the one before.
+        while let Some(from) = next.filter(|it| *it <= newest) {
+            let page = wire::transitions(node.as_ref(), from).await?;
+            for transition in &page {
+                self.with_trust(index, |trust| trust.advance(transition))?;
+            }
+            let last = page.last().map(|it| it.last.header.digest.set_id);
+            next = last.filter(|it| *it >= from).map(|it| it.saturating_add(1));
+        }
+        Ok(())
     }
 
     /// Verifies a header, fetching the validator sets before it.
@@ -47,19 +94,18 @@ impl LightClient {
         let node = self.inner.nodes.get(index);
         let certified = wire::header(node.as_ref(), wanted).await?;
         let verify = |trust: &mut Trust| trust.verify_header(&certified);
-        match self.with_trust(index, verify) {
-            Err(Problem::Fault(Fault::Light(LightError::SetUnknown { set_id, .. }))) => {
-                self.catch_up(index, set_id).await?;
-                self.with_trust(index, verify)
-            }
-            other => other,
-        }
+        self.verified(index, verify).await
     }
 
     /// Follows the changes of validators up to set `wanted`, or as far as the node shows them if
     /// that is `u64::MAX`, page by page. It ends: every page brings a set that the one before has
     /// certified, or is refused.
     pub(super) async fn catch_up(&self, index: usize, wanted: u64) -> Result<(), Problem> {
+        let caught_up = self.follow_sets(index, wanted).await;
+        self.traced(index, caught_up).await
+    }
+
+    async fn follow_sets(&self, index: usize, wanted: u64) -> Result<(), Problem> {
         let node = self.inner.nodes.get(index);
         loop {
             let known = self.state().kept.trust.newest_set().set_id();
@@ -92,14 +138,11 @@ impl LightClient {
         }
         let newest = state.kept.trust.newest();
         anchor::check_age(&self.inner.config, &newest).map_err(Problem::Stop)?;
-        let before = newest.hash;
+        let before = (newest.hash, state.kept.trust.newest_set().set_id());
         match check(&mut state.kept.trust) {
             Ok(checked) => {
-                let newest = state.kept.trust.newest().hash;
-                if newest != before {
-                    let node = self.inner.nodes.get(index);
-                    state.kept.note_source(newest, node.name());
-                }
+                let node = self.inner.nodes.get(index);
+                state.kept.note_sources(before, node.name());
                 Ok(checked)
             }
             Err(LightError::Conflict(conflict)) => {

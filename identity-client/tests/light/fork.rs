@@ -1,5 +1,6 @@
 //! Two certified histories: the client stops, keeps the evidence, and never picks a side.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use allod_identity_client::light::{Evidence, LightConfig, ReadError, Store};
 use allod_primitives::light::Conflict;
 use allod_primitives::{ForkId, H256, TimeMs};
 
+use crate::fixture::chain::validators;
 use crate::fixture::node::{FakeNode, Lies};
 use crate::world::{Time, alice, chain, config, kept, lies, open, tick};
 
@@ -22,6 +24,139 @@ fn forked(time: &Time) -> (FakeNode, FakeNode) {
         chain.forge_tip(|header| header.extrinsics_root = H256([1; 32]));
     });
     (first, second)
+}
+
+/// Two nodes whose histories part behind block 3; the second changes its validators in block 6.
+/// The first does in block 4, to others, or does not at all.
+fn forked_by_sets(time: &Time, first_changes: bool) -> (FakeNode, FakeNode) {
+    let (first, second) = (
+        FakeNode::new("first", chain()),
+        FakeNode::new("second", chain()),
+    );
+    for height in 4..=9 {
+        time.pass(1000);
+        first.grow(|chain| match first_changes && height == 4 {
+            true => chain.change_set(time.now(), &[4, 5, 6, 7]),
+            false => chain.empty(time.now()),
+        });
+        second.grow(|chain| match height == 6 {
+            true => chain.change_set(TimeMs(time.now().0 + 1), &[1, 2, 8, 9]),
+            false => chain.empty(TimeMs(time.now().0 + 1)),
+        });
+    }
+    (first, second)
+}
+
+/// Checks that the client of a folder is frozen by a proof that others can check: both headers
+/// with their certificates.
+async fn frozen_by_sets(found: &Evidence, folder: &Path, time: &Time, nodes: [&FakeNode; 2]) {
+    let conflict = Conflict::from_bytes(&found.conflict.0).unwrap();
+    let chains = nodes.map(|it| it.chain());
+    let sets = chains.iter().flat_map(|it| &it.sets);
+    let sets: Vec<_> = sets.map(|it| validators(it)).collect();
+    let first = conflict.first().certificate.clone().unwrap();
+    let second = conflict.second();
+    let certificates = [
+        (&conflict.first().header, &first),
+        (&second.header, &second.certificate),
+    ];
+    for (header, certificate) in certificates {
+        assert_eq!(certificate.block_hash, header.hash());
+        let mut sets = sets.iter();
+        let set = sets.find(|it| it.hash() == header.digest.validator_set);
+        certificate.verify(&chains[0].id, set.unwrap()).unwrap();
+    }
+    for node in nodes {
+        let config = kept(&node.chain(), time, folder);
+        let again = open(config, &[node]).await.unwrap_err();
+        assert_eq!(&evidence(again), found);
+    }
+}
+
+/// By which rule a client that followed one side finds the other. The set that both know signed
+/// the first side's block of the newest height as well, if that keeps it.
+fn rule(first_changes: bool, second_followed: bool) -> &'static str {
+    match second_followed && !first_changes {
+        true => "two_blocks",
+        false => "set_history",
+    }
+}
+
+/// Goal: neither side of a fork hides behind its validators. Method: the client follows one side
+/// and compares with the other, for both sides; with a change of validators in one, and in both.
+#[tokio::test]
+async fn a_fork_with_a_change_of_validators_freezes_whichever_side_came_first() {
+    for first_changes in [false, true] {
+        for swapped in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let time = Time::new();
+            let (first, second) = forked_by_sets(&time, first_changes);
+            let nodes = match swapped {
+                false => [&first, &second],
+                true => [&second, &first],
+            };
+            let config = kept(&first.chain(), &time, folder.path());
+            let client = open(comparing(config), &nodes).await.unwrap();
+            let did = alice(&first.chain());
+            let found = evidence(client.resolve(&did, None).await.unwrap_err());
+            assert_eq!(client.status().newest.height.0, 9, "it had followed one");
+            let expected = rule(first_changes, swapped);
+            assert_eq!(found.rule, expected);
+            let told = (found.first.node.as_deref(), found.second.node.as_deref());
+            let expected = if swapped {
+                ("second", "first")
+            } else {
+                ("first", "second")
+            };
+            assert_eq!(told, (Some(expected.0), Some(expected.1)));
+            frozen_by_sets(&found, folder.path(), &time, nodes).await;
+        }
+    }
+}
+
+/// Goal: the same without comparing: the node followed has gone, and the next one's answer comes
+/// with its own changes of validators.
+#[tokio::test]
+async fn turning_to_a_node_with_other_validators_freezes_as_well() {
+    for swapped in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let time = Time::new();
+        let (first, second) = forked_by_sets(&time, true);
+        let nodes = match swapped {
+            false => [&first, &second],
+            true => [&second, &first],
+        };
+        let config = kept(&first.chain(), &time, folder.path());
+        let client = open(config, &nodes).await.unwrap();
+        let did = alice(&first.chain());
+        nodes[1].lie(lies(|it| it.silent = true));
+        client.resolve(&did, None).await.unwrap();
+        nodes[0].lie(lies(|it| it.silent = true));
+        nodes[1].lie(Lies::default());
+        let found = evidence(client.resolve(&did, None).await.unwrap_err());
+        assert_eq!(found.rule, "set_history");
+        frozen_by_sets(&found, folder.path(), &time, nodes).await;
+    }
+}
+
+/// Goal: what two processes of one user have seen is compared, too, when they share a folder.
+#[tokio::test]
+async fn two_processes_that_followed_other_validators_freeze_when_they_meet_on_disk() {
+    for first_changes in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let time = Time::new();
+        let (first, second) = forked_by_sets(&time, first_changes);
+        let did = alice(&first.chain());
+        let config = || kept(&first.chain(), &time, folder.path());
+        let one = open(config(), &[&first]).await.unwrap();
+        let two = open(config(), &[&second]).await.unwrap();
+        one.resolve(&did, None).await.unwrap();
+        one.flush().unwrap();
+        let met = two.resolve(&did, None).await.and_then(|_| two.flush());
+        let found = evidence(met.unwrap_err());
+        assert_eq!(found.rule, rule(first_changes, true));
+        frozen_by_sets(&found, folder.path(), &time, [&first, &second]).await;
+    }
 }
 
 fn comparing(config: LightConfig) -> LightConfig {

@@ -5,7 +5,7 @@ use crate::did::NetworkId;
 use crate::tree::{DecodeError, ProofError};
 use crate::types::{Height, TimeMs};
 
-use super::{Conflict, ConflictKind};
+use super::Conflict;
 
 /// Why a claim is refused. One variant per row of spec/proofs.md §3, §5 and §6; [`Self::slug`] is
 /// the row's name.
@@ -37,7 +37,7 @@ pub enum LightError {
         /// The network expected.
         network: NetworkId,
     },
-    /// A header names another hash than that of the set it should be of.
+    /// A header names another set than the one it should be of, or one that is not trusted.
     #[error("the validator set of block {height} is not the one that certifies it")]
     SetMismatch {
         /// The header's number.
@@ -85,25 +85,11 @@ pub enum LightError {
         /// The oldest set kept.
         oldest: u64,
     },
-    /// The header says that its set began elsewhere.
-    #[error("the set began at {expected}, the header says {actual}")]
-    SetSince {
-        /// Where it began.
-        expected: Height,
-        /// What the header says.
-        actual: Height,
-    },
-    /// The header's number is outside the heights that its set certifies.
+    /// The header is of a height before the one at which it says that its set began.
     #[error("validator set {set_id} does not certify height {height}")]
     SetExpired {
         /// The set.
         set_id: u64,
-        /// The header's number.
-        height: Height,
-    },
-    /// The header ends its set where the next does not begin, or does not end it where it does.
-    #[error("block {height} disagrees about where the next validator set begins")]
-    SetSplit {
         /// The header's number.
         height: Height,
     },
@@ -278,17 +264,11 @@ impl LightError {
             Self::CertificateBlock { .. } => "certificate_block",
             Self::SetUnknown { .. } => "set_unknown",
             Self::SetForgotten { .. } => "set_forgotten",
-            Self::SetSince { .. } => "set_since",
             Self::SetExpired { .. } => "set_expired",
-            Self::SetSplit { .. } => "set_split",
             Self::Certificate(error) => certificate_slug(error),
             Self::TransitionNone { .. } => "transition_none",
             Self::TransitionSet { .. } => "transition_set",
-            Self::Conflict(conflict) => match conflict.kind() {
-                ConflictKind::TwoBlocks => "two_blocks",
-                ConflictKind::Parent => "parent",
-                ConflictKind::TimeOrder => "time_order",
-            },
+            Self::Conflict(conflict) => conflict.kind().slug(),
             Self::KeysCount => "keys_count",
             Self::KeysOrder => "keys_order",
             Self::StateEncoding(_) => "state_encoding",

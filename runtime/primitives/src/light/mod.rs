@@ -25,24 +25,29 @@
 //!
 //! Source: spec/proofs.md.
 
+mod anchor;
 mod bundle;
 mod checkpoint;
+mod conflict;
 mod error;
 mod follow;
 mod known;
 mod pages;
 mod read;
+mod sets;
 pub mod time;
 mod trust;
+mod witness;
 
 pub use bundle::{
     BlockChanges, CertifiedHeader, Change, Entry, FORMAT_VERSION, PageValue, ReadProof, StatePage,
     Transition, ValueBytes,
 };
 pub use checkpoint::{Checkpoint, CheckpointError};
+pub use conflict::{Conflict, ConflictKind, KnownHeader};
 pub use error::LightError;
 pub use follow::{Follower, VerifiedChanges};
-pub use known::{Conflict, ConflictKind, KnownHeader};
 pub use pages::{StatePages, VerifiedState, state_root_of};
 pub use read::{ReadLog, VerifiedRead};
-pub use trust::{HeaderMark, Trust, TrustedSet, VerifiedHeader};
+pub use sets::TrustedSet;
+pub use trust::{HeaderMark, Trust, VerifiedHeader};

@@ -4,15 +4,15 @@ use parity_scale_codec::{Decode, Encode, Error as CodecError, Input};
 
 use crate::certificate::ValidatorSet;
 use crate::codec::BoundedVec;
-use crate::did::NetworkId;
 use crate::hash::H256;
 use crate::header::Header;
 use crate::limits::SETS_KEPT_MAX;
-use crate::types::{ChainId, ForkId, Height, TimeMs};
+use crate::types::{ChainId, Height, TimeMs};
 
 use super::bundle::{Body, FORMAT_VERSION, read_message};
-use super::known::{KnownHeader, KnownHeaders};
-use super::{CertifiedHeader, Checkpoint, Conflict, LightError, Transition};
+use super::known::KnownHeaders;
+use super::witness::{Witness, check_agreement, ends_set};
+use super::{CertifiedHeader, Conflict, KnownHeader, LightError, Transition, TrustedSet};
 
 /// A header that a trusted set certified, or that was trusted by its hash. [`Trust`] is the only
 /// source.
@@ -60,42 +60,6 @@ pub struct HeaderMark {
     pub time: TimeMs,
 }
 
-/// A validator set that is trusted, and from where on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrustedSet {
-    set_id: u64,
-    since: Height,
-    validators: ValidatorSet,
-    hash: H256,
-}
-
-impl TrustedSet {
-    fn new(set_id: u64, since: Height, validators: ValidatorSet) -> Self {
-        let hash = validators.hash();
-        Self {
-            set_id,
-            since,
-            validators,
-            hash,
-        }
-    }
-
-    /// Returns how many times the set had changed before it.
-    pub const fn set_id(&self) -> u64 {
-        self.set_id
-    }
-
-    /// Returns the first height that it certifies.
-    pub const fn since(&self) -> Height {
-        self.since
-    }
-
-    /// Returns the set.
-    pub const fn validators(&self) -> &ValidatorSet {
-        &self.validators
-    }
-}
-
 /// What a client believes: the chain, the newest validator sets, the newest headers verified.
 ///
 /// Every method that takes a claim either believes all of it or nothing: after an error `self` is
@@ -115,91 +79,16 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Trusts the genesis block of `network`, whose name is the beginning of its hash. Fork 0.
-    ///
-    /// # Errors
-    /// [`LightError::GenesisMalformed`], [`LightError::WrongGenesis`],
-    /// [`LightError::SetMismatch`].
-    pub fn from_genesis(
-        network: &NetworkId,
-        header: &Header,
-        validators: &ValidatorSet,
-    ) -> Result<Self, LightError> {
-        let (height, digest) = (header.number, &header.digest);
-        ensure!(height == Height(0), LightError::GenesisMalformed);
-        ensure!(digest.set_id == 0, LightError::GenesisMalformed);
-        ensure!(digest.set_since == Height(0), LightError::GenesisMalformed);
-        ensure!(
-            header.parent_hash == H256::ZERO,
-            LightError::GenesisMalformed
-        );
-        let genesis = header.hash();
-        let (network, actual) = (*network, NetworkId::from_genesis(&genesis));
-        ensure!(actual == network, LightError::WrongGenesis { network });
-        let hash = validators.hash();
-        ensure!(
-            digest.validator_set == hash,
-            LightError::SetMismatch { height }
-        );
-        ensure!(
-            digest.next_validator_set == hash,
-            LightError::SetMismatch { height }
-        );
-        let chain = ChainId {
-            genesis,
-            fork_id: ForkId(0),
-        };
-        Ok(Self::starting_at(chain, header, validators))
-    }
-
-    /// Trusts the block that a checkpoint names.
-    ///
-    /// `genesis`: hash of the origin's genesis block, of which the checkpoint has the first 20
-    /// bytes. `header`, `validators`: the block's, as a node says.
-    ///
-    /// # Errors
-    /// [`LightError::WrongGenesis`], [`LightError::CheckpointMismatch`],
-    /// [`LightError::CheckpointHeight`], [`LightError::SetMismatch`].
-    pub fn from_checkpoint(
-        checkpoint: &Checkpoint,
-        genesis: H256,
-        header: &Header,
-        validators: &ValidatorSet,
-    ) -> Result<Self, LightError> {
-        let (network, height) = (checkpoint.network, header.number);
-        ensure!(
-            NetworkId::from_genesis(&genesis) == network,
-            LightError::WrongGenesis { network }
-        );
-        ensure!(
-            header.hash() == checkpoint.hash,
-            LightError::CheckpointMismatch
-        );
-        ensure!(
-            height == checkpoint.height,
-            LightError::CheckpointHeight {
-                expected: checkpoint.height,
-                actual: height,
-            }
-        );
-        ensure!(
-            header.digest.validator_set == validators.hash(),
-            LightError::SetMismatch { height }
-        );
-        let chain = ChainId {
-            genesis,
-            fork_id: checkpoint.fork_id,
-        };
-        Ok(Self::starting_at(chain, header, validators))
-    }
-
-    fn starting_at(chain: ChainId, header: &Header, validators: &ValidatorSet) -> Self {
-        let digest = &header.digest;
-        let set = TrustedSet::new(digest.set_id, digest.set_since, validators.clone());
+    /// `validators` are those that `header` names as its own.
+    pub(super) fn starting_at(chain: ChainId, header: &Header, validators: &ValidatorSet) -> Self {
+        let witness = Witness::new(KnownHeader {
+            header: header.clone(),
+            certificate: None,
+        });
         Self {
             chain,
-            sets: vec![set],
-            known: KnownHeaders::starting_with(header.clone()),
+            sets: vec![TrustedSet::beginning(witness.clone(), validators.clone())],
+            known: KnownHeaders::starting_with(witness),
             conflict: None,
         }
     }
@@ -229,7 +118,19 @@ impl Trust {
 
     /// Returns the headers kept, ascending by height.
     pub fn known_headers(&self) -> impl DoubleEndedIterator<Item = &KnownHeader> {
-        self.known.iter()
+        self.known.iter().map(|witness| &witness.known)
+    }
+
+    /// Every header that another one must agree with.
+    fn witnesses(&self) -> impl Iterator<Item = &Witness> + Clone {
+        self.known
+            .iter()
+            .chain(self.sets.iter().map(TrustedSet::witness))
+    }
+
+    /// Returns the witness of this height, if there is one.
+    fn witness_at(&self, number: Height) -> Option<&Witness> {
+        self.witnesses().find(|it| it.number() == number)
     }
 
     /// Returns the evidence that froze it, if any.
@@ -287,11 +188,16 @@ impl Trust {
         ensure!(self.conflict.is_none(), LightError::Frozen);
         let header = &certified.header;
         let hash = header.hash();
-        if !self.known.contains(header.number, &hash) {
+        let witness = self.witness_at(header.number);
+        if witness.is_none_or(|it| it.hash != hash) {
             check_names(certified, &hash)?;
-            let set = self.set_of(header)?;
-            certified.certificate.verify(&self.chain, &set.validators)?;
-            self.known.check_agreement(certified, &hash)?;
+            // The certificate comes before what the header says of its set's number and place: no
+            // such word may hide that a trusted set has certified a second history.
+            let set = self.set_named(header)?;
+            let certificate = &certified.certificate;
+            certificate.verify(&self.chain, set.validators())?;
+            check_agreement(self.witnesses(), certified, &hash)?;
+            self.check_set_id(header)?;
         }
         Ok(VerifiedHeader {
             hash,
@@ -299,58 +205,68 @@ impl Trust {
         })
     }
 
-    /// Returns the trusted set that certifies `header`, if what the header says of it is true.
-    fn set_of(&self, header: &Header) -> Result<&TrustedSet, LightError> {
+    /// Returns the trusted set that `header` names by its hash. A set may come back under another
+    /// number: either entry has the same validators.
+    fn set_named(&self, header: &Header) -> Result<&TrustedSet, LightError> {
         let (height, digest) = (header.number, &header.digest);
-        let set_id = digest.set_id;
-        let set = self.sets.iter().rev().find(|set| set.set_id <= set_id);
-        let set = set.or(self.sets.first()).expect("it is never emptied");
-        let next = self.sets.iter().find(|next| next.set_id > set.set_id);
-        let (oldest, newest) = (set.set_id, set.set_id);
+        let (set_id, (oldest, newest)) = (digest.set_id, self.set_ids());
+        let named = self.sets.iter().rev();
+        let mut named = named.filter(|set| *set.hash() == digest.validator_set);
+        named.next().ok_or(if set_id > newest {
+            LightError::SetUnknown { set_id, newest }
+        } else if set_id < oldest {
+            LightError::SetForgotten { set_id, oldest }
+        } else {
+            LightError::SetMismatch { height }
+        })
+    }
+
+    /// Checks that a header, which agrees with all witnesses, is of one of the sets trusted.
+    fn check_set_id(&self, header: &Header) -> Result<(), LightError> {
+        let (height, digest) = (header.number, &header.digest);
+        let (set_id, (oldest, newest)) = (digest.set_id, self.set_ids());
         ensure!(set_id <= newest, LightError::SetUnknown { set_id, newest });
         ensure!(
             set_id >= oldest,
             LightError::SetForgotten { set_id, oldest }
         );
         ensure!(
-            digest.validator_set == set.hash,
-            LightError::SetMismatch { height }
-        );
-        let (expected, actual) = (set.since, digest.set_since);
-        ensure!(
-            actual == expected,
-            LightError::SetSince { expected, actual }
-        );
-        ensure!(
-            height >= set.since,
+            height >= digest.set_since,
             LightError::SetExpired { set_id, height }
         );
-        if let Some(next) = next {
-            let ends = digest.next_validator_set != digest.validator_set;
-            ensure!(
-                height < next.since,
-                LightError::SetExpired { set_id, height }
-            );
-            ensure!(
-                ends == (height.next() == next.since),
-                LightError::SetSplit { height }
-            );
-        }
-        Ok(set)
+        Ok(())
     }
 
+    /// Returns the numbers of the oldest and the newest set kept.
+    fn set_ids(&self) -> (u64, u64) {
+        let newest = self.newest_set().set_id();
+        let oldest = self.sets.first().map_or(newest, TrustedSet::set_id);
+        (oldest, newest)
+    }
+
+    /// Keeps a header that was [checked](Self::checked). Of one that was known before, the
+    /// certificate given now was not looked at.
     pub(super) fn keep(&mut self, certified: &CertifiedHeader, verified: &VerifiedHeader) {
-        self.known.keep(certified, verified.hash);
+        if self.witness_at(verified.number()).is_none() {
+            self.known.keep(Witness {
+                hash: verified.hash,
+                known: KnownHeader {
+                    header: certified.header.clone(),
+                    certificate: Some(certified.certificate.clone()),
+                },
+            });
+        }
     }
 
-    /// Trusts `validators`, which the verified `header` names as the next block's.
+    /// Trusts `validators`, which the header of this block, checked and [kept](Self::keep), names
+    /// as the next block's.
     pub(super) fn learn(&mut self, header: &Header, validators: &ValidatorSet) {
-        if header.digest.set_id != self.newest_set().set_id {
+        if header.digest.set_id != self.newest_set().set_id() {
             return;
         }
-        let set_id = header.digest.set_id.saturating_add(1);
-        let set = TrustedSet::new(set_id, header.number.next(), validators.clone());
-        self.sets.push(set);
+        let shown_by = self.witness_at(header.number).cloned();
+        let set = shown_by.and_then(|it| TrustedSet::following(it, validators.clone()));
+        self.sets.extend(set);
         if self.sets.len() > SETS_KEPT_MAX as usize {
             self.sets.remove(0);
         }
@@ -363,12 +279,7 @@ impl Trust {
 
     /// Returns the form in which it is kept.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let sets: Vec<_> = self
-            .sets
-            .iter()
-            .map(|set| (set.set_id, set.since, &set.validators))
-            .collect();
-        (FORMAT_VERSION, self.chain, sets, &self.known).encode()
+        (FORMAT_VERSION, self.chain, &self.sets, &self.known).encode()
     }
 
     /// Reads what was kept.
@@ -382,18 +293,18 @@ impl Trust {
 
 impl Decode for Body<Trust> {
     fn decode<I: Input>(input: &mut I) -> Result<Self, CodecError> {
-        type Kept = (u64, Height, ValidatorSet);
         let chain = ChainId::decode(input)?;
-        let sets = BoundedVec::<Kept, SETS_KEPT_MAX>::decode(input)?.into_vec();
-        let follows =
-            |pair: (&Kept, &Kept)| pair.0.0.checked_add(1) == Some(pair.1.0) && pair.0.1 < pair.1.1;
+        let sets = BoundedVec::<TrustedSet, SETS_KEPT_MAX>::decode(input)?.into_vec();
+        let follows = |pair: (&TrustedSet, &TrustedSet)| {
+            pair.0.set_id().checked_add(1) == Some(pair.1.set_id())
+                && pair.0.since() < pair.1.since()
+        };
         if sets.is_empty() || !sets.iter().zip(sets.iter().skip(1)).all(follows) {
             return Err("sets kept do not follow each other".into());
         }
-        let set = |(id, since, validators)| TrustedSet::new(id, since, validators);
         Ok(Self(Trust {
             chain,
-            sets: sets.into_iter().map(set).collect(),
+            sets,
             known: KnownHeaders::decode(input)?,
             conflict: None,
         }))
@@ -420,7 +331,7 @@ fn check_names(certified: &CertifiedHeader, hash: &H256) -> Result<(), LightErro
 /// Checks that `header` is the last of its set.
 pub(super) fn check_ends_set(header: &Header) -> Result<(), LightError> {
     ensure!(
-        header.digest.next_validator_set != header.digest.validator_set,
+        ends_set(header),
         LightError::TransitionNone {
             height: header.number,
         }

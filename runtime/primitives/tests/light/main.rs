@@ -54,6 +54,7 @@ mod tree;
 
 mod ask;
 mod cases;
+mod forks;
 mod hostile;
 mod kept;
 mod library;

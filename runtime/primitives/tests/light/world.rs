@@ -173,19 +173,30 @@ impl World {
 
     /// What a client keeps: some of the three sets, some headers.
     pub(crate) fn trust(&self, sets: &[usize], known: &[usize]) -> Vec<u8> {
-        let known = known.iter().map(|height| match height {
+        let sets = sets.iter().map(|set| {
+            let last_before = (set * 4).saturating_sub(1);
+            (self.known(last_before), self.sets[*set].set.clone())
+        });
+        let known = known.iter().map(|height| self.known(*height));
+        let (sets, known): (Vec<_>, Vec<_>) = (sets.collect(), known.collect());
+        (1u8, self.id, sets, known).encode()
+    }
+
+    /// What a client keeps that began at a checkpoint.
+    pub(crate) fn trust_since(&self, checkpoint: usize) -> Vec<u8> {
+        let known = (self.header(checkpoint), None::<Certificate>);
+        let set = self.set(checkpoint as u64).set.clone();
+        (1u8, self.id, vec![(known.clone(), set)], vec![known]).encode()
+    }
+
+    fn known(&self, height: usize) -> (Header, Option<Certificate>) {
+        match height {
             0 => (self.header(0), None),
             height => {
-                let certified = self.honest(*height);
+                let certified = self.honest(height);
                 (certified.header, Some(certified.certificate))
             }
-        });
-        let known: Vec<_> = known.collect();
-        let sets = sets.iter().map(|set| {
-            let since = Height(*set as u64 * 4);
-            (*set as u64, since, self.sets[*set].set.clone())
-        });
-        (1u8, self.id, sets.collect::<Vec<_>>(), known).encode()
+        }
     }
 
     /// A bundle about `keys` as of a block.

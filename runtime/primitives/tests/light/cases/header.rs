@@ -1,14 +1,15 @@
 //! Lies about headers, certificates, transitions, and second histories.
 
 use allod_primitives::light::{CertifiedHeader, Transition};
-use allod_primitives::{Certificate, H256, Header, Height};
+use allod_primitives::{Certificate, H256, Height};
 use parity_scale_codec::Encode;
 
-use super::{Check, Lie, Question};
+use super::sets::{Claim, claimed};
+use super::{Lie, Question};
 use crate::world::World;
 
 const TRUST: &str = "light/trust.rs";
-const KNOWN: &str = "light/known.rs";
+const WITNESS: &str = "light/witness.rs";
 const CERTIFICATE: &str = "certificate.rs";
 
 pub(super) fn headers(trust: Vec<u8>, list: &[CertifiedHeader]) -> Question {
@@ -26,8 +27,7 @@ fn transition(world: &World, transition: &Transition) -> Question {
 }
 
 pub(super) fn cases(world: &World) -> Vec<Lie> {
-    let mut lies = set_cases(world);
-    lies.extend(certificate_cases(world));
+    let mut lies = certificate_cases(world);
     let mut none = world.transition(3);
     none.last = world.honest(2);
     none.validators = world.sets[0].set.clone();
@@ -38,7 +38,7 @@ pub(super) fn cases(world: &World) -> Vec<Lie> {
         description: "a transition behind a block that keeps its set",
         question: transition(world, &none),
         slug: "transition_none",
-        checks: &[(TRUST, "next_validator_set != header.digest.validator_set")],
+        checks: &[(TRUST, "ends_set(header)")],
     });
     lies.push(Lie {
         name: "transition-set",
@@ -50,133 +50,6 @@ pub(super) fn cases(world: &World) -> Vec<Lie> {
             "validators.hash() == header.digest.next_validator_set",
         )],
     });
-    lies
-}
-
-/// One header that a set of `by` certifies, put to a client that trusts `sets` and knows `known`.
-struct Claim {
-    name: &'static str,
-    description: &'static str,
-    slug: &'static str,
-    checks: &'static [Check],
-    trust: (&'static [usize], &'static [usize]),
-    height: usize,
-    by: usize,
-    change: fn(&mut Header, &World),
-}
-
-fn claimed(world: &World, claims: Vec<Claim>) -> Vec<Lie> {
-    let lie = |claim: Claim| {
-        let mut header = world.header(claim.height);
-        (claim.change)(&mut header, world);
-        let certified = world.certified_by(&world.sets[claim.by], header);
-        Lie {
-            name: claim.name,
-            description: claim.description,
-            question: headers(world.trust(claim.trust.0, claim.trust.1), &[certified]),
-            slug: claim.slug,
-            checks: claim.checks,
-        }
-    };
-    claims.into_iter().map(lie).collect()
-}
-
-fn set_cases(world: &World) -> Vec<Lie> {
-    let base = || Claim {
-        name: "",
-        description: "",
-        slug: "",
-        checks: &[],
-        trust: (&[0, 1], &[0]),
-        height: 5,
-        by: 1,
-        change: |_, _| {},
-    };
-    let mut lies = claimed(
-        world,
-        vec![
-            Claim {
-                name: "set-unknown",
-                description: "the newest trusted set calls itself a newer one",
-                slug: "set_unknown",
-                checks: &[(TRUST, "set_id <= newest")],
-                change: |it, _| it.digest.set_id = 2,
-                ..base()
-            },
-            Claim {
-                name: "set-forgotten",
-                description: "the oldest set kept calls itself an older one",
-                slug: "set_forgotten",
-                checks: &[(TRUST, "set_id >= oldest")],
-                trust: (&[1, 2], &[4]),
-                change: |it, _| it.digest.set_id = 0,
-                ..base()
-            },
-            Claim {
-                name: "set-mismatch",
-                description: "the header names another set than its set id's",
-                slug: "set_mismatch",
-                checks: &[(TRUST, "digest.validator_set == set.hash")],
-                change: |it, world| {
-                    it.digest.validator_set = world.sets[0].set.hash();
-                    it.digest.next_validator_set = world.sets[0].set.hash();
-                },
-                ..base()
-            },
-            Claim {
-                name: "set-since",
-                description: "the header says that its set began elsewhere",
-                slug: "set_since",
-                checks: &[(TRUST, "actual == expected")],
-                change: |it, _| it.digest.set_since = Height(3),
-                ..base()
-            },
-        ],
-    );
-    lies.extend(claimed(
-        world,
-        vec![
-            Claim {
-                name: "set-not-yet",
-                description: "a set certifies a block before its first",
-                slug: "set_expired",
-                checks: &[(TRUST, "height >= set.since")],
-                trust: (&[1], &[6]),
-                change: |it, _| it.number = Height(3),
-                ..base()
-            },
-            Claim {
-                name: "set-expired",
-                description: "a set that was replaced certifies a later block",
-                slug: "set_expired",
-                checks: &[(TRUST, "height < next.since")],
-                height: 2,
-                by: 0,
-                change: |it, _| it.number = Height(5),
-                ..base()
-            },
-            Claim {
-                name: "set-split-early",
-                description: "a block ends its set before the next one begins",
-                slug: "set_split",
-                checks: &[(TRUST, "ends == (height.next() == next.since)")],
-                height: 2,
-                by: 0,
-                change: |it, world| it.digest.next_validator_set = world.sets[2].set.hash(),
-                ..base()
-            },
-            Claim {
-                name: "set-split-late",
-                description: "the last block of a set keeps it",
-                slug: "set_split",
-                checks: &[(TRUST, "ends == (height.next() == next.since)")],
-                height: 3,
-                by: 0,
-                change: |it, world| it.digest.next_validator_set = world.sets[0].set.hash(),
-                ..base()
-            },
-        ],
-    ));
     lies
 }
 
@@ -290,7 +163,7 @@ pub(super) fn agreement(world: &World) -> Vec<Lie> {
                 name: "two-blocks",
                 description: "a second certified block of one height",
                 slug: "two_blocks",
-                checks: &[(KNOWN, "same.hash == *hash")],
+                checks: &[(WITNESS, "same.hash == *hash")],
                 height: 5,
                 change: |it, _| it.state_root = H256([9; 32]),
                 ..base()
@@ -298,14 +171,14 @@ pub(super) fn agreement(world: &World) -> Vec<Lie> {
             Claim {
                 name: "parent-below",
                 description: "a block that is no child of the known block before it",
-                checks: &[(KNOWN, "header.parent_hash == below.hash")],
+                checks: &[(WITNESS, "header.parent_hash == below.hash")],
                 change: |it, _| it.parent_hash = H256([9; 32]),
                 ..base()
             },
             Claim {
                 name: "parent-above",
                 description: "a block that is not the parent of the known block after it",
-                checks: &[(KNOWN, "above.known.header.parent_hash == *hash")],
+                checks: &[(WITNESS, "above.header().parent_hash == *hash")],
                 height: 4,
                 change: |it, _| it.state_root = H256([9; 32]),
                 ..base()
@@ -314,7 +187,7 @@ pub(super) fn agreement(world: &World) -> Vec<Lie> {
                 name: "time-below",
                 description: "a block that is not later than a lower one",
                 slug: "time_order",
-                checks: &[(KNOWN, "below.time() < time")],
+                checks: &[(WITNESS, "below.time() < time")],
                 change: |it, world| it.digest.time = world.header(5).digest.time,
                 ..base()
             },
@@ -322,8 +195,8 @@ pub(super) fn agreement(world: &World) -> Vec<Lie> {
                 name: "time-above",
                 description: "a block that is not earlier than a higher one",
                 slug: "time_order",
-                checks: &[(KNOWN, "time < above.time()")],
-                height: 2,
+                checks: &[(WITNESS, "time < above.time()")],
+                height: 1,
                 by: 0,
                 change: |it, world| it.digest.time = world.header(5).digest.time,
                 ..base()

@@ -3,7 +3,7 @@
 use allod_primitives::did::NetworkId;
 use parity_scale_codec::Encode;
 
-use super::follow::{all_pages, changes, steps, whole_state};
+use super::follow::{all_pages, changes, steps_with, whole_state};
 use super::header::headers;
 use super::place::{at_block_5, later};
 use super::read::{many_transitions, read};
@@ -70,7 +70,7 @@ pub(super) fn cases(world: &World) -> Vec<Honest> {
         honest(
             "steps",
             "from genesis on; blocks without changes left out",
-            steps(world, 0, &blocks),
+            steps_with(world, &[0], 0, &blocks),
         ),
         honest(
             "pages",

@@ -5,6 +5,7 @@ mod header;
 mod honest;
 mod place;
 mod read;
+mod sets;
 mod start;
 mod tree;
 
@@ -80,7 +81,7 @@ pub(crate) struct Lie {
     /// The name of the rule broken.
     pub(crate) slug: &'static str,
     /// The checks without which, all of them, it is believed. More than one: decoding has checked
-    /// it before.
+    /// it before. None: there is nothing that could verify it, whichever check is missing.
     pub(crate) checks: &'static [Check],
 }
 
@@ -99,6 +100,7 @@ pub(crate) fn lies(world: &World) -> Vec<Lie> {
     let mut lies = start::cases(world);
     lies.extend(header::cases(world));
     lies.extend(header::agreement(world));
+    lies.extend(sets::cases(world));
     lies.extend(read::cases(world));
     lies.extend(read::encodings(world));
     lies.extend(tree::cases(world));

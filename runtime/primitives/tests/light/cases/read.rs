@@ -163,8 +163,9 @@ pub(super) fn many_transitions(count: u8) -> Question {
     header.digest.validator_set = sets[0].set.hash();
     header.digest.next_validator_set = sets[0].set.hash();
     world.id.genesis = header.hash();
-    let begin = vec![(0u64, Height(0), sets[0].set.clone())];
-    let trust = (1u8, world.id, begin, vec![(header.clone(), None::<()>)]).encode();
+    let known = (header.clone(), None::<()>);
+    let begin = vec![(known.clone(), sets[0].set.clone())];
+    let trust = (1u8, world.id, begin, vec![known]).encode();
     let certified = |set: usize, header: Header| allod_primitives::light::CertifiedHeader {
         certificate: sets[set].certify(&world.id, &header, &[0]),
         header,

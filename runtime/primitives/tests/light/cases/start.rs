@@ -37,7 +37,7 @@ fn of(world: &World, checkpoint: &Checkpoint, header: &Header) -> Question {
 }
 
 pub(super) fn cases(world: &World) -> Vec<Lie> {
-    const TRUST: &str = "light/trust.rs";
+    const ANCHOR: &str = "light/anchor.rs";
     let spoilt = |change: &dyn Fn(&mut Header)| {
         let mut header = world.header(0);
         change(&mut header);
@@ -49,28 +49,28 @@ pub(super) fn cases(world: &World) -> Vec<Lie> {
             description: "the genesis header has a number",
             question: spoilt(&|it| it.number = Height(1)),
             slug: "genesis_malformed",
-            checks: &[(TRUST, "height == Height(0)")],
+            checks: &[(ANCHOR, "height == Height(0)")],
         },
         Lie {
             name: "genesis-set-id",
             description: "the set of genesis has changed before",
             question: spoilt(&|it| it.digest.set_id = 1),
             slug: "genesis_malformed",
-            checks: &[(TRUST, "digest.set_id == 0")],
+            checks: &[(ANCHOR, "digest.set_id == 0")],
         },
         Lie {
             name: "genesis-set-since",
             description: "the set of genesis begins later",
             question: spoilt(&|it| it.digest.set_since = Height(1)),
             slug: "genesis_malformed",
-            checks: &[(TRUST, "digest.set_since == Height(0)")],
+            checks: &[(ANCHOR, "digest.set_since == Height(0)")],
         },
         Lie {
             name: "genesis-parent",
             description: "the genesis header has a parent",
             question: spoilt(&|it| it.parent_hash = H256([1; 32])),
             slug: "genesis_malformed",
-            checks: &[(TRUST, "header.parent_hash == H256::ZERO")],
+            checks: &[(ANCHOR, "header.parent_hash == H256::ZERO")],
         },
     ];
     let mut question = genesis(&world.header(0), &world.sets[0]);
@@ -82,7 +82,7 @@ pub(super) fn cases(world: &World) -> Vec<Lie> {
         description: "the genesis hash does not begin with the network",
         question,
         slug: "wrong_genesis",
-        checks: &[(TRUST, "actual == network")],
+        checks: &[(ANCHOR, "actual == network")],
     });
     let mut header = world.header(0);
     header.digest.next_validator_set = world.sets[1].set.hash();
@@ -91,21 +91,21 @@ pub(super) fn cases(world: &World) -> Vec<Lie> {
         description: "the set is not the one that certifies genesis, but the next one",
         question: genesis(&header, &world.sets[1]),
         slug: "set_mismatch",
-        checks: &[(TRUST, "digest.validator_set == hash")],
+        checks: &[(ANCHOR, "digest.validator_set == hash")],
     });
     lies.push(Lie {
         name: "genesis-next-set",
         description: "block 1 is of another set than genesis",
         question: genesis(&header, &world.sets[0]),
         slug: "set_mismatch",
-        checks: &[(TRUST, "digest.next_validator_set == hash")],
+        checks: &[(ANCHOR, "digest.next_validator_set == hash")],
     });
     lies.extend(checkpoints(world));
     lies
 }
 
 fn checkpoints(world: &World) -> Vec<Lie> {
-    const TRUST: &str = "light/trust.rs";
+    const ANCHOR: &str = "light/anchor.rs";
     let (good, question) = checkpoint(world, 5);
     let (mut other_genesis, mut other_set) = (question.clone(), question);
     if let Question::Checkpoint { genesis, .. } = &mut other_genesis {
@@ -126,28 +126,28 @@ fn checkpoints(world: &World) -> Vec<Lie> {
             description: "the genesis hash does not begin with the checkpoint's network",
             question: other_genesis,
             slug: "wrong_genesis",
-            checks: &[(TRUST, "NetworkId::from_genesis(&genesis) == network")],
+            checks: &[(ANCHOR, "NetworkId::from_genesis(&genesis) == network")],
         },
         Lie {
             name: "checkpoint-header",
             description: "another header than the checkpoint names",
             question: of(world, &good, &header),
             slug: "checkpoint_mismatch",
-            checks: &[(TRUST, "header.hash() == checkpoint.hash")],
+            checks: &[(ANCHOR, "header.hash() == checkpoint.hash")],
         },
         Lie {
             name: "checkpoint-height",
             description: "the checkpoint names another height than its header has",
             question: of(world, &height, &world.header(5)),
             slug: "checkpoint_height",
-            checks: &[(TRUST, "height == checkpoint.height")],
+            checks: &[(ANCHOR, "height == checkpoint.height")],
         },
         Lie {
             name: "checkpoint-set",
             description: "another set than the one that certifies the checkpoint's block",
             question: other_set,
             slug: "set_mismatch",
-            checks: &[(TRUST, "digest.validator_set == validators.hash()")],
+            checks: &[(ANCHOR, "digest.validator_set == validators.hash()")],
         },
     ]
 }

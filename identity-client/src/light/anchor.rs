@@ -38,6 +38,7 @@ pub(super) fn load(config: &LightConfig) -> Result<(Option<Store>, Option<Rememb
         return Err(ReadError::Frozen {
             evidence: Box::new(evidence),
             path: Some(store.evidence_path()),
+            unwritten: None,
         });
     }
     let kept = match store.load()? {

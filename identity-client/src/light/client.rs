@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::anchor;
 use super::blind::BlindView;
+use super::compare::{Comparing, Comparison};
 use super::config::LightConfig;
 use super::error::{ConfigError, Fault, ReadError};
 use super::evidence::Evidence;
@@ -97,8 +98,7 @@ pub(super) struct State {
     pub(super) saved: Option<(TimeMs, u64)>,
     /// What this process wrote last: anything else on disk is another's.
     pub(super) written: Option<Vec<u8>>,
-    /// When a block was last compared with another node, and how high it was.
-    pub(super) compared: Option<(TimeMs, Height)>,
+    pub(super) comparing: Comparing,
 }
 
 #[derive(Clone, Debug)]
@@ -120,6 +120,8 @@ pub struct LightStatus {
     pub set: (u64, usize),
     /// Nodes that are asked last, and why.
     pub asides: Vec<Aside>,
+    /// How comparing with other nodes went; `None` with one node.
+    pub comparison: Option<Comparison>,
 }
 
 impl LightClient {
@@ -165,7 +167,7 @@ impl LightClient {
                     frozen: None,
                     saved: None,
                     written,
-                    compared: None,
+                    comparing: Comparing::beginning(config.now.get()),
                 }),
                 is_frozen: AtomicBool::new(false),
                 config,
@@ -194,6 +196,7 @@ impl LightClient {
 
     /// Tells where it stands.
     pub fn status(&self) -> LightStatus {
+        let comparison = self.comparison();
         let state = self.state();
         let trust = &state.kept.trust;
         let set = trust.newest_set();
@@ -203,6 +206,7 @@ impl LightClient {
             answered: state.kept.answered,
             set: (set.set_id(), set.validators().validators().len()),
             asides: self.inner.nodes.asides(),
+            comparison,
         }
     }
 

@@ -136,6 +136,15 @@ impl fmt::Debug for Now {
     }
 }
 
+/// Returns whether less than `period_ms` has passed since `at`. What lies in the future has passed:
+/// a clock that was set back must not hold anything up.
+pub(super) const fn is_within(at: TimeMs, now: TimeMs, period_ms: u64) -> bool {
+    match now.0.checked_sub(at.0) {
+        Some(age) => age < period_ms,
+        None => false,
+    }
+}
+
 pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -46,6 +46,14 @@ pub enum Fault {
     /// The state that it proved is not readable by this client.
     #[error("no answer can be worked out: {0}")]
     Answer(AnswerError),
+    /// It gave the header of another block than the one asked for.
+    #[error("block {wanted} was asked for, block {actual} was given")]
+    WrongBlock {
+        /// Asked for.
+        wanted: Height,
+        /// Given.
+        actual: Height,
+    },
     /// It gave a value that the ledger does not hold under the key.
     #[error("the value given is not the one that the ledger holds")]
     WrongValue,
@@ -67,6 +75,7 @@ impl Fault {
             Self::Light(error) => format!("light.{}", error.slug()),
             Self::TransitionsWithheld { .. } => "light.transitions_withheld".into(),
             Self::Answer(_) => "light.answer".into(),
+            Self::WrongBlock { .. } => "light.wrong_block".into(),
             Self::WrongValue => "light.wrong_value".into(),
             Self::WrongLog => "light.wrong_log".into(),
             Self::Disconnected => "light.disconnected".into(),
@@ -104,6 +113,7 @@ impl Fault {
             }
             Self::Light(_)
             | Self::TransitionsWithheld { .. }
+            | Self::WrongBlock { .. }
             | Self::WrongValue
             | Self::WrongLog => {
                 "do not rely on this node; name others with --node, of different operators".into()
@@ -124,13 +134,15 @@ pub enum ReadError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Two histories are certified: nothing is answered until a person has looked.
-    #[error("two histories of this network are certified ({}, heights {} and {}): nothing is answered",
-        .evidence.rule, .evidence.first.height, .evidence.second.height)]
+    #[error("two histories of this network are certified ({}, heights {} and {}): nothing is answered{}",
+        .evidence.rule, .evidence.first.height, .evidence.second.height, Unwritten(.unwritten))]
     Frozen {
         /// Both headers.
         evidence: Box<Evidence>,
         /// Where they lie, if this client keeps anything on disk.
         path: Option<PathBuf>,
+        /// Why they do not lie there yet, though this client keeps something on disk.
+        unwritten: Option<Box<StoreError>>,
     },
     /// The newest header that was verified is too old to follow from.
     #[error("the newest block known is {} days old, and validators' keys of then prove nothing now",
@@ -199,6 +211,17 @@ const fn is_about_time(error: &LightError) -> bool {
     )
 }
 
+struct Unwritten<'a>(&'a Option<Box<StoreError>>);
+
+impl std::fmt::Display for Unwritten<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(error) => write!(f, "; the evidence is not on disk: {error}"),
+            None => Ok(()),
+        }
+    }
+}
+
 struct Faults<'a>(&'a [Aside]);
 
 impl std::fmt::Display for Faults<'_> {
@@ -246,6 +269,14 @@ impl ReadError {
                  ask people you trust which is right; {} proves it; `allod light reset --unfreeze` \
                  starts anew, best with --checkpoint",
                 path.display()
+            ),
+            Self::Frozen {
+                unwritten: Some(error),
+                ..
+            } => format!(
+                "{}; until the evidence is written, a restart forgets it: do not end this program \
+                 if it goes on running, and tell the validators' operators",
+                error.hint()
             ),
             Self::Frozen { path: None, .. } => {
                 "more than a third of the validators' power signed both; ask people you trust \

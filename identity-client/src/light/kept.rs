@@ -9,9 +9,13 @@ use parity_scale_codec::{Decode, Encode};
 /// Headers of which it is remembered who gave them.
 const SOURCES_MAX: usize = 256;
 
+/// Random: tells what is kept from what was kept before a person had that forgotten.
+pub(super) type Beginning = [u8; 16];
+
 /// What is written to disk.
 #[derive(Encode, Decode)]
 struct Form {
+    beginning: Option<Beginning>,
     answered: Height,
     confirmed: Option<H256>,
     trust: Vec<u8>,
@@ -20,6 +24,8 @@ struct Form {
 /// What a client believes.
 #[derive(Clone, Debug)]
 pub(super) struct Kept {
+    /// Given when it is first written.
+    pub(super) beginning: Option<Beginning>,
     /// Sets and headers.
     pub(super) trust: Trust,
     /// The highest head that an answer as of now was from.
@@ -33,6 +39,7 @@ pub(super) struct Kept {
 impl Kept {
     pub(super) fn new(trust: Trust) -> Self {
         Self {
+            beginning: None,
             trust,
             answered: Height(0),
             confirmed: None,
@@ -44,6 +51,7 @@ impl Kept {
         let trust = self.trust.to_bytes();
         let (answered, confirmed) = (self.answered, self.confirmed);
         Form {
+            beginning: self.beginning,
             answered,
             confirmed,
             trust,
@@ -56,6 +64,7 @@ impl Kept {
         let form: Form = decode_strict(bytes).ok()?;
         let trust = Trust::from_bytes(&form.trust).ok()?;
         Some(Self {
+            beginning: form.beginning,
             answered: form.answered,
             confirmed: form.confirmed,
             ..Self::new(trust)

@@ -38,6 +38,7 @@ mod wire;
 
 pub use allod_primitives::light::{Checkpoint, HeaderMark};
 pub use client::{AsOf, LightClient, LightStatus, Proven};
+pub use compare::Comparison;
 pub use config::{
     Anchor, COMPARE_EVERY, LightConfig, Now, STALENESS, TRUSTING_PERIOD, TRUSTING_PERIOD_MAX,
 };
@@ -47,5 +48,5 @@ pub use log::ProvenLog;
 pub use node::{Node, Notifications, RemoteNode};
 pub use nodes::{ASIDE_MS, Aside, NODES_MAX};
 pub use questions::Historical;
-pub use store::{Store, StoreError, TRUST_FILE_VERSION};
+pub use store::{Step, Store, StoreError, TRUST_FILE_VERSION, There};
 pub use view::{Prefetch, VerifiedView, ViewConfig, ViewError, ViewState, ViewStatus};

@@ -8,7 +8,9 @@
 //! ```
 //!
 //! Files are written whole or not at all, and synced. Two processes may use one folder: whoever
-//! writes sees first what the other has written ([`Store::exchange`]).
+//! writes sees first what the other has written ([`Store::exchange`]), and writes either evidence
+//! or trust. What is kept bears a mark of its beginning: a process that remembers something else
+//! than what lies there knows that a person has had it forgotten, and does not bring it back.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -61,6 +63,12 @@ pub enum StoreError {
         /// Its version.
         found: u8,
     },
+    /// A person has had forgotten what this process still remembers.
+    #[error("what was kept in {} was forgotten while this program ran", .path.display())]
+    Forgotten {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Others than its owner may read or write the file.
     #[error("{} is open to others (mode {mode:03o})", .path.display())]
     OpenToOthers {
@@ -78,6 +86,7 @@ impl StoreError {
             Self::Io { .. } => "light.io",
             Self::Damaged { .. } => "light.damaged",
             Self::Version { .. } => "light.version",
+            Self::Forgotten { .. } => "light.forgotten",
             Self::OpenToOthers { .. } => "light.open_to_others",
         }
     }
@@ -90,6 +99,9 @@ impl StoreError {
                 "`allod light reset` forgets it; then start from a checkpoint that you trust".into()
             }
             Self::Version { .. } => "update allod".into(),
+            Self::Forgotten { .. } => {
+                "`allod light reset` was run; start this program again, and it begins anew".into()
+            }
             Self::OpenToOthers { path, .. } => {
                 let path = path.display();
                 format!("chmod 600 {path}; if others may have changed it, `allod light reset`")
@@ -102,6 +114,26 @@ impl StoreError {
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+}
+
+/// What lies in a folder.
+#[derive(Clone, Debug)]
+pub struct There {
+    /// What is trusted, without version and checksum.
+    pub trust: Option<Vec<u8>>,
+    /// Evidence of two histories.
+    pub evidence: Option<Evidence>,
+}
+
+/// What to write.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Nothing.
+    Nothing,
+    /// What is trusted.
+    Keep(Vec<u8>),
+    /// Evidence, and nothing of the trust that has met it.
+    Freeze(Box<Evidence>),
 }
 
 /// Held while a file of the folder is changed.
@@ -139,7 +171,11 @@ impl Store {
             let chain = parts.and_then(|(network, fork)| {
                 Some((network.parse().ok()?, ForkId(fork.parse().ok()?)))
             });
-            chains.extend(chain);
+            // A folder in which nothing lies, or only what was put aside, is of no chain.
+            chains.extend(chain.filter(|(network, fork)| {
+                let store = Self::new(root, *network, *fork);
+                store.folder.join(TRUST).exists() || store.evidence_path().exists()
+            }));
         }
         chains.sort();
         Ok(chains)
@@ -183,21 +219,40 @@ impl Store {
         Ok(Some(content.to_vec()))
     }
 
-    /// Replaces what is kept: `decide` sees what lies there now, and says what is to lie there.
+    /// Replaces what is kept: `decide` sees what lies there now, and says what is to be written.
     /// No other process changes it meanwhile.
     ///
     /// # Errors
-    /// Those of `decide`; [`StoreError`] if the file cannot be read or written, and then the old
+    /// Those of `decide`; [`StoreError`] if a file cannot be read or written, and then the old
     /// one is still whole.
     pub fn exchange<E: From<StoreError>>(
         &self,
-        decide: impl FnOnce(Option<Vec<u8>>) -> Result<Vec<u8>, E>,
+        decide: impl FnOnce(There) -> Result<Step, E>,
     ) -> Result<(), E> {
         let _guard = self.lock()?;
-        let content = decide(self.load()?)?;
-        let sum = sha2_256(&content);
-        let bytes = [&[TRUST_FILE_VERSION], content.as_slice(), &sum.0].concat();
-        Ok(write(&self.folder.join(TRUST), &bytes)?)
+        let evidence = self.evidence()?;
+        let trust = self.load()?;
+        match decide(There { trust, evidence })? {
+            Step::Nothing => Ok(()),
+            Step::Freeze(evidence) => Ok(self.write_evidence(&evidence)?),
+            Step::Keep(content) => {
+                let sum = sha2_256(&content);
+                let bytes = [&[TRUST_FILE_VERSION], content.as_slice(), &sum.0].concat();
+                Ok(write(&self.folder.join(TRUST), &bytes)?)
+            }
+        }
+    }
+
+    /// Returns the error for what could not be made to be written.
+    pub(super) fn unwritable(&self, error: KeyFileError) -> StoreError {
+        file_error(error, &self.folder.join(TRUST))
+    }
+
+    /// Returns the error for what was forgotten.
+    pub(super) fn forgotten(&self) -> StoreError {
+        StoreError::Forgotten {
+            path: self.folder.clone(),
+        }
     }
 
     /// Returns the error for content that does not decode, though its checksum is right.
@@ -230,6 +285,10 @@ impl Store {
     /// [`StoreError`].
     pub fn freeze(&self, evidence: &Evidence) -> Result<(), StoreError> {
         let _guard = self.lock()?;
+        self.write_evidence(evidence)
+    }
+
+    fn write_evidence(&self, evidence: &Evidence) -> Result<(), StoreError> {
         let path = self.evidence_path();
         if path.exists() {
             return Ok(());

@@ -94,7 +94,14 @@ impl LightClient {
         let node = self.inner.nodes.get(index);
         let certified = wire::header(node.as_ref(), wanted).await?;
         let verify = |trust: &mut Trust| trust.verify_header(&certified);
-        self.verified(index, verify).await
+        let head = self.verified(index, verify).await?;
+        let actual = head.number();
+        match wanted {
+            Wanted::At(wanted) if wanted != actual => {
+                Err(Fault::WrongBlock { wanted, actual }.into())
+            }
+            _ => Ok(head),
+        }
     }
 
     /// Follows the changes of validators up to set `wanted`, or as far as the node shows them if

@@ -135,3 +135,64 @@ async fn two_processes_share_what_they_verify() {
     let third = kept.open().await.unwrap().status();
     assert_eq!((third.newest.height, third.set.0), (Height(6), 1));
 }
+
+/// Goal: what a person has had forgotten stays so. Method: a client goes on while its folder is
+/// reset, and while another begins anew in it.
+#[tokio::test]
+async fn a_running_client_does_not_undo_a_reset() {
+    let kept = Kept::new().await;
+    let did = alice(&kept.node.chain());
+    let running = kept.open().await.unwrap();
+    running.resolve(&did, None).await.unwrap();
+    kept.store().forget().unwrap();
+    tick(&kept.time, &kept.node);
+    let refused = async || {
+        let resolved = running.resolve(&did, None).await;
+        match resolved.and_then(|_| running.flush()) {
+            Err(ReadError::Store(error)) => error.slug(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused().await, "light.forgotten");
+    assert!(!kept.trust().exists());
+    let asked = kept.node.calls("light_genesis");
+    let anew = kept.open().await.unwrap();
+    assert_eq!(kept.node.calls("light_genesis"), asked + 1);
+    anew.resolve(&did, None).await.unwrap();
+    anew.flush().unwrap();
+    let before = fs::read(kept.trust()).unwrap();
+    tick(&kept.time, &kept.node);
+    assert_eq!(refused().await, "light.forgotten");
+    assert_eq!(fs::read(kept.trust()).unwrap(), before);
+    anew.resolve(&did, None).await.unwrap();
+    anew.flush().unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_folder_of_a_later_fork_is_of_no_fork() {
+    let kept = Kept::new().await;
+    let network = kept.node.chain().network();
+    let empty = kept.folder.path().join(format!("{network}.1"));
+    fs::create_dir(&empty).unwrap();
+    fs::write(empty.join("lock"), "").unwrap();
+    let client = kept.open().await.unwrap();
+    assert_eq!(client.chain().fork_id, ForkId(0));
+    assert_eq!(client.status().newest.height, Height(3));
+    let chains = Store::chains(kept.folder.path()).unwrap();
+    assert_eq!(chains, [(network, ForkId(0))]);
+}
+
+#[tokio::test]
+async fn a_clock_that_went_back_does_not_hold_up_writing() {
+    let kept = Kept::new().await;
+    let did = alice(&kept.node.chain());
+    let client = kept.open().await.unwrap();
+    tick(&kept.time, &kept.node);
+    client.resolve(&did, None).await.unwrap();
+    kept.node
+        .grow(|chain| chain.empty(allod_primitives::TimeMs(kept.time.now().0 + 1)));
+    kept.time.go_back(5000);
+    client.resolve(&did, None).await.unwrap();
+    let again = kept.open().await.unwrap();
+    assert_eq!(again.status().newest.height, Height(5));
+}

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allod_identity_client::light::{Evidence, LightConfig, ReadError, Store};
+use allod_identity_client::light::{Evidence, LightClient, LightConfig, ReadError, Store};
 use allod_primitives::light::Conflict;
-use allod_primitives::{ForkId, H256, TimeMs};
+use allod_primitives::{ForkId, H256, Height, TimeMs};
 
 use crate::fixture::chain::validators;
-use crate::fixture::node::{FakeNode, Lies};
+use crate::fixture::node::{FakeNode, Lies, certified};
 use crate::world::{Time, alice, chain, config, kept, lies, open, tick};
 
 /// Two nodes whose fourth blocks differ, both certified, and a folder.
@@ -299,4 +299,187 @@ async fn two_processes_that_saw_two_histories_freeze_when_they_meet_on_disk() {
         "light.frozen",
         "the other process's evidence counts"
     );
+}
+
+/// A client that compares every block, of nodes with these names.
+async fn compared(time: &Time, names: &[&str]) -> (Vec<FakeNode>, LightClient) {
+    let nodes: Vec<FakeNode> = names.iter().map(|it| FakeNode::new(it, chain())).collect();
+    let config = comparing(config(&nodes[0].chain(), time));
+    let list: Vec<&FakeNode> = nodes.iter().collect();
+    let client = open(config, &list).await.unwrap();
+    (nodes, client)
+}
+
+/// Lets all nodes make the same block, and asks.
+async fn tick_all(time: &Time, nodes: &[FakeNode], client: &LightClient) {
+    time.pass(1000);
+    for node in nodes {
+        node.grow(|chain| chain.empty(time.now()));
+    }
+    let did = alice(&nodes[0].chain());
+    client.resolve(&did, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_others_are_compared_with_in_turn() {
+    let time = Time::new();
+    let (nodes, client) = compared(&time, &["first", "second", "third", "fourth"]).await;
+    for _ in 0..9 {
+        tick_all(&time, &nodes, &client).await;
+    }
+    let asked: Vec<usize> = nodes.iter().map(|it| it.calls("light_header")).collect();
+    assert_eq!(asked, [0, 3, 3, 3]);
+    // One that has gone is passed over at once, and the block is compared all the same.
+    nodes[2].lie(lies(|it| it.silent = true));
+    for height in 13..16 {
+        tick_all(&time, &nodes, &client).await;
+        let made = client.status().comparison.unwrap().made;
+        assert_eq!(made, Some((time.now(), Height(height))));
+    }
+}
+
+/// Goal: a client that compares with nobody can be told apart. Method: the second node is out of
+/// reach, gives another block than asked for, and is well again.
+#[tokio::test]
+async fn what_was_not_compared_does_not_count_and_is_told() {
+    let time = Time::new();
+    let (nodes, client) = compared(&time, &["first", "second"]).await;
+    let missed = || client.status().comparison.unwrap();
+    assert!(missed().made.is_none() && missed().missed.is_none());
+    nodes[1].lie(lies(|it| it.silent = true));
+    tick_all(&time, &nodes, &client).await;
+    let told = missed();
+    assert_eq!(told.missed.unwrap().fault.slug(), "client.unreachable");
+    assert!(told.made.is_none() && !told.is_overdue);
+    for _ in 0..60 {
+        tick_all(&time, &nodes, &client).await;
+    }
+    assert!(missed().is_overdue, "a minute");
+    // Another block's header is no answer, however true.
+    let other = certified(nodes[0].chain().block(2).unwrap());
+    nodes[1].lie(lies(|it| {
+        it.header = Some(Arc::new(move |header| *header = other.clone()))
+    }));
+    tick_all(&time, &nodes, &client).await;
+    let told = missed();
+    assert_eq!(told.missed.unwrap().fault.slug(), "light.wrong_block");
+    assert!(told.made.is_none());
+    nodes[1].lie(Lies::default());
+    tick_all(&time, &nodes, &client).await;
+    let told = missed();
+    assert!(told.made.is_some() && told.missed.is_none() && !told.is_overdue);
+    // With one node there is nobody to compare with, and nothing to tell.
+    let (_, alone) = compared(&time, &["only"]).await;
+    assert!(alone.status().comparison.is_none());
+}
+
+#[tokio::test]
+async fn a_node_that_lags_is_compared_with_where_it_stands() {
+    let time = Time::new();
+    let (nodes, client) = compared(&time, &["first", "second"]).await;
+    tick(&time, &nodes[0]);
+    client
+        .resolve(&alice(&nodes[0].chain()), None)
+        .await
+        .unwrap();
+    assert!(client.status().comparison.unwrap().made.is_some());
+    // Its newest block is a second history's, below the one that the client has an answer from.
+    nodes[1].grow(|chain| {
+        chain.empty(time.now());
+        chain.forge_tip(|header| header.extrinsics_root = H256([1; 32]));
+    });
+    tick(&time, &nodes[0]);
+    tick(&time, &nodes[0]);
+    let error = client.resolve(&alice(&nodes[0].chain()), None).await;
+    assert_eq!(evidence(error.unwrap_err()).rule, "two_blocks");
+}
+
+#[tokio::test]
+async fn a_clock_that_went_back_does_not_hold_up_comparing() {
+    let time = Time::new();
+    let (first, second) = (
+        FakeNode::new("first", chain()),
+        FakeNode::new("second", chain()),
+    );
+    let did = alice(&first.chain());
+    let config = LightConfig {
+        compare_every: Duration::from_secs(5),
+        ..config(&first.chain(), &time)
+    };
+    let client = open(config, &[&first, &second]).await.unwrap();
+    client.resolve(&did, None).await.unwrap();
+    let asked = second.calls("light_header");
+    for node in [&first, &second] {
+        node.grow(|chain| chain.empty(TimeMs(time.now().0 + 1)));
+    }
+    time.go_back(4000);
+    client.resolve(&did, None).await.unwrap();
+    assert_eq!(second.calls("light_header"), asked + 1);
+    // Nor does it keep a node aside.
+    first.lie(lies(|it| it.no_proof = true));
+    client.resolve(&did, None).await.unwrap();
+    let asked = first.calls("identity_resolve");
+    first.lie(Lies::default());
+    time.go_back(1);
+    client.resolve(&did, None).await.unwrap();
+    assert_eq!(first.calls("identity_resolve"), asked + 1);
+}
+
+/// Goal: evidence comes before what it is about, and its absence is told. Method: the folder of a
+/// client that finds two histories is a file, and then is not.
+#[tokio::test]
+async fn evidence_that_cannot_be_written_is_told_and_written_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let time = Time::new();
+    let (first, second) = forked(&time);
+    let did = alice(&first.chain());
+    let config = comparing(kept(&first.chain(), &time, folder.path()));
+    let client = open(config, &[&first, &second]).await.unwrap();
+    let store = Store::new(folder.path(), first.chain().network(), ForkId(0));
+    std::fs::remove_dir_all(store.folder()).unwrap();
+    std::fs::write(store.folder(), "no folder").unwrap();
+    for _ in 0..2 {
+        let error = client.resolve(&did, None).await.unwrap_err();
+        assert!(error.to_string().contains("not on disk"), "{error}");
+        let ReadError::Frozen {
+            path, unwritten, ..
+        } = error
+        else {
+            panic!("{error:?}");
+        };
+        assert!(path.is_none() && unwritten.is_some());
+    }
+    std::fs::remove_file(store.folder()).unwrap();
+    let error = client.resolve(&did, None).await.unwrap_err();
+    let ReadError::Frozen {
+        path, unwritten, ..
+    } = error
+    else {
+        panic!("{error:?}");
+    };
+    assert_eq!(path, Some(store.evidence_path()));
+    assert!(unwritten.is_none() && store.evidence().unwrap().is_some());
+}
+
+/// Goal: on disk there is never the trust of one side with what the other side added, without the
+/// evidence. Method: when two processes meet, the file of what is trusted stays as it was.
+#[tokio::test]
+async fn evidence_is_written_instead_of_the_trust_that_met_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let time = Time::new();
+    let (first, second) = forked(&time);
+    let did = alice(&first.chain());
+    let config = || kept(&first.chain(), &time, folder.path());
+    let one = open(config(), &[&first]).await.unwrap();
+    let two = open(config(), &[&second]).await.unwrap();
+    one.resolve(&did, None).await.unwrap();
+    one.flush().unwrap();
+    let store = Store::new(folder.path(), first.chain().network(), ForkId(0));
+    let trust = || std::fs::read(store.folder().join("trust")).unwrap();
+    let before = trust();
+    let met = two.resolve(&did, None).await.and_then(|_| two.flush());
+    evidence(met.unwrap_err());
+    evidence(two.flush().unwrap_err());
+    assert_eq!(trust(), before);
+    assert!(store.evidence().unwrap().is_some());
 }

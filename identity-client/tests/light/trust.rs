@@ -6,7 +6,7 @@ use allod_rpc_api::ErrorCode;
 use allod_rpc_api::verify::ReasonCode;
 
 use crate::fixture::chain::Chain;
-use crate::fixture::node::FakeNode;
+use crate::fixture::node::{FakeNode, read_proof};
 use crate::fixture::tree::State;
 use crate::world::{
     START, Time, alice, chain, config, kept, lies, login, nobody, open, pair, record, tick,
@@ -178,6 +178,29 @@ async fn a_client_that_slept_beyond_the_trusting_period_wants_a_checkpoint() {
     let client = open(newer, &[&node]).await.unwrap();
     client.resolve(&alice(&node.chain()), None).await.unwrap();
     open(config(), &[&node]).await.unwrap();
+}
+
+/// Goal: the trusting period counts when an answer is believed, not when it is asked for. Method:
+/// a node takes 31 days to answer, and then does with a block of that time.
+#[tokio::test]
+async fn an_answer_that_comes_after_the_trusting_period_moves_nothing() {
+    let (time, node, client) = pair().await;
+    let did = alice(&node.chain());
+    let before = client.status().newest;
+    let mut later = node.chain();
+    later.empty(TimeMs(time.now().0 + 31 * 86_400_000));
+    let keys = vec![allod_primitives::keys::did_record(&did.id())];
+    let bundle = read_proof(&later, later.tip(), keys, None);
+    let clock = time.clone();
+    node.lie(lies(|it| {
+        it.read = Some(std::sync::Arc::new(move |proof| {
+            clock.pass(31 * 86_400_000);
+            *proof = bundle.clone();
+        }));
+    }));
+    let refused = client.resolve(&did, None).await;
+    assert!(matches!(refused, Err(ReadError::TrustExpired { .. })));
+    assert_eq!(client.status().newest, before);
 }
 
 #[tokio::test]

@@ -41,6 +41,12 @@ async fn status(session: &Session) -> Result<Report, Failure> {
         format!("validators  set {} of {}", status.set.0, status.set.1),
         format!("kept        {}", session.light_folder().display()),
     ];
+    if let Some(comparison) = &status.comparison {
+        lines.push(match comparison.made {
+            Some((at, height)) => format!("compared    height {height}, {}", date_time(at)),
+            None => "compared    with no other node yet".into(),
+        });
+    }
     let asides = status.asides.iter();
     lines.extend(asides.map(|it| format!("aside       {}: {}", it.node, it.fault)));
     let fields = json!({
@@ -50,6 +56,9 @@ async fn status(session: &Session) -> Result<Report, Failure> {
         "answered": status.answered.0, "setId": status.set.0, "validators": status.set.1,
         "folder": session.light_folder().display().to_string(),
         "fresh": asked.is_ok(),
+        "compared": status.comparison.as_ref().map(|it| json!({
+            "height": it.made.map(|(_, height)| height.0), "at": it.made.map(|(at, _)| at.0),
+            "overdue": it.is_overdue, "missed": it.missed.as_ref().map(|it| it.node.clone()) })),
         "asides": status.asides.iter().map(|it| json!({ "node": it.node,
             "since": it.since.0, "slug": it.fault.slug(), "message": it.fault.to_string() }))
             .collect::<Vec<_>>(),

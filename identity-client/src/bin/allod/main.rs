@@ -56,16 +56,22 @@ fn main() -> ExitCode {
 
 async fn run(cli: Cli, console: Console) -> Result<Report, Failure> {
     let session = Session::new(cli.global, console)?;
-    match cli.command {
-        Command::Did(command) => Box::pin(did::run(&session, command)).await,
-        Command::Token(command) => Box::pin(token::run(&session, command)).await,
-        Command::Login(command) => login::run(&session, command).await,
-        Command::Grant(command) => grant::run(&session, command).await,
-        Command::Registrar(command) => registrar::run(&session, command).await,
-        Command::Watch(args) => Box::pin(watch::run(&session, &args)).await,
-        Command::Gov(command) => Box::pin(gov::run(&session, command)).await,
-        Command::Chain(command) => chain::run(&session, command).await,
-        Command::Light(command) => light::run(&session, command).await,
-        Command::Key(command) => key::run(&session, command),
+    let done = dispatch(&session, cli.command).await;
+    session.tell_comparison();
+    done
+}
+
+async fn dispatch(session: &Session, command: Command) -> Result<Report, Failure> {
+    match command {
+        Command::Did(command) => Box::pin(did::run(session, command)).await,
+        Command::Token(command) => Box::pin(token::run(session, command)).await,
+        Command::Login(command) => login::run(session, command).await,
+        Command::Grant(command) => grant::run(session, command).await,
+        Command::Registrar(command) => registrar::run(session, command).await,
+        Command::Watch(args) => Box::pin(watch::run(session, &args)).await,
+        Command::Gov(command) => Box::pin(gov::run(session, command)).await,
+        Command::Chain(command) => chain::run(session, command).await,
+        Command::Light(command) => light::run(session, command).await,
+        Command::Key(command) => key::run(session, command),
     }
 }

@@ -147,6 +147,18 @@ impl Session {
         Ok(Box::pin(light.access_evaluate(request, None)).await?.answer)
     }
 
+    /// Says if several nodes are named, and none could be compared with.
+    pub(crate) fn tell_comparison(&self) {
+        let light = self.reads.light.get();
+        let missed = light.and_then(|it| it.status().comparison?.missed);
+        if let Some(missed) = missed {
+            self.console.note(&format!(
+                "not compared with another node: {}: {}; a second history would not be noticed",
+                missed.node, missed.fault
+            ));
+        }
+    }
+
     /// Returns the client that checks proofs, begun when it is first needed. `network`: that of
     /// the identity asked about.
     pub(crate) async fn light(&self, network: Option<NetworkId>) -> Result<&LightClient, Failure> {

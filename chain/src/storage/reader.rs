@@ -6,7 +6,7 @@ use allod_primitives::{
     Block, Certificate, DidId, H256, Header, Height, TimeMs, ValidatorSet, decode_strict,
     log::{LogEntry, Stated},
 };
-use parity_scale_codec::{Decode, Encode};
+use parity_scale_codec::{Compact, Decode, Encode};
 
 use super::backend::{Column, View};
 use super::error::{HistoryError, StorageError};
@@ -41,6 +41,27 @@ impl std::fmt::Debug for Reader<'_> {
 }
 
 type Read<T> = Result<T, StorageError>;
+
+/// Returns the element at `index` of an encoded list of byte strings: steps over those before it.
+fn nth(list: &[u8], index: u32) -> Result<Option<&[u8]>, parity_scale_codec::Error> {
+    let mut rest = list;
+    let count = Compact::<u32>::decode(&mut rest)?.0;
+    if index >= count {
+        return Ok(None);
+    }
+    for _ in 0..index {
+        (_, rest) = first(rest)?;
+    }
+    Ok(Some(first(rest)?.0))
+}
+
+/// Splits the first byte string off, without its length.
+fn first(mut list: &[u8]) -> Result<(&[u8], &[u8]), parity_scale_codec::Error> {
+    let length = Compact::<u32>::decode(&mut list)?.0;
+    let length = usize::try_from(length).map_err(|_| "no such length")?;
+    let split = list.split_at_checked(length);
+    split.ok_or_else(|| "a list ends early".into())
+}
 
 impl Reader<'_> {
     /// Returns the height of the tip.
@@ -111,6 +132,20 @@ impl Reader<'_> {
         let block = decode_strict(&bytes);
         let block = block.map_err(|_| corrupt(Column::Bodies, &height_key(height)))?;
         Ok(Some(block))
+    }
+
+    /// Returns the extrinsic at `index` of the block at `height`, of whose other extrinsics
+    /// nothing is decoded.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn extrinsic_at(&self, height: Height, index: u32) -> Read<Option<Vec<u8>>> {
+        let key = height_key(height);
+        let Some(body) = self.view.get(Column::Bodies, &key)? else {
+            return Ok(None);
+        };
+        let found = nth(&body, index).map_err(|_| corrupt(Column::Bodies, &key))?;
+        Ok(found.map(<[u8]>::to_vec))
     }
 
     /// Returns the certificate of the block at `height`; none for genesis.

@@ -130,6 +130,22 @@ fn commit(store: &Store, time: u64, changes: &Changes) -> H256 {
 }
 
 #[test]
+fn an_extrinsic_is_found_in_its_block_whatever_stands_before_it() {
+    let store = open(&MemoryStore::new(), StoreOptions::default());
+    // Lengths of every form that a compact number has, and none.
+    let lengths = [3, 0, 63, 64, 16_383, 16_384, 1];
+    let extrinsics: Vec<Vec<u8>> = (0u8..).zip(lengths).map(|(n, it)| vec![n; it]).collect();
+    commit_with(&store, 2000, &changes(&[]), extrinsics.clone(), &[]);
+    let reader = store.reader();
+    for (index, extrinsic) in (0..).zip(&extrinsics) {
+        let found = reader.extrinsic_at(Height(1), index).unwrap();
+        assert_eq!(found.as_ref(), Some(extrinsic));
+    }
+    assert_eq!(reader.extrinsic_at(Height(1), 7).unwrap(), None);
+    assert_eq!(reader.extrinsic_at(Height(2), 0).unwrap(), None);
+}
+
+#[test]
 fn a_committed_block_is_found_by_height_hash_and_extrinsic() {
     let store = open(&MemoryStore::new(), StoreOptions::default());
     let did = DidId([9; 32]);

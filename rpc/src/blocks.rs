@@ -3,27 +3,35 @@
 //!
 //! Blocks that change nothing are left out while a follower catches up, but for those before a
 //! change of the validator set; the newest block always comes, so that a follower stays fresh. A
-//! reader that is slow gets the same blocks later: everything is read from what the node stores.
+//! reader that is slow gets the same blocks later: everything is read from what the node stores,
+//! when there is room for it. One that takes nothing is cut off.
 //!
-//! Source: spec/proofs.md §5.
+//! Source: spec/proofs.md §5, spec/rpc.md §3.1.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use allod_primitives::light::{BlockChanges, PageValue};
 use allod_primitives::{H256, Height};
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::light::SubscribeBlocksRequest;
-use allod_rpc_api::limits::{BLOCK_FOLLOWERS_MAX, BLOCK_VALUES_BYTES_MAX};
+use allod_rpc_api::limits::{
+    BLOCK_FOLLOWERS_MAX, BLOCK_READS_MAX, BLOCK_VALUES_BYTES_MAX, FOLLOWER_STALL_MS_MAX,
+};
 use allod_rpc_api::method::{LIGHT_BLOCK, LIGHT_SUBSCRIBE_BLOCKS, LIGHT_UNSUBSCRIBE_BLOCKS};
 use jsonrpsee::core::SubscriptionResult;
-use jsonrpsee::server::{PendingSubscriptionSink, RegisterMethodError, SubscriptionSink};
+use jsonrpsee::server::{
+    PendingSubscriptionSink, RegisterMethodError, SubscriptionSink, TrySendError,
+};
 use jsonrpsee::types::Params;
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::answer::{Answer, failed, request, unavailable};
+use crate::connection::{Connection, Place};
 use crate::light::is_small;
 use crate::methods::Module;
 use crate::proofs::certified;
@@ -32,52 +40,92 @@ use crate::view::{HeadInfo, NodeView, StateUnavailable};
 /// Blocks whose notification is kept for the other subscribers.
 const KEPT_MAX: usize = 16;
 
-/// Blocks left out before others get their turn.
+/// Blocks left out by one read, before others get their turn.
 const SKIPPED_AT_ONCE_MAX: u64 = 256;
+
+/// How often a full queue is looked at: nobody tells when it empties.
+const QUEUE_LOOK: Duration = Duration::from_millis(20);
 
 /// Notifications of the newest blocks, made once for all subscribers.
 #[derive(Debug, Default)]
 struct Kept(Mutex<BTreeMap<Height, (H256, Box<RawValue>)>>);
 
-/// What subscriptions share. Each may make the node hold a connection's whole buffer of blocks, so
-/// there are only so many.
+/// What subscriptions share.
 #[derive(Debug)]
 struct Shared {
     kept: Kept,
-    places: Semaphore,
+    /// Each may make the node hold what it does not take.
+    places: Arc<Semaphore>,
+    /// Reading what one missed takes a thread for as long.
+    reads: Arc<Semaphore>,
+}
+
+/// Why a subscription ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Nobody listens any more.
+    Gone,
+    /// The last notification says why.
+    Told(ErrorCode),
+}
+
+/// One that follows, and what it gets next.
+struct Follower {
+    view: Arc<dyn NodeView>,
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
+    sink: SubscriptionSink,
+    next: Height,
+}
+
+/// The next notification, if there is one before the height after it.
+struct Found {
+    message: Option<Box<RawValue>>,
+    after: Height,
 }
 
 pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
     let shared = Arc::new(Shared {
         kept: Kept::default(),
-        places: Semaphore::new(BLOCK_FOLLOWERS_MAX),
+        places: Arc::new(Semaphore::new(BLOCK_FOLLOWERS_MAX)),
+        reads: Arc::new(Semaphore::new(BLOCK_READS_MAX)),
     });
     module.register_subscription(
         LIGHT_SUBSCRIBE_BLOCKS,
         LIGHT_BLOCK,
         LIGHT_UNSUBSCRIBE_BLOCKS,
-        move |params, pending, view, _| {
-            let shared = shared.clone();
-            async move { follow(params, pending, &**view, &shared).await }
+        move |params, pending, view, extensions| {
+            let connection = Connection::of(&extensions);
+            follow(params, pending, (*view).clone(), shared.clone(), connection)
         },
     )?;
     Ok(())
 }
 
-/// Sends blocks until nobody listens any more, or those missing are gone: then the last
-/// notification is an error.
+/// Sends blocks until nobody listens any more, those missing are gone, or they are not taken: then
+/// the last notification is an error.
 async fn follow(
     params: Params<'static>,
     pending: PendingSubscriptionSink,
-    view: &dyn NodeView,
-    shared: &Shared,
+    view: Arc<dyn NodeView>,
+    shared: Arc<Shared>,
+    connection: Arc<Connection>,
 ) -> SubscriptionResult {
-    let Ok(_place) = shared.places.try_acquire() else {
-        pending.reject(failed(ErrorCode::Busy)).await;
+    let Some(place) = Place::take(&shared.places, &connection.followers) else {
+        let detail = "as many subscriptions to blocks as may be";
+        pending.reject(failed(ErrorCode::Busy.with(detail))).await;
         return Ok(());
     };
     let mut heads = view.subscribe_heads();
-    let mut next = match request(&params).and_then(|request| first(view, &request)) {
+    let next = match request(&params) {
+        Ok(request) => {
+            shared
+                .read(&view, move |view, _| first(view, &request))
+                .await
+        }
+        Err(error) => Err(error),
+    };
+    let next = match next {
         Ok(next) => next,
         Err(error) => {
             pending.reject(error).await;
@@ -87,22 +135,132 @@ async fn follow(
     let Ok(sink) = pending.accept().await else {
         return Ok(());
     };
-    loop {
-        match send_from(view, &shared.kept, &sink, next).await {
-            Ok(Some(sent)) => next = sent,
-            Ok(None) => return Ok(()),
-            Err(StateUnavailable) => {
-                let code = ErrorCode::StateUnavailable;
-                return Err(format!("{}: {}", code.slug(), code.message()).into());
+    let mut follower = Follower {
+        view,
+        shared,
+        connection,
+        sink,
+        next,
+    };
+    let end = follower.run(&mut heads).await;
+    leave(follower.sink, place);
+    match end {
+        End::Gone => Ok(()),
+        End::Told(code) => Err(format!("{}: {}", code.slug(), code.message()).into()),
+    }
+}
+
+/// Gives the place back once nothing waits in the connection's queue any more: else whoever takes
+/// nothing could begin anew again and again, and have the node hold as much each time.
+fn leave(sink: SubscriptionSink, place: Place) {
+    if in_queue(&sink) == 0 {
+        return;
+    }
+    tokio::spawn(async move {
+        // The queue of a connection that has closed is empty.
+        while in_queue(&sink) > 0 {
+            tokio::time::sleep(QUEUE_LOOK).await;
+        }
+        drop(place);
+    });
+}
+
+/// Returns how many messages wait until the connection takes them, whoever they are from.
+fn in_queue(sink: &SubscriptionSink) -> usize {
+    sink.max_capacity().saturating_sub(sink.capacity())
+}
+
+impl Shared {
+    /// Reads what the node stores, off the event loop and only so many at a time.
+    async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        view: &Arc<dyn NodeView>,
+        read: impl FnOnce(&dyn NodeView, &Kept) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let internal = || failed(ErrorCode::Internal);
+        let place = self.reads.clone().acquire_owned().await;
+        let place = place.map_err(|_| internal())?;
+        let (shared, view) = (self.clone(), view.clone());
+        let reading = tokio::task::spawn_blocking(move || {
+            let found = read(&*view, &shared.kept);
+            drop(place);
+            found
+        });
+        reading.await.map_err(|_| internal())?
+    }
+}
+
+impl Follower {
+    async fn run(&mut self, heads: &mut Receiver<HeadInfo>) -> End {
+        loop {
+            if let Err(end) = self.catch_up().await {
+                return end;
+            }
+            tokio::select! {
+                () = self.sink.closed() => return End::Gone,
+                received = heads.recv() => match received {
+                    // The view's own head counts; the message only says that it moved.
+                    Ok(_) | Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return End::Gone,
+                },
             }
         }
-        tokio::select! {
-            () = sink.closed() => return Ok(()),
-            received = heads.recv() => match received {
-                // The view's own head counts; the message only says that it moved.
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return Ok(()),
-            },
+    }
+
+    /// Sends the blocks up to the newest.
+    async fn catch_up(&mut self) -> Result<(), End> {
+        loop {
+            let newest = self.view.head();
+            let from = self.next;
+            if from > newest.height() {
+                return Ok(());
+            }
+            let known = match from == newest.height() {
+                true => self.shared.kept.get(&newest),
+                false => None,
+            };
+            let found = match known {
+                Some(message) => Found {
+                    message: Some(message),
+                    after: from.next(),
+                },
+                None => {
+                    let search = move |view: &dyn NodeView, kept: &Kept| {
+                        search(view, kept, from).map_err(unavailable)
+                    };
+                    let found = self.shared.read(&self.view, search).await;
+                    found.map_err(|_| End::Told(ErrorCode::StateUnavailable))?
+                }
+            };
+            if let Some(message) = found.message {
+                self.send(&message).await?;
+            }
+            self.next = found.after;
+        }
+    }
+
+    /// Queues a notification as soon as there is room for it.
+    async fn send(&mut self, message: &RawValue) -> Result<(), End> {
+        let limit = Duration::from_millis(FOLLOWER_STALL_MS_MAX);
+        let queued = tokio::time::timeout(limit, self.queue(message)).await;
+        queued.unwrap_or(Err(End::Told(ErrorCode::TooSlow)))
+    }
+
+    async fn queue(&mut self, message: &RawValue) -> Result<(), End> {
+        let length = message.get().len();
+        loop {
+            let waiting = in_queue(&self.sink);
+            let sink = &mut self.sink;
+            let send = || sink.try_send(message.to_owned());
+            match self.connection.queued.push(waiting, length, send) {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(TrySendError::Closed(_))) => return Err(End::Gone),
+                Some(Err(TrySendError::Full(_))) | None => {}
+            }
+            tokio::select! {
+                () = self.sink.closed() => return Err(End::Gone),
+                () = tokio::time::sleep(QUEUE_LOOK) => {}
+            }
         }
     }
 }
@@ -125,52 +283,51 @@ fn first(view: &dyn NodeView, request: &SubscribeBlocksRequest) -> Answer<Height
     Ok(from)
 }
 
-/// Sends the blocks from `next` to the newest and returns the height after it; `None` if nobody
-/// listens any more.
-async fn send_from(
-    view: &dyn NodeView,
-    kept: &Kept,
-    sink: &SubscriptionSink,
-    mut next: Height,
-) -> Result<Option<Height>, StateUnavailable> {
-    loop {
-        let newest = view.head();
+/// Returns the notification of the first block from `next` on that is sent.
+fn search(view: &dyn NodeView, kept: &Kept, mut next: Height) -> Result<Found, StateUnavailable> {
+    let newest = view.head();
+    for _ in 0..SKIPPED_AT_ONCE_MAX {
         if next > newest.height() {
-            return Ok(Some(next));
+            break;
         }
         let block = match next == newest.height() {
             true => newest.clone(),
             false => view.header_at(next).ok_or(StateUnavailable)?,
         };
+        next = next.next();
         let digest = &block.header.digest;
         let is_sent = digest.changes_count > 0
             || digest.validator_set != digest.next_validator_set
             || block.hash == newest.hash;
         if is_sent {
-            let message = kept.message(view, &block)?;
-            if sink.send(message).await.is_err() {
-                return Ok(None);
-            }
-        }
-        next = next.next();
-        if !is_sent && next.0.is_multiple_of(SKIPPED_AT_ONCE_MAX) {
-            tokio::task::yield_now().await;
+            return Ok(Found {
+                message: Some(kept.message(view, &block)?),
+                after: next,
+            });
         }
     }
+    Ok(Found {
+        message: None,
+        after: next,
+    })
 }
 
 impl Kept {
+    /// Returns the notification about `block`, if it is kept.
+    fn get(&self, block: &HeadInfo) -> Option<Box<RawValue>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (hash, message) = kept.get(&block.height())?;
+        (*hash == block.hash).then(|| message.clone())
+    }
+
     /// Returns the notification about `block`.
     fn message(
         &self,
         view: &dyn NodeView,
         block: &HeadInfo,
     ) -> Result<Box<RawValue>, StateUnavailable> {
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((hash, message)) = lock().get(&block.height())
-            && *hash == block.hash
-        {
-            return Ok(message.clone());
+        if let Some(message) = self.get(block) {
+            return Ok(message);
         }
         let changes = changes(view, block)?.to_bytes();
         let height = block.height();
@@ -180,7 +337,7 @@ impl Kept {
             hex::encode(changes)
         );
         let message = RawValue::from_string(text).map_err(|_| StateUnavailable)?;
-        let mut kept = lock();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.insert(height, (block.hash, message.clone()));
         if kept.len() > KEPT_MAX {
             kept.pop_first();

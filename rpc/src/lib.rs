@@ -18,6 +18,8 @@ mod authority;
 mod blocks;
 mod changes;
 mod checks;
+mod connection;
+mod front;
 mod identity;
 mod light;
 mod methods;

@@ -11,7 +11,7 @@ use allod_rpc_api::light::{
     LightGenesisResponse, LightHeaderRequest, LightHeaderResponse, LightStatePageRequest,
     LightStatePageResponse, LightTransitionsRequest, LightTransitionsResponse,
 };
-use allod_rpc_api::limits::STATE_PAGE_BYTES_MAX;
+use allod_rpc_api::limits::{STATE_KEY_BYTES_MAX, STATE_PAGE_BYTES_MAX, STATE_PAGE_READ_BYTES_MAX};
 use allod_rpc_api::method::{LIGHT_GENESIS, LIGHT_HEADER, LIGHT_STATE_PAGE, LIGHT_TRANSITIONS};
 use jsonrpsee::server::RegisterMethodError;
 use parity_scale_codec::Encode;
@@ -102,14 +102,34 @@ fn within(count: Option<u32>, max: u32) -> Answer<u32> {
 
 fn page(view: &dyn NodeView, request: &LightStatePageRequest) -> Answer<LightStatePageResponse> {
     let count = within(request.count, PAGE_ENTRIES_MAX)? as usize;
-    let at = Snapshot::at(view, request.at)?;
     let after = request.after.as_ref().map(|after| after.0.as_slice());
-    // One more tells whether another page follows.
+    if let Some(after) = after
+        && after.len() > STATE_KEY_BYTES_MAX
+    {
+        let detail = format_args!("a key of {} bytes", after.len());
+        return Err(failed(ErrorCode::TooLarge.with(detail)));
+    }
+    let at = Snapshot::at(view, request.at)?;
+    // One more tells whether another page follows. What is shown is small beside what is read for
+    // it, so that is bounded too.
+    let wanted = count.saturating_add(1);
     let found = view
-        .entries_at(&at.hash(), count.saturating_add(1), after)
+        .entries_at(&at.hash(), wanted, STATE_PAGE_READ_BYTES_MAX, after)
         .map_err(unavailable)?;
     let mut entries = Vec::with_capacity(found.len().min(count));
     let (mut bytes, total) = (0usize, found.len());
+    let read: usize = found
+        .iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum();
+    // Reading ended there: what follows is still to be looked for.
+    let is_cut = match found.last() {
+        Some((last, _)) if total < wanted && read >= STATE_PAGE_READ_BYTES_MAX => {
+            let next = view.keys_at(&at.hash(), &[], 1, Some(last));
+            !next.map_err(unavailable)?.is_empty()
+        }
+        _ => false,
+    };
     for (key, value) in found.into_iter().take(count) {
         let value = shown(&key, value);
         bytes = bytes
@@ -121,7 +141,7 @@ fn page(view: &dyn NodeView, request: &LightStatePageRequest) -> Answer<LightSta
         entries.push((key, value));
     }
     let page = StatePage {
-        more: entries.len() < total,
+        more: entries.len() < total || is_cut,
         entries,
     };
     Ok(LightStatePageResponse {

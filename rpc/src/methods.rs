@@ -7,6 +7,7 @@ use jsonrpsee::server::RegisterMethodError;
 use serde_json::json;
 
 use crate::reads::Reads;
+use crate::versions::Replays;
 use crate::view::NodeView;
 use crate::{authority, blocks, changes, checks, identity, light, submit, substrate};
 
@@ -18,10 +19,11 @@ pub(crate) type Module = RpcModule<Arc<dyn NodeView>>;
 pub(crate) fn all_methods(
     view: Arc<dyn NodeView>,
     is_archive: bool,
+    replays: Arc<Replays>,
 ) -> Result<Module, RegisterMethodError> {
     let mut module = RpcModule::new(view);
     submit::register(&mut module)?;
-    let mut reads = Reads::new(&mut module);
+    let mut reads = Reads::new(&mut module, replays);
     identity::register(&mut reads)?;
     checks::register(&mut reads)?;
     identity::register_context(&mut module)?;

@@ -1,79 +1,46 @@
 //! `/health`, `/ready` and `/metrics`: plain GET on the port of the JSON-RPC.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::{Method, StatusCode, header};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use serde_json::json;
-use tower::{Layer, Service};
 
+use crate::front::{Answering, Desk};
 use crate::view::NodeView;
 
 const JSON: &str = "application/json";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers the probes and passes everything else on.
+/// Answers the probes.
 #[derive(Clone)]
-pub(crate) struct ProbeLayer {
+pub(crate) struct Probes {
     view: Arc<dyn NodeView>,
 }
 
-/// See [`ProbeLayer`].
-#[derive(Clone)]
-pub(crate) struct Probes<S> {
-    inner: S,
-    view: Arc<dyn NodeView>,
-}
-
-impl ProbeLayer {
+impl Probes {
     pub(crate) fn new(view: Arc<dyn NodeView>) -> Self {
         Self { view }
     }
 }
 
-impl<S> Layer<S> for ProbeLayer {
-    type Service = Probes<S>;
+impl Desk for Probes {
+    fn takes(&self, request: &HttpRequest) -> bool {
+        let paths = ["/health", "/ready", "/metrics"];
+        request.method() == Method::GET && paths.contains(&request.uri().path())
+    }
 
-    fn layer(&self, inner: S) -> Probes<S> {
-        Probes {
-            inner,
-            view: self.view.clone(),
-        }
+    fn answer(&self, request: HttpRequest) -> Answering {
+        let response = probe(&*self.view, request.uri().path());
+        Box::pin(std::future::ready(response))
     }
 }
 
-impl<S> Service<HttpRequest> for Probes<S>
-where
-    S: Service<HttpRequest, Response = HttpResponse>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = HttpResponse;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: HttpRequest) -> Self::Future {
-        if request.method() == Method::GET
-            && let Some(response) = probe(&*self.view, request.uri().path())
-        {
-            return Box::pin(std::future::ready(Ok(response)));
-        }
-        Box::pin(self.inner.call(request))
-    }
-}
-
-fn probe(view: &dyn NodeView, path: &str) -> Option<HttpResponse> {
+fn probe(view: &dyn NodeView, path: &str) -> HttpResponse {
     match path {
         "/health" => {
             let body = json!({"status": "ok", "height": view.head().height().0});
-            Some(response(StatusCode::OK, JSON, body.to_string()))
+            response(StatusCode::OK, JSON, body.to_string())
         }
         "/ready" => {
             let sync = view.sync_state();
@@ -87,10 +54,9 @@ fn probe(view: &dyn NodeView, path: &str) -> Option<HttpResponse> {
                 "highest": sync.highest.0,
                 "peers": view.peers().len(),
             });
-            Some(response(status, JSON, body.to_string()))
+            response(status, JSON, body.to_string())
         }
-        "/metrics" => Some(response(StatusCode::OK, OPEN_METRICS, view.metrics_text())),
-        _ => None,
+        _ => response(StatusCode::OK, OPEN_METRICS, view.metrics_text()),
     }
 }
 

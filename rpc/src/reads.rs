@@ -8,17 +8,21 @@ use std::time::Duration;
 
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::answers::{AnswerError, Recorder};
-use allod_rpc_api::limits::READ_WAIT_MS_MAX;
+use allod_rpc_api::limits::{READ_WAIT_MS_MAX, READ_WAITERS_MAX};
 use allod_rpc_api::read::{ReadOptions, ReadRequest};
+use http::Extensions;
 use jsonrpsee::server::RegisterMethodError;
 use jsonrpsee::types::{ErrorObject, ErrorObjectOwned, Params};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::answer::{Answer, failed, unanswered};
+use crate::connection::{Connection, Place};
 use crate::methods::Module;
 use crate::proofs::{HeadDigits, bundle};
 use crate::snapshot::Snapshot;
+use crate::versions::Replays;
 use crate::view::NodeView;
 
 /// A question being answered.
@@ -29,6 +33,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) at: &'a Snapshot<'a>,
     /// The node.
     pub(crate) view: &'a dyn NodeView,
+    /// Places for rebuilding earlier versions.
+    pub(crate) replays: &'a Replays,
     /// How it is to be answered.
     pub(crate) options: ReadOptions,
 }
@@ -48,7 +54,15 @@ pub(crate) struct Proven<A> {
 /// Registers reads. Those of one node share what they keep.
 pub(crate) struct Reads<'m> {
     module: &'m mut Module,
-    digits: Arc<HeadDigits>,
+    shared: Arc<Shared>,
+}
+
+/// What the reads of one node share.
+struct Shared {
+    digits: HeadDigits,
+    replays: Arc<Replays>,
+    /// Places for waiting until a height is reached.
+    waiters: Arc<Semaphore>,
 }
 
 /// How much a read costs the node.
@@ -61,10 +75,15 @@ pub(crate) enum Cost {
 }
 
 impl<'m> Reads<'m> {
-    pub(crate) fn new(module: &'m mut Module) -> Self {
+    pub(crate) fn new(module: &'m mut Module, replays: Arc<Replays>) -> Self {
+        let shared = Shared {
+            digits: HeadDigits::default(),
+            replays,
+            waiters: Arc::new(Semaphore::new(READ_WAITERS_MAX)),
+        };
         Self {
             module,
-            digits: Arc::default(),
+            shared: Arc::new(shared),
         }
     }
 
@@ -80,34 +99,41 @@ impl<'m> Reads<'m> {
         Q: Send + 'static,
         A: Serialize + Clone + Send + 'static,
     {
-        let digits = self.digits.clone();
-        let method = move |params: Params<'static>, view: Arc<Arc<dyn NodeView>>, _| {
-            let digits = digits.clone();
-            async move {
-                let ReadRequest { request, options } = parse(&params)?;
-                wait(&**view, &options).await?;
-                // A proof adds the walk of its keys, and up to sixteen sets of validators.
-                let cost = if options.wants_proof() {
-                    Cost::Heavy
-                } else {
-                    cost
-                };
-                let respond = move || respond(&**view, &digits, options, &request, answer);
-                match cost {
-                    Cost::Light => respond(),
-                    Cost::Heavy => tokio::task::spawn_blocking(respond)
-                        .await
-                        .unwrap_or_else(|_| Err(failed(ErrorCode::Internal))),
+        let shared = self.shared.clone();
+        let method =
+            move |params: Params<'static>, view: Arc<Arc<dyn NodeView>>, extensions: Extensions| {
+                let shared = shared.clone();
+                async move {
+                    let ReadRequest { request, options } = parse(&params)?;
+                    let connection = Connection::of(&extensions);
+                    wait(&**view, &options, &shared.waiters, &connection).await?;
+                    // A proof adds the walk of its keys, and up to sixteen sets of validators.
+                    let cost = if options.wants_proof() {
+                        Cost::Heavy
+                    } else {
+                        cost
+                    };
+                    let respond = move || respond(&**view, &shared, options, &request, answer);
+                    match cost {
+                        Cost::Light => respond(),
+                        Cost::Heavy => tokio::task::spawn_blocking(respond)
+                            .await
+                            .unwrap_or_else(|_| Err(failed(ErrorCode::Internal))),
+                    }
                 }
-            }
-        };
+            };
         self.module.register_async_method(name, method)?;
         Ok(())
     }
 }
 
 /// Waits until the newest block reaches the height asked for, if it must.
-async fn wait(view: &dyn NodeView, options: &ReadOptions) -> Answer<()> {
+async fn wait(
+    view: &dyn NodeView,
+    options: &ReadOptions,
+    waiters: &Arc<Semaphore>,
+    connection: &Connection,
+) -> Answer<()> {
     let Some(least) = options.at_least else {
         return Ok(());
     };
@@ -119,6 +145,11 @@ async fn wait(view: &dyn NodeView, options: &ReadOptions) -> Answer<()> {
     if is_reached() {
         return Ok(());
     }
+    let place = Place::take(waiters, &connection.waiters);
+    let _place = place.ok_or_else(|| {
+        let detail = "as many reads as may wait for a height";
+        failed(ErrorCode::Busy.with(detail))
+    })?;
     // Listens before it looks again, so that no head slips through between.
     let mut heads = view.subscribe_heads();
     let heard = async {
@@ -142,7 +173,7 @@ async fn wait(view: &dyn NodeView, options: &ReadOptions) -> Answer<()> {
 /// Answers as of one block, with the proof of what was read.
 fn respond<Q, A>(
     view: &dyn NodeView,
-    digits: &HeadDigits,
+    shared: &Shared,
     options: ReadOptions,
     request: &Q,
     answer: Answering<Q, A>,
@@ -152,6 +183,7 @@ fn respond<Q, A>(
         seen: Recorder::new(at),
         at,
         view,
+        replays: &shared.replays,
         options,
     };
     let answered = answer(&asked, request);
@@ -166,7 +198,13 @@ fn respond<Q, A>(
     };
     let proof = match keys.is_empty() {
         true => None,
-        false => Some(bundle(view, digits, &at.head, &keys, options.set_id())?),
+        false => Some(bundle(
+            view,
+            &shared.digits,
+            &at.head,
+            &keys,
+            options.set_id(),
+        )?),
     };
     match answered {
         Ok(answer) => Ok(Proven { answer, proof }),

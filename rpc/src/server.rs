@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use allod_rpc_api::limits::REQUEST_HEAD_MS_MAX;
 use http::HeaderValue;
 use jsonrpsee::server::{
     BatchRequestConfig, PingConfig, RandomStringIdProvider, RegisterMethodError, Server,
@@ -12,9 +13,12 @@ use jsonrpsee::server::{
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use crate::config::ServerConfig;
+use crate::connection::ConnectionLayer;
+use crate::front::Front;
 use crate::methods::all_methods;
-use crate::probes::ProbeLayer;
-use crate::resolution::ResolutionLayer;
+use crate::probes::Probes;
+use crate::resolution::Resolver;
+use crate::versions::Replays;
 use crate::view::NodeView;
 
 /// Characters of a subscription's id. Ids are text: numbers break some clients.
@@ -60,11 +64,13 @@ impl RpcServer {
     /// # Errors
     /// [`StartError`].
     pub async fn start(config: &ServerConfig, view: Arc<dyn NodeView>) -> Result<Self, StartError> {
-        let methods = all_methods(view.clone(), config.is_archive)?;
+        let replays = Arc::<Replays>::default();
+        let methods = all_methods(view.clone(), config.is_archive, replays.clone())?;
         let middleware = tower::ServiceBuilder::new()
             .option_layer(cors(&config.cors_origins)?)
-            .layer(ProbeLayer::new(view.clone()))
-            .layer(ResolutionLayer::new(view));
+            .layer(Front(Probes::new(view.clone())))
+            .layer(Front(Resolver::new(view, replays)))
+            .layer(ConnectionLayer);
         let failed = |source| StartError::Listen {
             address: config.listen,
             source,
@@ -109,6 +115,7 @@ fn limits(config: &ServerConfig) -> Limits {
         .max_subscriptions_per_connection(config.subscriptions_per_connection_max)
         .set_batch_request_config(batches)
         .set_message_buffer_capacity(config.messages_buffered_max.max(1))
+        .set_first_request_timeout(Some(Duration::from_millis(REQUEST_HEAD_MS_MAX)))
         .set_id_provider(RandomStringIdProvider::new(SUBSCRIPTION_ID_CHARS))
         .enable_ws_ping(ping)
         .build()

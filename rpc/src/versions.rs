@@ -1,6 +1,8 @@
 //! Earlier versions of identities, rebuilt from their logs: however old, no state of that time is
 //! needed.
 
+use std::time::Duration;
+
 use allod_primitives::did::{Did, DidId};
 use allod_primitives::log::LogEntry;
 use allod_primitives::operation::SignedOperation;
@@ -10,11 +12,50 @@ use allod_rpc_api::RpcError;
 use allod_rpc_api::answers::{self, AnswerError};
 use allod_rpc_api::error::ErrorCode;
 use allod_rpc_api::identity::ResolveResponse;
-use allod_rpc_api::limits::{HISTORY_COUNT_MAX, VERSION_ENTRIES_MAX, VERSION_REPLAY_MAX};
+use allod_rpc_api::limits::{
+    HISTORY_COUNT_MAX, VERSION_ENTRIES_MAX, VERSION_REPLAY_MAX, VERSION_REPLAY_WAIT_MS_MAX,
+    VERSION_REPLAYS_MAX, VERSION_REPLAYS_WAITING_MAX,
+};
 use allod_rpc_api::versions::{self, Misfit, Past, Rebuilding, VersionAsked};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::reads::Asked;
 use crate::view::{HistoryItem, NodeView};
+
+/// Places for rebuilding versions. To replay a log takes a thread for as long, and whoever asks pays
+/// nothing for it: so few are replayed at a time, and few wait for that.
+#[derive(Debug)]
+pub(crate) struct Replays {
+    places: Semaphore,
+    line: Semaphore,
+}
+
+impl Default for Replays {
+    fn default() -> Self {
+        Self {
+            places: Semaphore::new(VERSION_REPLAYS_MAX),
+            line: Semaphore::new(VERSION_REPLAYS_WAITING_MAX),
+        }
+    }
+}
+
+impl Replays {
+    /// Takes a place; blocks until there is one. To be called from a thread that may block.
+    ///
+    /// # Errors
+    /// `request.busy`: too many wait already, or for too long.
+    fn begin(&self) -> Result<SemaphorePermit<'_>, RpcError> {
+        if let Ok(place) = self.places.try_acquire() {
+            return Ok(place);
+        }
+        let busy = || ErrorCode::Busy.with("as many versions as may are being rebuilt");
+        let _in_line = self.line.try_acquire().map_err(|_| busy())?;
+        let limit = Duration::from_millis(VERSION_REPLAY_WAIT_MS_MAX);
+        let turn = async { tokio::time::timeout(limit, self.places.acquire()).await };
+        let turn = tokio::runtime::Handle::current().block_on(turn);
+        turn.map_err(|_| busy())?.map_err(|_| internal())
+    }
+}
 
 /// Answers `identity_resolve` about an earlier version.
 ///
@@ -27,32 +68,35 @@ pub(crate) fn resolve(
 ) -> Result<ResolveResponse, AnswerError> {
     let stored = answers::stored(&asked.seen, did)?;
     let head = &asked.at.head;
-    let past = rebuild(asked.view, did, &stored, head.time(), version)?;
+    let n = place(asked.view, did, &stored, head.time(), version)?;
+    let past = rebuild(asked.view, asked.replays, did, &stored, version, n)?;
     let at = (head.height().0, asked.at.hash(), head.time());
     Ok(versions::answer(did, version, &past, at))
 }
 
-/// Returns the version of `did` that is asked for. `stored`: its record in a block of time `now`.
+/// Returns the version of `did` that entry `n` made, which [`place`] found to be the one that is
+/// asked for. `stored`: its present record.
 ///
 /// Cost: replays the log up to it, at most [`VERSION_REPLAY_MAX`] entries, no signature.
 ///
 /// # Errors
-/// `did.version_not_found`: there was none, or a time that has not come; `did.version_unavailable`:
-/// too long a log, or operations that are erased; `request.internal`.
+/// `did.version_not_found`: entry `n` made another; `did.version_unavailable`: too long a log, or
+/// operations that are erased; `request.busy`; `request.internal`.
 ///
 /// Source: spec/history.md §5.
 pub(crate) fn rebuild(
     view: &dyn NodeView,
+    replays: &Replays,
     did: &Did,
     stored: &DidRecord,
-    now: TimeMs,
     asked: &VersionAsked,
+    n: u64,
 ) -> Result<Past, RpcError> {
-    let n = place(view, did, stored, now, asked)?;
     if n >= VERSION_REPLAY_MAX {
         let detail = format_args!("entry {n}, of which {VERSION_REPLAY_MAX} are replayed");
         return Err(ErrorCode::DidVersionUnavailable.with(detail));
     }
+    let _place = replays.begin()?;
     let mut rebuilding = Rebuilding::default();
     let mut previous_head = H256::ZERO;
     let mut from = 0;
@@ -78,8 +122,14 @@ pub(crate) fn rebuild(
     })
 }
 
-/// Returns the place of the entry that made the version.
-fn place(
+/// Returns the place of the entry that made the version asked for, in a block of the time `now` in
+/// which the record is `stored`. Of an id the count alone is looked at.
+///
+/// Cost: as many reads of the log as its length has bits.
+///
+/// # Errors
+/// `did.version_not_found`: there was none, or a time that has not come; `request.internal`.
+pub(crate) fn place(
     view: &dyn NodeView,
     did: &Did,
     stored: &DidRecord,
@@ -87,25 +137,19 @@ fn place(
     asked: &VersionAsked,
 ) -> Result<u64, RpcError> {
     let count = stored.log.count;
-    let time = match asked {
-        VersionAsked::Id(head) if head.count <= count => {
-            let n = head.count.checked_sub(1);
-            return n.ok_or_else(|| ErrorCode::DidVersionNotFound.into());
-        }
-        VersionAsked::Id(_) => return Err(ErrorCode::DidVersionNotFound.into()),
-        VersionAsked::Time(time) => *time,
-    };
-    if time > now {
-        let detail = "that time has not come";
-        return Err(ErrorCode::DidVersionNotFound.with(detail));
+    if let VersionAsked::Id(head) = asked {
+        let n = head.count.checked_sub(1).filter(|_| head.count <= count);
+        return n.ok_or_else(|| ErrorCode::DidVersionNotFound.into());
     }
+    let time = asked.moment(now).ok_or_else(|| {
+        let detail = "that time has not come";
+        ErrorCode::DidVersionNotFound.with(detail)
+    })?;
     // Times of entries ascend: the first later one is searched by halves.
     let (mut low, mut high) = (0, count);
     while low < high {
         let middle = low + (high - low) / 2;
-        let found = page(view, &did.id(), middle, 1)?;
-        let entry = found.first().ok_or_else(internal)?.entry;
-        match entry.time <= time {
+        match entry(view, &did.id(), middle)?.time <= time {
             true => low = middle + 1,
             false => high = middle,
         }
@@ -113,6 +157,17 @@ fn place(
     let before = "the identity was not on the ledger at that time";
     let n = low.checked_sub(1);
     n.ok_or_else(|| ErrorCode::DidVersionNotFound.with(before))
+}
+
+/// Reads one entry of the log.
+///
+/// # Errors
+/// `chain.state_unavailable`; `request.internal` if it is not there.
+pub(crate) fn entry(view: &dyn NodeView, did: &DidId, n: u64) -> Result<LogEntry, RpcError> {
+    let entries = view.log_entries(did, n, 1);
+    let entries = entries.map_err(|_| RpcError::from(ErrorCode::StateUnavailable))?;
+    let entry = entries.first().filter(|it| it.n == n);
+    entry.copied().ok_or_else(internal)
 }
 
 fn take(rebuilding: &mut Rebuilding, item: &HistoryItem) -> Result<(), RpcError> {
@@ -140,19 +195,16 @@ fn following(
     count: u64,
 ) -> Result<Vec<LogEntry>, RpcError> {
     let most = VERSION_ENTRIES_MAX as u64 + 1;
-    let end = count.min(n.saturating_add(most));
-    let mut entries: Vec<LogEntry> = Vec::new();
-    let mut from = n;
-    while from < end {
-        let left = u32::try_from(end - from).unwrap_or(u32::MAX);
-        let items = page(view, did, from, left.min(HISTORY_COUNT_MAX))?;
-        from += items.len() as u64;
-        entries.extend(items.iter().map(|it| it.entry));
+    let wanted = count.saturating_sub(n).min(most);
+    let entries = view.log_entries(did, n, u32::try_from(wanted).unwrap_or(u32::MAX));
+    let entries = entries.map_err(|_| RpcError::from(ErrorCode::StateUnavailable))?;
+    match entries.len() as u64 == wanted && entries.first().is_some_and(|it| it.n == n) {
+        true => Ok(entries),
+        false => Err(internal()),
     }
-    Ok(entries)
 }
 
-/// Reads entries that must be there.
+/// Reads entries that must be there, with their causes.
 fn page(
     view: &dyn NodeView,
     did: &DidId,

@@ -81,8 +81,8 @@ pub trait NodeView: Send + Sync + 'static {
         start: Option<&[u8]>,
     ) -> Result<Vec<Vec<u8>>, StateUnavailable>;
 
-    /// Returns at most `count` keys of the state tree with their values, ascending, strictly after
-    /// `start`.
+    /// Returns keys of the state tree with their values, ascending, strictly after `start`: at most
+    /// `count`, and none after the one that makes them `bytes` or more.
     ///
     /// # Errors
     /// As [`Self::storage_at`].
@@ -90,6 +90,7 @@ pub trait NodeView: Send + Sync + 'static {
         &self,
         at: &H256,
         count: usize,
+        bytes: usize,
         start: Option<&[u8]>,
     ) -> Result<Vec<Entry>, StateUnavailable>;
 
@@ -161,10 +162,22 @@ pub trait NodeView: Send + Sync + 'static {
     /// may lag; the server then catches up by [`Self::hash_of`].
     fn subscribe_heads(&self) -> broadcast::Receiver<HeadInfo>;
 
-    /// Returns at most `count` entries of an identity's log from position `from`, ascending.
+    /// Returns at most `count` entries of an identity's log from position `from`, ascending. Reads
+    /// the log alone, and nothing of the blocks.
     ///
     /// # Errors
     /// [`StateUnavailable`] if the index cannot be read.
+    fn log_entries(
+        &self,
+        did: &DidId,
+        from: u64,
+        count: u32,
+    ) -> Result<Vec<LogEntry>, StateUnavailable>;
+
+    /// As [`Self::log_entries`], each with its cause: reads the block of each.
+    ///
+    /// # Errors
+    /// As [`Self::log_entries`].
     fn history(
         &self,
         did: &DidId,

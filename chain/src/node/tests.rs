@@ -239,6 +239,7 @@ fn clients_see_state_events_proofs_and_history_of_recent_blocks() {
         assert!(format!("{:?}", verified.get(&absent)).contains("Absent"));
         let history = view.history(&did, 0, 10).expect("indexed");
         assert_eq!((history.len(), history[0].extrinsic_index), (1, Some(1)));
+        assert_eq!(view.log_entries(&did, 0, 10), Ok(vec![history[0].entry]));
         assert!(history[0].operation.is_some());
         assert!(!record.is_empty() && view.pending().is_empty());
         assert!(!view.sync_state().syncing);

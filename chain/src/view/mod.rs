@@ -12,7 +12,7 @@ use std::sync::Arc;
 use allod_primitives::did::DidId;
 use allod_primitives::extrinsic::RawExtrinsic;
 use allod_primitives::header::extrinsic_hash;
-use allod_primitives::log::LogKind;
+use allod_primitives::log::{LogEntry, LogKind};
 use allod_primitives::operation::SignedOperation;
 use allod_primitives::{
     Block, Certificate, ChainId, H256, Header, Height, PublicKey, TimeMs, ValidatorSet,
@@ -37,7 +37,7 @@ use crate::ledger::Chain;
 use crate::limits::{POOL_BYTES_MAX, POOL_COUNT_MAX, WATCH_EVENTS_MAX};
 use crate::mempool;
 use crate::node::Shared;
-use crate::storage::Tip;
+use crate::storage::{IndexedEntry, Tip};
 
 /// The node's side of the RPC server.
 pub struct ChainView {
@@ -283,18 +283,24 @@ impl NodeView for ChainView {
         &self,
         at: &H256,
         count: usize,
+        bytes: usize,
         start: Option<&[u8]>,
     ) -> Result<Vec<Entry>, StateUnavailable> {
         let height = self.height(at)?;
         let reader = self.chain().store().reader();
         let keys = reader.keys_at(height, &[], start, count);
         let keys = keys.map_err(|_| StateUnavailable)?;
-        let valued = keys.into_iter().map(|key| {
+        let (mut entries, mut read) = (Vec::with_capacity(keys.len()), 0usize);
+        for key in keys {
+            if read >= bytes {
+                break;
+            }
             let value = reader.value_at(height, &key);
             let value = value.ok().flatten().ok_or(StateUnavailable)?;
-            Ok((key, value))
-        });
-        valued.collect()
+            read = read.saturating_add(key.len()).saturating_add(value.len());
+            entries.push((key, value));
+        }
+        Ok(entries)
     }
 
     fn prove_at(&self, at: &H256, keys: &[Vec<u8>]) -> Result<Vec<u8>, StateUnavailable> {
@@ -422,6 +428,18 @@ impl NodeView for ChainView {
         self.node.subscribe_heads()
     }
 
+    fn log_entries(
+        &self,
+        did: &DidId,
+        from: u64,
+        count: u32,
+    ) -> Result<Vec<LogEntry>, StateUnavailable> {
+        let reader = self.chain().store().reader();
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let entries = reader.log(did, from, count).map_err(|_| StateUnavailable)?;
+        Ok(entries.into_iter().map(|it| it.entry).collect())
+    }
+
     fn history(
         &self,
         did: &DidId,
@@ -431,35 +449,27 @@ impl NodeView for ChainView {
         let reader = self.chain().store().reader();
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let entries = reader.log(did, from, count).map_err(|_| StateUnavailable)?;
-        let mut block: Option<(Height, Block)> = None;
-        let mut items = Vec::with_capacity(entries.len());
-        for indexed in entries {
+        let item = |indexed: IndexedEntry| {
             let entry = indexed.entry;
-            if block
-                .as_ref()
-                .is_none_or(|(height, _)| *height != entry.height)
-            {
-                let found = reader.block(entry.height).map_err(|_| StateUnavailable)?;
-                block = found.map(|found| (entry.height, found));
-            }
             // Time and governance change records during extrinsics too, but not because of them.
             let caused = entry.kind == LogKind::Operation;
             let index = indexed.extrinsic.filter(|_| caused);
-            let place = index.and_then(|index| usize::try_from(index).ok());
-            let body = block
-                .as_ref()
-                .and_then(|(_, block)| block.extrinsics.get(place?));
+            let body = match index {
+                Some(index) => reader.extrinsic_at(entry.height, index),
+                None => Ok(None),
+            };
+            let body = body.map_err(|_| StateUnavailable)?;
             let operation = body
-                .and_then(|body| Self::operation_in(body, &entry.operation_hash))
+                .and_then(|body| Self::operation_in(&body, &entry.operation_hash))
                 .map(|signed| signed.encode());
-            items.push(HistoryItem {
+            Ok(HistoryItem {
                 entry,
                 extrinsic_index: index,
                 operation,
                 stated: indexed.stated,
-            });
-        }
-        Ok(items)
+            })
+        };
+        entries.into_iter().map(item).collect()
     }
 
     fn peers(&self) -> Vec<PeerInfo> {

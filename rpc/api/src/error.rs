@@ -390,6 +390,9 @@ codes! {
     TooManySets = 7007, "chain.too_many_sets",
         "the validator set has changed more often than one proof shows",
         "call light_transitions from the set you know on, then ask again";
+    TooSlow = 7008, "chain.too_slow",
+        "the follower took blocks more slowly than they came",
+        "subscribe again over a new connection, from the height after the last block received";
     NotTrustee = 8001, "authority.not_trustee",
         "only a trustee may do this",
         "sign with a trustee's account";

@@ -1,21 +1,18 @@
 //! The binding in front of the JSON-RPC: takes its own paths, bounds each request, passes the rest.
 
 use std::convert::identity;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use allod_rpc_api::limits::{
-    RESOLUTION_BODY_BYTES_MAX, RESOLUTION_BODY_MS_MAX, RESOLUTION_TARGET_BYTES_MAX, RESOLUTIONS_MAX,
+    RESOLUTION_BODIES_MAX, RESOLUTION_BODY_BYTES_MAX, RESOLUTION_BODY_MS_MAX,
+    RESOLUTION_TARGET_BYTES_MAX, RESOLUTIONS_MAX,
 };
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
-use tokio::sync::Semaphore;
-use tower::{Layer, Service};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::accept::{self, Form};
 use super::dereference;
@@ -24,71 +21,44 @@ use super::proof::state_proof;
 use super::question::{self, Asked};
 use super::resolve::{read_did, resolve_at};
 use super::result::{response, transport};
+use crate::front::{Answering, Desk};
+use crate::versions::Replays;
 use crate::view::{HeadInfo, NodeView};
 
 /// Where the binding begins; the identifier follows.
 const PREFIX: &str = "/1.0/identifiers";
 
-/// Answers DID resolution and passes everything else on.
+/// Answers DID resolution.
 #[derive(Clone)]
-pub(crate) struct ResolutionLayer {
-    resolver: Resolver,
-}
-
-/// What every request shares.
-#[derive(Clone)]
-struct Resolver {
+pub(crate) struct Resolver {
     view: Arc<dyn NodeView>,
+    replays: Arc<Replays>,
+    /// Places for requests of which everything is here.
     places: Arc<Semaphore>,
+    /// Places for those whose body is still to come. They are others: whoever sends none keeps
+    /// nobody from being answered but those who also have one to send.
+    bodies: Arc<Semaphore>,
 }
 
-/// See [`ResolutionLayer`].
-#[derive(Clone)]
-pub(crate) struct Resolution<S> {
-    inner: S,
-    resolver: Resolver,
-}
-
-impl ResolutionLayer {
-    pub(crate) fn new(view: Arc<dyn NodeView>) -> Self {
-        let places = Arc::new(Semaphore::new(RESOLUTIONS_MAX));
+impl Resolver {
+    pub(crate) fn new(view: Arc<dyn NodeView>, replays: Arc<Replays>) -> Self {
         Self {
-            resolver: Resolver { view, places },
+            view,
+            replays,
+            places: Arc::new(Semaphore::new(RESOLUTIONS_MAX)),
+            bodies: Arc::new(Semaphore::new(RESOLUTION_BODIES_MAX)),
         }
     }
 }
 
-impl<S> Layer<S> for ResolutionLayer {
-    type Service = Resolution<S>;
-
-    fn layer(&self, inner: S) -> Resolution<S> {
-        Resolution {
-            inner,
-            resolver: self.resolver.clone(),
-        }
-    }
-}
-
-impl<S> Service<HttpRequest> for Resolution<S>
-where
-    S: Service<HttpRequest, Response = HttpResponse>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = HttpResponse;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, S::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
+impl Desk for Resolver {
+    fn takes(&self, request: &HttpRequest) -> bool {
+        identifier(request.uri()).is_some()
     }
 
-    fn call(&mut self, request: HttpRequest) -> Self::Future {
-        if identifier(request.uri()).is_none() {
-            return Box::pin(self.inner.call(request));
-        }
-        let resolver = self.resolver.clone();
-        Box::pin(async move { Ok(resolver.serve(request).await.unwrap_or_else(identity)) })
+    fn answer(&self, request: HttpRequest) -> Answering {
+        let resolver = self.clone();
+        Box::pin(async move { resolver.serve(request).await.unwrap_or_else(identity) })
     }
 }
 
@@ -115,25 +85,33 @@ impl Resolver {
             let detail = "the DID URL is too long";
             return Err(transport(StatusCode::URI_TOO_LONG, detail));
         }
-        let place = self.places.clone().try_acquire_owned();
-        let place = place.map_err(|_| {
-            let detail = "as many resolutions as may are under way";
-            transport(StatusCode::SERVICE_UNAVAILABLE, detail)
-        })?;
         let body = match takes_body {
-            true => read_body(body).await?,
+            true => {
+                let _waiting = place(&self.bodies).ok_or_else(busy)?;
+                read_body(body).await?
+            }
             false => Bytes::new(),
         };
+        let place = place(&self.places).ok_or_else(busy)?;
         let forms = accept::forms(&head.headers);
-        let view = self.view;
+        let (view, replays) = (self.view, self.replays);
         let answered = tokio::task::spawn_blocking(move || {
-            let answer = answer(&*view, &head.uri, &body, &forms);
+            let answer = answer(&*view, &replays, &head.uri, &body, &forms);
             drop(place);
             answer
         });
         let failed = |_| transport(StatusCode::INTERNAL_SERVER_ERROR, "the resolution failed");
         answered.await.map_err(failed)
     }
+}
+
+fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    places.clone().try_acquire_owned().ok()
+}
+
+fn busy() -> HttpResponse {
+    let detail = "as many resolutions as may are under way";
+    transport(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
 /// Reads a body within its maximum and in time.
@@ -155,7 +133,13 @@ async fn read_body(body: HttpBody) -> Result<Bytes, HttpResponse> {
 }
 
 /// Answers a request of which everything is here. Blocks on the node's storage.
-fn answer(view: &dyn NodeView, uri: &Uri, body: &[u8], forms: &[Form]) -> HttpResponse {
+fn answer(
+    view: &dyn NodeView,
+    replays: &Replays,
+    uri: &Uri,
+    body: &[u8],
+    forms: &[Form],
+) -> HttpResponse {
     let asked = Asked {
         identifier: identifier(uri).unwrap_or_default(),
         query: uri.query(),
@@ -172,7 +156,10 @@ fn answer(view: &dyn NodeView, uri: &Uri, body: &[u8], forms: &[Form]) -> HttpRe
         Err(problem) => return response(shape, Err(problem), None),
     };
     let proven = |head: &HeadInfo| state_proof(view, head, &did);
-    match resolve_at(view, &did, &question.options.version) {
+    match resolve_at(view, replays, &did, &question.options.version) {
+        Err(problem) if problem.kind == ProblemKind::Busy => {
+            transport(StatusCode::SERVICE_UNAVAILABLE, &problem.detail)
+        }
         Err(mut problem) => {
             let from = problem.absent_after.clone();
             if let Some(head) = from.as_deref().filter(|_| wants_proof) {

@@ -25,4 +25,4 @@ mod result;
 mod tests;
 mod uri;
 
-pub(crate) use layer::ResolutionLayer;
+pub(crate) use layer::Resolver;

@@ -21,6 +21,8 @@ pub(super) enum ProblemKind {
     MethodNotSupported,
     FeatureNotSupported,
     InternalError,
+    /// As many versions as may are being rebuilt: told by HTTP alone.
+    Busy,
     /// The fragment names no verification method.
     InvalidVerificationMethod,
     /// The method is not listed under the relationship asked for.
@@ -71,7 +73,9 @@ impl ProblemKind {
                 "Feature not supported",
                 "featureNotSupported",
             ),
-            Self::InternalError => ("INTERNAL_ERROR", "Internal error", "internalError"),
+            Self::InternalError | Self::Busy => {
+                ("INTERNAL_ERROR", "Internal error", "internalError")
+            }
             Self::InvalidVerificationMethod => (
                 "INVALID_VERIFICATION_METHOD",
                 "Not a verification method",
@@ -101,6 +105,7 @@ impl ProblemKind {
                 StatusCode::BAD_REQUEST
             }
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::RepresentationNotSupported => StatusCode::NOT_ACCEPTABLE,
             Self::MethodNotSupported | Self::FeatureNotSupported => StatusCode::NOT_IMPLEMENTED,
             Self::InternalError | Self::InvalidVerificationMethod | Self::InvalidRelationship => {

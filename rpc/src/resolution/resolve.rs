@@ -1,6 +1,5 @@
 //! From a DID and a version to the ledger's record, as of one finalized block.
 
-use allod_primitives::control::effective;
 use allod_primitives::did::DidError;
 use allod_primitives::keys;
 use allod_primitives::log::LogEntry;
@@ -14,7 +13,7 @@ use allod_rpc_api::{ErrorCode, RpcError};
 use super::options::Version;
 use super::problem::{Problem, ProblemKind};
 use crate::snapshot::Snapshot;
-use crate::versions::rebuild;
+use crate::versions::{Replays, entry, place, rebuild};
 use crate::view::NodeView;
 
 /// A record, and where it is from.
@@ -63,8 +62,8 @@ pub(super) fn read_did(view: &dyn NodeView, text: &str) -> Result<Did, Problem> 
 
 /// Returns the record of `did` in the version asked for.
 ///
-/// An older version is looked at as of the last block in which it was in force, or of the time
-/// asked for. Where that state is no longer kept, it is rebuilt from the log.
+/// An older version is read from the last block in which it was in force. Where that state is no
+/// longer kept, it is rebuilt from the log. Either way it is looked at as of the same moment.
 ///
 /// Cost: one read, and for an older version as many reads of the log as its length has bits.
 ///
@@ -74,49 +73,56 @@ pub(super) fn read_did(view: &dyn NodeView, text: &str) -> Result<Did, Problem> 
 /// Source: spec/did-resolution.md §5.
 pub(super) fn resolve_at<'a>(
     view: &'a dyn NodeView,
+    replays: &Replays,
     did: &Did,
     version: &Version,
 ) -> Result<Resolved<'a>, Problem> {
     let at = Snapshot::newest(view);
-    let stored = record(&at, did)?.ok_or_else(|| nobody(&at, did))?;
+    let newest = record(&at, did)?.ok_or_else(|| nobody(&at, did))?;
     let now = at.head.time();
-    let last = stored.log.count.saturating_sub(1);
-    let (index, time) = match version {
-        Version::Newest => (last, now),
-        Version::Id(id) if *id == version_id(&stored) => (last, now),
-        Version::Id(id) => (index_of(id, last)?, now),
-        Version::Time(seconds) => {
-            let index = index_at(view, did, last, *seconds, now)?;
-            (index, end_of(*seconds).min(now))
-        }
+    let asked = match version {
+        Version::Newest => VersionAsked::Time(now),
+        Version::Id(id) => VersionAsked::of_id(id).ok_or_else(no_version)?,
+        Version::Time(seconds) => VersionAsked::Time(end_of(*seconds)),
     };
-    if index == last {
-        if let Version::Id(id) = version
-            && *id != version_id(&stored)
-        {
-            return Err(no_version());
-        }
-        return Ok(Resolved {
-            did: *did,
-            record: effective(&stored, time).record,
-            time,
-            at,
-            is_rebuilt: false,
-            next: None,
-        });
+    if asked.moment(now).is_none() {
+        let now = date_time(now);
+        let detail = format!("`versionTime` is after the newest block, {now}");
+        return Err(ProblemKind::InvalidOptions.because(detail));
     }
-    let next = entry(view, did, index.saturating_add(1))?;
-    match kept(view, did, index, &next) {
-        Some((at, stored)) => older((at, false), did, &stored, version, time, &next),
-        None => {
-            let asked = match version {
-                Version::Id(id) => VersionAsked::of_id(id).ok_or_else(no_version)?,
-                _ => VersionAsked::Time(time),
-            };
-            let past = rebuild(view, did, &stored, now, &asked).map_err(unbuilt)?;
-            older((at, true), did, &past.stored, version, time, &next)
-        }
+    let last = newest.log.count.saturating_sub(1);
+    let index = match version {
+        Version::Newest => last,
+        _ => place(view, did, &newest, now, &asked).map_err(unplaced)?,
+    };
+    let next = match index == last {
+        true => None,
+        false => Some(entry(view, &did.id(), index.saturating_add(1)).map_err(unplaced)?),
+    };
+    let (at, stored, is_rebuilt) = match &next {
+        None => (at, newest, false),
+        Some(next) => match kept(view, did, index, next) {
+            Some((at, stored)) => (at, stored, false),
+            None => {
+                let past = rebuild(view, replays, did, &newest, &asked, index);
+                (at, past.map_err(unplaced)?.stored, true)
+            }
+        },
+    };
+    if let VersionAsked::Id(head) = asked
+        && stored.log != head
+    {
+        return Err(no_version());
     }
+    let looked = asked.look(&stored, now);
+    Ok(Resolved {
+        did: *did,
+        record: looked.record,
+        time: looked.time,
+        at,
+        is_rebuilt,
+        next: next.map(|next| following(&stored, &next)),
+    })
 }
 
 /// Returns the last block in which the version that entry `index` began was in force, and the
@@ -133,47 +139,32 @@ fn kept<'a>(
     (stored.log.count == index.saturating_add(1)).then_some((at, stored))
 }
 
-fn unbuilt(error: RpcError) -> Problem {
+fn unplaced(error: RpcError) -> Problem {
     match error.code {
-        ErrorCode::DidVersionNotFound => no_version(),
+        ErrorCode::DidVersionNotFound => match error.detail {
+            Some(detail) => ProblemKind::NotFound.because(detail),
+            None => no_version(),
+        },
         ErrorCode::DidVersionUnavailable => {
             let detail = "this node cannot rebuild that version from the log";
             ProblemKind::FeatureNotSupported.because(detail)
+        }
+        ErrorCode::Busy => {
+            let detail = "as many versions as may are being rebuilt";
+            ProblemKind::Busy.because(detail)
         }
         _ => ProblemKind::InternalError.because("the log cannot be read"),
     }
 }
 
-/// Returns the version of this stored record, which `next` ended.
-fn older<'a>(
-    (at, is_rebuilt): (Snapshot<'a>, bool),
-    did: &Did,
-    stored: &DidRecord,
-    version: &Version,
-    time: TimeMs,
-    next: &LogEntry,
-) -> Result<Resolved<'a>, Problem> {
-    let time = match version {
-        Version::Time(_) => time,
-        // As it was when it ended, but for what time brought about in that very block.
-        Version::Id(id) if *id == version_id(stored) && is_rebuilt => stored.updated,
-        Version::Id(id) if *id == version_id(stored) => at.head.time(),
-        _ => return Err(no_version()),
-    };
-    let log = stored.log.append(next);
+/// Returns the version that `next` made of this stored record.
+fn following(stored: &DidRecord, next: &LogEntry) -> Next {
     let mut after = stored.clone();
-    after.log = log;
-    Ok(Resolved {
-        did: *did,
-        record: effective(stored, time).record,
-        time,
-        at,
-        is_rebuilt,
-        next: Some(Next {
-            update: date_time(next.time),
-            version_id: version_id(&after),
-        }),
-    })
+    after.log = stored.log.append(next);
+    Next {
+        update: date_time(next.time),
+        version_id: version_id(&after),
+    }
 }
 
 fn record(at: &Snapshot<'_>, did: &Did) -> Result<Option<DidRecord>, Problem> {
@@ -184,50 +175,6 @@ fn record(at: &Snapshot<'_>, did: &Did) -> Result<Option<DidRecord>, Problem> {
     decoded.map_err(|error| {
         tracing::error!(%error, "a stored value does not decode");
         failed()
-    })
-}
-
-fn entry(view: &dyn NodeView, did: &Did, index: u64) -> Result<LogEntry, Problem> {
-    let found = view.history(&did.id(), index, 1).ok();
-    let found = found.and_then(|items| items.into_iter().next());
-    let entry = found.map(|it| it.entry).filter(|it| it.n == index);
-    entry.ok_or_else(|| ProblemKind::InternalError.because("the log cannot be read"))
-}
-
-/// Reads the position of the last entry of a version out of its id, `<entries>-<head>`.
-fn index_of(id: &str, last: u64) -> Result<u64, Problem> {
-    let count = id.split_once('-').filter(|(_, head)| head.len() == 64);
-    let count = count.and_then(|(count, _)| count.parse::<u64>().ok());
-    let index = count.and_then(|count| count.checked_sub(1));
-    index.filter(|it| *it <= last).ok_or_else(no_version)
-}
-
-/// Returns the position of the last entry that was there by the end of a second.
-fn index_at(
-    view: &dyn NodeView,
-    did: &Did,
-    last: u64,
-    seconds: u64,
-    now: TimeMs,
-) -> Result<u64, Problem> {
-    if seconds > now.seconds() {
-        let detail = format!(
-            "`versionTime` is after the newest block, {}",
-            date_time(now)
-        );
-        return Err(ProblemKind::InvalidOptions.because(detail));
-    }
-    // Times of entries ascend: the first one later than asked for is searched by halves.
-    let (mut low, mut high) = (0, last.saturating_add(1));
-    while low < high {
-        let middle = low + (high - low) / 2;
-        match entry(view, did, middle)?.time.seconds() <= seconds {
-            true => low = middle.saturating_add(1),
-            false => high = middle,
-        }
-    }
-    low.checked_sub(1).ok_or_else(|| {
-        ProblemKind::NotFound.because("the identity was not on the ledger at that time")
     })
 }
 

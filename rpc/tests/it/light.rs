@@ -1,7 +1,5 @@
 //! `light_*`: what a client follows the chain by.
 
-use std::time::{Duration, Instant};
-
 use allod_primitives::governance::{Action, Actions};
 use allod_primitives::light::{
     BlockChanges, CertifiedHeader, Follower, PageValue, ReadProof, StatePage, StatePages,
@@ -9,7 +7,7 @@ use allod_primitives::light::{
 };
 use allod_primitives::{H256, ValidatorSet, decode_strict, keys};
 use allod_rpc_api::hex_bytes::from_hex;
-use allod_rpc_api::limits::BLOCK_FOLLOWERS_MAX;
+use allod_rpc_api::limits::STATE_PAGE_READ_BYTES_MAX;
 use allod_rpc_api::submit::SubmitItem;
 use jsonrpsee::core::client::{Subscription, SubscriptionClientT};
 use jsonrpsee::rpc_params;
@@ -201,7 +199,9 @@ async fn the_pages_of_the_whole_state_come_to_its_root() {
     assert!(state.entries().iter().any(|(key, _)| *key == record));
 
     harness.node.prune_below(at + 1);
+    let long = format!("0x{}", "00".repeat(513));
     let cases = [
+        (json!({"after": long}), 1003),
         (json!({"at": at}), 7002),
         (json!({"at": 99}), 7001),
         (json!({"count": 0}), 1001),
@@ -337,25 +337,34 @@ async fn what_cannot_be_followed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_node_serves_only_so_many_followers_and_a_place_is_freed() {
+async fn a_page_reads_no_more_of_the_state_than_it_needs() {
+    const VALUE_BYTES: usize = 16 * 1024;
     let harness = Harness::start().await;
     harness.node.produce(1);
-    let client = harness.websocket().await;
-    let mut all = Vec::new();
-    for _ in 0..BLOCK_FOLLOWERS_MAX {
-        all.push(subscribe(&client, json!({})).await);
-    }
-    let other = harness.websocket().await;
-    let names = ("light_subscribeBlocks", "light_unsubscribeBlocks");
-    let refused = other.subscribe::<Value, _>(names.0, rpc_params![json!({})], names.1);
-    assert!(refused.await.unwrap_err().to_string().contains("1007"));
-    all.pop().unwrap().unsubscribe().await.unwrap();
-    let deadline = Instant::now() + Duration::from_secs(10);
-    // The place is free once the server's task has noticed.
-    while let Err(error) = other
-        .subscribe::<Value, _>(names.0, rpc_params![json!({})], names.1)
-        .await
-    {
-        assert!(Instant::now() < deadline, "{error}");
+    let key = |n: u16| [&[255][..], &n.to_be_bytes()].concat();
+    harness
+        .node
+        .stuff((0..1000).map(|n| (key(n), vec![1; VALUE_BYTES])));
+    let (mut after, mut seen) = (None, 0);
+    for pages in 1.. {
+        let before = harness.node.entry_bytes_read();
+        let request = json!({"at": 1, "after": after});
+        let answer = harness.call("light_statePage", request).await.unwrap();
+        let read = harness.node.entry_bytes_read() - before;
+        assert!(
+            read < STATE_PAGE_READ_BYTES_MAX + 2 * VALUE_BYTES,
+            "{read} bytes"
+        );
+        let page = StatePage::from_bytes(&bytes(&answer["page"])).unwrap();
+        seen += page.entries.len();
+        after = page
+            .entries
+            .last()
+            .map(|(key, _)| allod_rpc_api::hex_bytes::to_hex(key));
+        if !page.more {
+            // 16 MB, of which one page reads 4.
+            assert_eq!((seen > 1000, pages), (true, 4));
+            break;
+        }
     }
 }

@@ -1,7 +1,19 @@
 //! What clients may do wrong: the server answers or hangs up, and serves the next one.
 
+use std::future::Future;
+
 use allod_rpc::ServerConfig;
+use allod_rpc_api::limits::{
+    READ_WAITERS_MAX, READ_WAITERS_PER_CONNECTION_MAX, REQUEST_HEAD_MS_MAX,
+};
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use jsonrpsee::core::client::ClientT as _;
+use jsonrpsee::rpc_params;
+use jsonrpsee::ws_client::WsClient;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::wire::Harness;
 
@@ -172,4 +184,71 @@ async fn an_address_in_use_is_a_typed_error() {
         .await
         .unwrap_err();
     assert!(matches!(error, allod_rpc::StartError::Listen { .. }));
+}
+
+/// Asks for a height that the node has not reached.
+fn ahead() -> Value {
+    json!({"gid": format!("0x{}", "00".repeat(32)), "atLeast": 1})
+}
+
+/// Starts one read more than may wait on one connection, and returns once that one is turned away:
+/// all others are waiting then.
+async fn crowd(client: &WsClient) -> FuturesUnordered<impl Future<Output = bool> + '_> {
+    let ask = |_| async {
+        let answer = client.request::<Value, _>("grant_check", rpc_params![ahead()]);
+        match answer.await {
+            Ok(_) => true,
+            Err(error) => {
+                assert!(error.to_string().contains("1007"), "{error}");
+                false
+            }
+        }
+    };
+    let mut all: FuturesUnordered<_> = (0..=READ_WAITERS_PER_CONNECTION_MAX).map(ask).collect();
+    let first = all.next().await;
+    assert_eq!(first, Some(false), "one is too many, and told so");
+    all
+}
+
+#[tokio::test]
+async fn reads_that_wait_for_a_height_are_bounded_for_a_connection_and_for_the_node() {
+    let harness = Harness::start().await;
+    let mut clients = Vec::new();
+    for _ in 0..READ_WAITERS_MAX / READ_WAITERS_PER_CONNECTION_MAX {
+        clients.push(harness.websocket().await);
+    }
+    let mut waiting = Vec::new();
+    // Each is let wait although those before it have all the places of their connections.
+    for client in &clients {
+        waiting.push(crowd(client).await);
+    }
+    let refused = harness.refused("grant_check", ahead()).await;
+    assert_eq!(refused, (1007, "request.busy".to_owned()));
+    let mut reached = ahead();
+    reached["atLeast"] = json!(0);
+    assert!(harness.call("grant_check", reached).await.is_ok());
+    harness.node.produce(1);
+    for crowd in waiting {
+        assert!(crowd.all(|is_answered| async move { is_answered }).await);
+    }
+    assert!(harness.call("grant_check", ahead()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_that_does_not_come_is_not_waited_for() {
+    let harness = Harness::start().await;
+    let mut stream = TcpStream::connect(harness.server.address()).await.unwrap();
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nhost: loc")
+        .await
+        .unwrap();
+    let began = tokio::time::Instant::now();
+    let mut answer = Vec::new();
+    // The clock stands still but for waiting: the end comes when the server's patience does.
+    let _reset = stream.read_to_end(&mut answer).await;
+    let waited = began.elapsed().as_millis();
+    assert!(
+        waited <= u128::from(REQUEST_HEAD_MS_MAX) + 1000,
+        "{waited} ms"
+    );
 }

@@ -1,10 +1,12 @@
 //! A node of one process: the real state machine over a plain map, a block per submission.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::ThreadId;
 
 use allod_primitives::certificate::{CommitSignature, VoteType, vote_preimage};
 use allod_primitives::header::extrinsic_hash;
+use allod_primitives::log::LogEntry;
 use allod_primitives::operation::SignedOperation;
 use allod_primitives::tree::value_hash;
 use allod_primitives::{
@@ -34,6 +36,8 @@ type State = BTreeMap<Vec<u8>, Vec<u8>>;
 /// Time of genesis.
 pub(crate) const START: TimeMs = TimeMs(20_000 * 86_400_000);
 const VALIDATOR_SEED: u8 = 1;
+/// Bytes of one value that a block seems to have changed.
+const PAD_BYTES: usize = 16 * 1024;
 /// Between blocks.
 pub(crate) const STEP_MS: u64 = 1000;
 
@@ -60,6 +64,46 @@ struct Inner {
     /// States below this height are gone.
     pruned_below: u64,
     clock: TimeMs,
+    /// Bytes of values that every block seems to have changed beside its own.
+    padding: usize,
+    /// Threads that changes were read on.
+    readers: Vec<ThreadId>,
+    entry_bytes_read: usize,
+    /// How often entries were read with their causes.
+    blocks_read: usize,
+}
+
+/// Where reads can be made to wait.
+#[derive(Default)]
+pub(crate) struct Gate {
+    /// Whether it is shut, and how many wait before it.
+    state: Mutex<(bool, usize)>,
+    opened: Condvar,
+}
+
+impl Gate {
+    pub(crate) fn shut(&self) {
+        self.state.lock().unwrap().0 = true;
+    }
+
+    pub(crate) fn open(&self) {
+        self.state.lock().unwrap().0 = false;
+        self.opened.notify_all();
+    }
+
+    /// Returns once as many wait before it.
+    pub(crate) async fn gathers(&self, count: usize) {
+        while self.state.lock().unwrap().1 < count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.1 += 1;
+        let mut state = self.opened.wait_while(state, |it| it.0).unwrap();
+        state.1 -= 1;
+    }
 }
 
 /// While it lives, the node's reads wait.
@@ -67,6 +111,10 @@ pub(crate) struct Busy<'n>(#[expect(dead_code, reason = "held, not read")] Mutex
 
 pub(crate) struct Node {
     inner: Mutex<Inner>,
+    /// Before reads of histories with their blocks.
+    pub(crate) histories: Gate,
+    /// Before reads of single values.
+    pub(crate) values: Gate,
     heads: broadcast::Sender<HeadInfo>,
     genesis_hash: H256,
 }
@@ -101,7 +149,13 @@ impl Node {
                 refusal: None,
                 pruned_below: 0,
                 clock: START,
+                padding: 0,
+                readers: Vec::new(),
+                entry_bytes_read: 0,
+                blocks_read: 0,
             }),
+            histories: Gate::default(),
+            values: Gate::default(),
             // Small, so that a slow subscriber lags.
             heads: broadcast::channel(4).0,
             genesis_hash,
@@ -131,6 +185,32 @@ impl Node {
 
     pub(crate) fn prune_below(&self, height: u64) {
         self.lock().pruned_below = height;
+    }
+
+    /// From now on every block seems to have changed `bytes` more.
+    pub(crate) fn pad_changes(&self, bytes: usize) {
+        self.lock().padding = bytes;
+    }
+
+    /// Returns the threads that changes of blocks were read on.
+    pub(crate) fn readers(&self) -> Vec<ThreadId> {
+        self.lock().readers.clone()
+    }
+
+    /// Returns the bytes of entries that were read for pages of the state.
+    pub(crate) fn entry_bytes_read(&self) -> usize {
+        self.lock().entry_bytes_read
+    }
+
+    /// Returns how often entries of logs were read with their causes.
+    pub(crate) fn blocks_read(&self) -> usize {
+        self.lock().blocks_read
+    }
+
+    /// Puts values into the newest state that no block has made.
+    pub(crate) fn stuff(&self, entries: impl Iterator<Item = (Vec<u8>, Vec<u8>)>) {
+        let mut inner = self.lock();
+        inner.blocks.last_mut().unwrap().state.extend(entries);
     }
 
     pub(crate) fn advance_clock(&self, ms: u64) {
@@ -425,6 +505,7 @@ impl NodeView for Node {
     }
 
     fn storage_at(&self, at: &H256, key: &[u8]) -> Result<Option<Vec<u8>>, StateUnavailable> {
+        self.values.pass();
         self.with_state(at, |stored| {
             let found = StateRead::get(&stored.state, key);
             found.or_else(|| stored.scratch.get(key).cloned())
@@ -437,7 +518,13 @@ impl NodeView for Node {
     }
 
     fn changes_of(&self, at: &H256) -> Result<Vec<ChangedKey>, StateUnavailable> {
-        self.with_state(at, |stored| stored.changes.clone())
+        let mut changes = self.with_state(at, |stored| stored.changes.clone())?;
+        let mut inner = self.lock();
+        inner.readers.push(std::thread::current().id());
+        let values = inner.padding / PAD_BYTES;
+        let pads = (0..values).map(|n| (vec![255, n as u8], Some(vec![0; PAD_BYTES])));
+        changes.extend(pads);
+        Ok(changes)
     }
 
     fn changed_keys(&self, at: &H256) -> Result<Vec<Vec<u8>>, StateUnavailable> {
@@ -448,16 +535,26 @@ impl NodeView for Node {
         &self,
         at: &H256,
         count: usize,
+        bytes: usize,
         start: Option<&[u8]>,
     ) -> Result<Vec<Entry>, StateUnavailable> {
-        self.with_state(at, |stored| {
+        let found: Vec<Entry> = self.with_state(at, |stored| {
             let entries = stored.state.iter();
+            let mut read = 0;
             entries
                 .filter(|(key, _)| start.is_none_or(|start| key.as_slice() > start))
                 .take(count)
+                .take_while(|(key, value)| {
+                    let is_wanted = read < bytes;
+                    read += key.len() + value.len();
+                    is_wanted
+                })
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect()
-        })
+        })?;
+        let bytes = found.iter().map(|(key, value)| key.len() + value.len());
+        self.lock().entry_bytes_read += bytes.sum::<usize>();
+        Ok(found)
     }
 
     fn keys_at(
@@ -585,13 +682,27 @@ impl NodeView for Node {
         self.heads.subscribe()
     }
 
+    fn log_entries(
+        &self,
+        did: &DidId,
+        from: u64,
+        count: u32,
+    ) -> Result<Vec<LogEntry>, StateUnavailable> {
+        let inner = self.lock();
+        let items = inner.history.get(did).into_iter().flatten();
+        let skipped = items.skip(usize::try_from(from).unwrap_or(usize::MAX));
+        Ok(skipped.take(count as usize).map(|it| it.entry).collect())
+    }
+
     fn history(
         &self,
         did: &DidId,
         from: u64,
         count: u32,
     ) -> Result<Vec<HistoryItem>, StateUnavailable> {
-        let inner = self.lock();
+        self.histories.pass();
+        let mut inner = self.lock();
+        inner.blocks_read += 1;
         let items = inner.history.get(did).into_iter().flatten();
         let skipped = items.skip(usize::try_from(from).unwrap_or(usize::MAX));
         Ok(skipped.take(count as usize).cloned().collect())

@@ -47,6 +47,39 @@ impl VersionAsked {
         }
     }
 
+    /// Returns the time asked for, in a block of the time `now`: a time later than that, but within
+    /// the same second, is as of that block. `None` if its second has not come; for an id, which
+    /// names no time, `now`.
+    ///
+    /// Source: spec/history.md §5.
+    pub fn moment(&self, now: TimeMs) -> Option<TimeMs> {
+        match self {
+            Self::Id(_) => Some(now),
+            Self::Time(time) if time.seconds() > now.seconds() => None,
+            Self::Time(time) => Some((*time).min(now)),
+        }
+    }
+
+    /// Looks at an identity of this stored record, as it is asked for in a block of the time `now`.
+    pub fn look(&self, stored: &DidRecord, now: TimeMs) -> Looked {
+        match self {
+            Self::Id(_) => Looked {
+                record: stored.clone(),
+                time: stored.updated,
+                retired: Vec::new(),
+            },
+            Self::Time(time) => {
+                let time = (*time).min(now);
+                let effective = effective(stored, time);
+                Looked {
+                    record: effective.record,
+                    time,
+                    retired: effective.retired,
+                }
+            }
+        }
+    }
+
     /// Returns it as the members `versionId` and `versionTime` of a request.
     pub fn to_parameters(&self) -> (Option<String>, Option<String>) {
         match self {
@@ -88,6 +121,17 @@ impl VersionAsked {
     }
 }
 
+/// An identity at one moment.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// Its record then, whether or not the ledger had written that down.
+    pub record: DidRecord,
+    /// The moment: of a version that is named by its id, when it came about.
+    pub time: TimeMs,
+    /// What it had retired by then, and the stored record had not.
+    pub retired: Vec<RetiredMethod>,
+}
+
 /// A version as it was rebuilt from the log.
 #[derive(Clone, Debug)]
 pub struct Past {
@@ -110,14 +154,11 @@ pub fn answer(
 ) -> ResolveResponse {
     let (height, block_hash, now) = at;
     let stored = &past.stored;
-    let entered = past.entries.first().map_or(stored.updated, |it| it.time);
-    let (record, when, unwritten) = match asked {
-        VersionAsked::Id(_) => (stored.clone(), entered, Vec::new()),
-        VersionAsked::Time(time) => {
-            let effective = effective(stored, *time);
-            (effective.record, *time, effective.retired)
-        }
-    };
+    let Looked {
+        record,
+        time: when,
+        retired: unwritten,
+    } = asked.look(stored, now);
     let mut retired = past.retired.clone();
     retired.extend(unwritten);
     retired.sort_by_key(|it| std::cmp::Reverse(it.until));

@@ -14,6 +14,6 @@ mod answer;
 mod rebuild;
 mod verify;
 
-pub use answer::{Past, VersionAsked, answer};
+pub use answer::{Looked, Past, VersionAsked, answer};
 pub use rebuild::{Misfit, Rebuilding, first_lanes};
 pub use verify::{VerifiedVersion, VersionError, verify};

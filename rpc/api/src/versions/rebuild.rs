@@ -1,6 +1,6 @@
 //! A record out of its log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use allod_primitives::codec::BoundedVec;
 use allod_primitives::control::{
@@ -13,6 +13,7 @@ use allod_primitives::log::{LogEntry, LogHead, LogKind, Stated};
 use allod_primitives::operation::{Body, Inception, Lane, Operation};
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, LaneHead, Lanes, Status};
 use allod_primitives::{H256, TimeMs};
+use parity_scale_codec::Encode;
 
 /// Why an entry does not follow from what is before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +44,8 @@ pub enum Misfit {
 pub struct Rebuilding {
     record: Option<DidRecord>,
     retired: BTreeMap<Fragment, RetiredMethod>,
+    /// The keys of these, encoded: every key that is added is looked for among all of them.
+    retired_keys: BTreeSet<Vec<u8>>,
 }
 
 impl UsedMethods for Rebuilding {
@@ -51,7 +54,7 @@ impl UsedMethods for Rebuilding {
     }
 
     fn is_key_retired(&self, key: &MethodKey) -> bool {
-        self.retired.values().any(|it| it.method.key == *key)
+        self.retired_keys.contains(&key.encode())
     }
 }
 
@@ -166,6 +169,7 @@ impl Rebuilding {
 
     fn keep(&mut self, retired: Vec<RetiredMethod>) {
         for it in retired {
+            self.retired_keys.insert(it.method.key.encode());
             self.retired.insert(it.method.fragment.clone(), it);
         }
     }

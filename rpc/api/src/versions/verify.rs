@@ -2,7 +2,6 @@
 
 use std::iter;
 
-use allod_primitives::control::effective;
 use allod_primitives::log::{LogEntry, LogHead};
 use allod_primitives::record::DidRecord;
 use allod_primitives::{Did, H256, TimeMs, decode_strict};
@@ -139,14 +138,14 @@ pub fn verify(
     let next = rest.first().copied();
     let fits = match asked {
         VersionAsked::Id(id) => *id == here,
-        VersionAsked::Time(time) => {
-            *time >= entry.time && *time <= now && next.is_none_or(|it| *time < it.time)
-        }
+        VersionAsked::Time(_) => asked
+            .moment(now)
+            .is_some_and(|time| time >= entry.time && next.is_none_or(|it| time < it.time)),
     };
     if !fits {
         return Err(VersionError::OtherVersion);
     }
-    let record = asked.look(&stored);
+    let record = asked.look(&stored, now).record;
     Ok(VerifiedVersion {
         stored,
         record,
@@ -155,16 +154,6 @@ pub fn verify(
         entry: *entry,
         next,
     })
-}
-
-impl VersionAsked {
-    /// Returns what an identity of this stored record is, as it was asked for.
-    pub(super) fn look(&self, stored: &DidRecord) -> DidRecord {
-        match self {
-            Self::Id(_) => stored.clone(),
-            Self::Time(time) => effective(stored, *time).record,
-        }
-    }
 }
 
 fn all_entries(

@@ -1,0 +1,190 @@
+//! What one connection may have under way: a client that is alone does not take every place.
+//!
+//! The server knows connections, and not who is behind them: whoever opens many has the places of
+//! many. How many there are is bounded by the operator.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use allod_rpc_api::limits::{
+    BLOCK_FOLLOWERS_PER_CONNECTION_MAX, FOLLOWER_QUEUED_BYTES_MAX, READ_WAITERS_PER_CONNECTION_MAX,
+};
+use http::Extensions;
+use jsonrpsee::server::HttpRequest;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::{Layer, Service};
+
+/// What one connection has under way.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Places for following blocks.
+    pub(crate) followers: Arc<Semaphore>,
+    /// Places for waiting until a height is reached.
+    pub(crate) waiters: Arc<Semaphore>,
+    /// Blocks that may still wait for the client to take them.
+    pub(crate) queued: Queued,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self {
+            followers: Arc::new(Semaphore::new(BLOCK_FOLLOWERS_PER_CONNECTION_MAX)),
+            waiters: Arc::new(Semaphore::new(READ_WAITERS_PER_CONNECTION_MAX)),
+            queued: Queued::default(),
+        }
+    }
+}
+
+impl Connection {
+    /// Returns the connection that a call has come by.
+    pub(crate) fn of(extensions: &Extensions) -> Arc<Self> {
+        let found = extensions.get::<Arc<Self>>().cloned();
+        // A call that comes by none, as from within the process, is one of its own.
+        found.unwrap_or_default()
+    }
+}
+
+/// A place at the node, which is one of its connection too.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _node: OwnedSemaphorePermit,
+    _connection: OwnedSemaphorePermit,
+}
+
+impl Place {
+    /// Takes a place of both, if both have one.
+    pub(crate) fn take(node: &Arc<Semaphore>, connection: &Arc<Semaphore>) -> Option<Self> {
+        Some(Self {
+            _connection: connection.clone().try_acquire_owned().ok()?,
+            _node: node.clone().try_acquire_owned().ok()?,
+        })
+    }
+}
+
+/// Lengths of the blocks that went into a connection's queue, the newest last.
+///
+/// The queue says how many messages are in it, and not which. It is first in, first out, so those
+/// of ours that are in it are the newest ones, and no more than there are messages.
+#[derive(Debug, Default)]
+pub(crate) struct Queued(Mutex<VecDeque<usize>>);
+
+impl Queued {
+    /// Queues a block by `send` if that keeps the bytes that wait within their maximum, or if
+    /// nothing waits. `in_queue`: how many messages wait now, whoever they are from. Returns what
+    /// `send` did; `None` if there is no room yet.
+    pub(crate) fn push<E>(
+        &self,
+        in_queue: usize,
+        length: usize,
+        send: impl FnOnce() -> Result<(), E>,
+    ) -> Option<Result<(), E>> {
+        // Held while sending, so that lengths stand in the order of the queue.
+        let mut lengths = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One more may be on its way from the queue to the socket.
+        while lengths.len() > in_queue.saturating_add(1) {
+            lengths.pop_front();
+        }
+        let waiting: usize = lengths.iter().sum();
+        if in_queue > 0 && waiting.saturating_add(length) > FOLLOWER_QUEUED_BYTES_MAX {
+            return None;
+        }
+        let sent = send();
+        if sent.is_ok() {
+            lengths.push_back(length);
+        }
+        Some(sent)
+    }
+}
+
+/// Gives every connection a [`Connection`], which its calls find among their extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionLayer;
+
+/// See [`ConnectionLayer`].
+#[derive(Clone, Debug)]
+pub(crate) struct Connected<S> {
+    connection: Arc<Connection>,
+    inner: S,
+}
+
+impl<S> Layer<S> for ConnectionLayer {
+    type Service = Connected<S>;
+
+    /// The server makes its services anew for every connection.
+    fn layer(&self, inner: S) -> Connected<S> {
+        Connected {
+            connection: Arc::default(),
+            inner,
+        }
+    }
+}
+
+impl<S: Service<HttpRequest>> Service<HttpRequest> for Connected<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: HttpRequest) -> S::Future {
+        request.extensions_mut().insert(self.connection.clone());
+        self.inner.call(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_wait_are_bounded_and_one_large_block_still_passes() {
+        let queued = Queued::default();
+        let half = FOLLOWER_QUEUED_BYTES_MAX / 2;
+        let push = |in_queue, length| {
+            let sent = queued.push(in_queue, length, || Ok::<(), ()>(()));
+            sent.is_some()
+        };
+        assert!(push(0, 10 * half), "alone");
+        assert!(!push(1, 1), "it has not left the queue");
+        assert!(push(0, half), "it has");
+        // The large one may be on its way to the socket: no message counts as in the queue.
+        assert!(!push(1, half + 1));
+        assert!(push(0, half));
+        assert!(!push(2, 1), "two halves, and one on its way");
+        assert!(push(1, 0), "the last two are the maximum");
+        // Other messages of the connection make the bound stricter, never looser.
+        assert!(!push(500, 2 * half));
+    }
+
+    #[test]
+    fn what_is_not_queued_does_not_count() {
+        let queued = Queued::default();
+        let failed = queued.push(1, FOLLOWER_QUEUED_BYTES_MAX, || Err("full"));
+        assert_eq!(failed, Some(Err("full")));
+        let sent = queued.push(1, FOLLOWER_QUEUED_BYTES_MAX, || Ok::<(), ()>(()));
+        assert_eq!(sent, Some(Ok(())));
+        assert_eq!(queued.push(1, 1, || Ok::<(), ()>(())), None);
+    }
+
+    #[test]
+    fn a_place_is_of_the_node_and_of_the_connection() {
+        let node = Arc::new(Semaphore::new(2));
+        let connections = [1, 2].map(|places| Arc::new(Semaphore::new(places)));
+        let first = Place::take(&node, &connections[0]);
+        assert!(first.is_some());
+        assert!(Place::take(&node, &connections[0]).is_none());
+        let second = Place::take(&node, &connections[1]);
+        assert!(second.is_some());
+        assert!(Place::take(&node, &connections[1]).is_none());
+        drop(first);
+        assert!(Place::take(&node, &connections[1]).is_some());
+        drop(second);
+        assert_eq!(
+            (node.available_permits(), connections[0].available_permits()),
+            (2, 1)
+        );
+    }
+}

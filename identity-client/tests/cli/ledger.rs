@@ -69,6 +69,8 @@ pub(crate) enum Fault {
     DoneButLate,
     /// Do nothing, and say that it was not final in time.
     Late,
+    /// Do nothing, and say that it is final in the newest block.
+    Pretended,
     /// Do nothing, and say that it failed in its block.
     Failed(ErrorCode),
 }
@@ -99,7 +101,7 @@ pub(crate) struct Ledger {
     _server: ServerHandle,
 }
 
-const METHODS: [&str; 11] = [
+const METHODS: [&str; 13] = [
     "light_genesis",
     "light_header",
     "light_transitions",
@@ -109,6 +111,8 @@ const METHODS: [&str; 11] = [
     "identity_verifyLogin",
     "identity_verifyJws",
     "access_evaluate",
+    "revocation_check",
+    "grant_check",
     "system_accountNextIndex",
     "state_getStorage",
 ];
@@ -201,6 +205,7 @@ impl State {
             }
             Some(Fault::Answer(value)) => return Ok(value),
             Some(Fault::Failed(code)) => return Ok(json!(not_done(SubmitStatus::Failed, code))),
+            Some(Fault::Pretended) => return Ok(json!(self.pretended())),
             Some(Fault::Late) => return Ok(json!(late())),
             Some(Fault::DoneButLate) => {
                 self.submit(params);
@@ -294,6 +299,20 @@ impl State {
         });
         SubmitResponse {
             items: items.collect(),
+        }
+    }
+
+    fn pretended(&self) -> SubmitResponse {
+        SubmitResponse {
+            items: vec![SubmitOutcome {
+                status: SubmitStatus::Finalized,
+                hash: Some(HexHash(H256([2; 32]))),
+                height: Some(self.height()),
+                block_hash: Some(HexHash(H256([1; 32]))),
+                index: None,
+                error: None,
+                item_errors: Vec::new(),
+            }],
         }
     }
 

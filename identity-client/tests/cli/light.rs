@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 
 use allod_identity_client::light::{EVIDENCE_VERSION, Evidence, EvidenceHeader};
 use allod_primitives::{H256, NetworkId};
+use allod_rpc_api::ErrorCode;
 use serde_json::Value;
 
-use crate::ledger::{Ledger, genesis};
+use crate::ledger::{Fault, Ledger, genesis};
 use crate::process::User;
 
 fn slug(stderr: &str) -> String {
@@ -101,4 +102,66 @@ async fn evidence_stops_all_answers_until_a_person_ends_it() {
     let aside = reset["evidence"][0].as_str().unwrap();
     assert!(fs::read_to_string(aside).unwrap().contains("two_blocks"));
     user.ok(&["did", "resolve", "alice"]).await;
+}
+
+/// Goal: what a node says of a revocation is not what counts. Method: it says that a token's is
+/// final, or was made before, and does nothing; the same for a grant's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_is_reported_when_the_ledger_proves_it() {
+    let ledger = Ledger::start().await;
+    let user = User::new(&ledger.url);
+    let key = user.registrar().await;
+    user.ok(&["did", "create", "alice"]).await;
+    let bob = user.ok(&["did", "create", "bob"]).await;
+    let issue = ["token", "issue", "alice", "--audience", "https://a.example"];
+    let token = user.ok(&issue).await;
+    let issue = [
+        "grant",
+        "issue",
+        "alice",
+        "--to",
+        &bob,
+        "--resource",
+        "https://store.example/alice/",
+        "--action",
+        "read",
+        "--registrar-key",
+        &key,
+    ];
+    let gid = user.ok(&issue).await;
+    let commands = [
+        (["token", "revoke", "alice", &token], "token.not_revoked"),
+        (["grant", "revoke", "alice", &gid], "grant.not_revoked"),
+    ];
+    let said = [
+        Fault::Pretended,
+        Fault::Failed(ErrorCode::TokenAlreadyRevoked),
+        Fault::Failed(ErrorCode::GrantAlreadyExists),
+    ];
+    for (index, (command, expected)) in commands.iter().enumerate() {
+        for fault in [&said[0], &said[index + 1]] {
+            ledger.fail("identity_submit", fault.clone());
+            let refused = user.run(&[&command[..], &["--json"]].concat()).await;
+            assert_eq!((refused.code, refused.stdout.as_str()), (1, ""));
+            assert_eq!(slug(&refused.stderr), *expected);
+            ledger.fail("identity_submit", fault.clone());
+            let believed = [&command[..], &["--trust-node"]].concat();
+            let believed = user.run(&believed).await;
+            assert_eq!(believed.code, 0);
+            assert!(believed.stderr.contains("the node's word"), "{believed:?}");
+        }
+        let done = user.json(command).await;
+        assert!(done["provenAt"].as_u64() >= done["height"].as_u64());
+        assert!(done["height"].is_u64());
+        let again = user.run(command).await;
+        assert_eq!(again.code, 0);
+    }
+    // Sent it is, with or without a proof of what became of it.
+    ledger.set(|state| state.no_proof = true);
+    let unproven = user.run(&commands[1].0).await;
+    assert_eq!(unproven.code, 3);
+    assert!(
+        unproven.stderr.contains("that is not proven"),
+        "{unproven:?}"
+    );
 }

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use crate::args::{GrantCheckArgs, GrantCommand, GrantIssueArgs, Write};
 use crate::console::Report;
+use crate::effect::Revoked;
 use crate::failure::Failure;
 use crate::session::{Network, Session};
 use crate::token::{no_method, verdict};
@@ -142,20 +143,13 @@ async fn revoke(
     let until = network.now().plus_ms(VALIDITY_MS);
     let seed = &identity.grant_seed;
     let message = revoke_message(&network.chain, chain.grant(), seed, until)?;
-    let gid = chain.gid().to_string();
+    let gid = chain.gid();
     let sent = session.submit(SubmitItem::grant_revoke(&message), write);
-    match sent.await {
-        Ok(receipt) => {
-            let note = format!("the revocation {}", receipt.text());
-            let fields = receipt.json(json!({ "gid": gid }));
-            Ok(Report::new(gid, fields).note(note))
-        }
-        Err(failure) if is_revoked_already(&failure) => {
-            let fields = json!({ "gid": gid, "final": true, "alreadyRevoked": true });
-            Ok(Report::new(gid, fields).note("it was revoked already"))
-        }
-        Err(failure) => Err(failure),
-    }
+    let sent = sent.await;
+    let fields = json!({ "gid": gid.to_string() });
+    let (did, what) = (&identity.did, Revoked::Grant(gid));
+    let revoked = session.revoked(&network, did, what, sent, is_revoked_already, fields);
+    Box::pin(revoked).await
 }
 
 /// The runtime has one error for what is there already, be it a grant or its revocation.

@@ -9,6 +9,7 @@ mod args;
 mod chain;
 mod console;
 mod did;
+mod effect;
 mod failure;
 mod gov;
 mod grant;

@@ -22,6 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::amounts::{Moment, Seconds};
 use crate::args::{Purpose, TokenCommand, Write};
 use crate::console::Report;
+use crate::effect::Revoked;
 use crate::failure::Failure;
 use crate::session::Session;
 
@@ -133,23 +134,16 @@ async fn revoke(
     let network = session.network().await?;
     network.check(&identity.did)?;
     let operation = token_operation(&network.terms(), identity.did.id(), id, exp);
-    let tag = operation.tag().to_string();
+    let tag = operation.tag();
     let resolved = session.resolve(&identity.did, None).await?;
     let signed = sign_token_operation(operation, &signers(&identity, &resolved.record.policy))?;
     let sent = session.submit(SubmitItem::token(&signed), write).await;
-    let already = Some(ErrorCode::TokenAlreadyRevoked.code());
-    match sent {
-        Ok(receipt) => {
-            let note = format!("the revocation {}", receipt.text());
-            let fields = receipt.json(json!({ "tag": tag, "exp": exp }));
-            Ok(Report::new(tag, fields).note(note))
-        }
-        Err(failure) if failure.code == already => {
-            let fields = json!({ "tag": tag, "exp": exp, "final": true, "alreadyRevoked": true });
-            Ok(Report::new(tag, fields).note("it was revoked already"))
-        }
-        Err(failure) => Err(failure),
-    }
+    let already = |it: &Failure| it.code == Some(ErrorCode::TokenAlreadyRevoked.code());
+    let fields = json!({ "tag": tag.to_string(), "exp": exp });
+    let (did, what) = (&identity.did, Revoked::Token(tag));
+    session
+        .revoked(&network, did, what, sent, already, fields)
+        .await
 }
 
 /// Returns the keys of the lowest rank that may revoke and that this file can sign for.

@@ -22,19 +22,31 @@ enum JwsAnswer {
 }
 
 pub(crate) fn register(reads: &mut Reads<'_>) -> Result<(), RegisterMethodError> {
-    reads.register(IDENTITY_VERIFY_LOGIN, Cost::Heavy, request, |asked, it| {
-        answers::verify_login(&asked.seen, it, asked.view.now())
-    })?;
-    reads.register(IDENTITY_VERIFY_JWS, Cost::Heavy, request, verify_jws)?;
-    reads.register(REVOCATION_CHECK, Cost::Light, request, |asked, it| {
-        answers::check_revocation(&asked.seen, it)
-    })?;
-    reads.register(GRANT_CHECK, Cost::Light, request, |asked, it| {
-        answers::check_grant(&asked.seen, it)
-    })?;
-    reads.register(ACCESS_EVALUATE, Cost::Heavy, request, |asked, it| {
-        answers::evaluate_access(&asked.seen, it, asked.view.now())
-    })
+    reads.register(
+        IDENTITY_VERIFY_LOGIN,
+        |_| Cost::Heavy,
+        request,
+        |asked, it| answers::verify_login(&asked.seen, it, asked.view.now()),
+    )?;
+    reads.register(IDENTITY_VERIFY_JWS, |_| Cost::Heavy, request, verify_jws)?;
+    reads.register(
+        REVOCATION_CHECK,
+        |_| Cost::Light,
+        request,
+        |asked, it| answers::check_revocation(&asked.seen, it),
+    )?;
+    reads.register(
+        GRANT_CHECK,
+        |_| Cost::Light,
+        request,
+        |asked, it| answers::check_grant(&asked.seen, it),
+    )?;
+    reads.register(
+        ACCESS_EVALUATE,
+        |_| Cost::Heavy,
+        request,
+        |asked, it| answers::evaluate_access(&asked.seen, it, asked.view.now()),
+    )
 }
 
 fn verify_jws(asked: &Asked<'_>, it: &VerifyJwsRequest) -> Result<JwsAnswer, AnswerError> {

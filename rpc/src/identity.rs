@@ -31,20 +31,33 @@ use crate::versions;
 use crate::view::{HistoryItem, NodeView};
 
 pub(crate) fn register(reads: &mut Reads<'_>) -> Result<(), RegisterMethodError> {
-    // Thousands of retired methods, or a log to replay.
-    reads.register(IDENTITY_RESOLVE, Cost::Heavy, resolve_request, resolve)?;
-    reads.register(IDENTITY_HISTORY, Cost::Heavy, did_request, history)?;
-    reads.register(IDENTITY_LANES, Cost::Light, did_request, |asked, it| {
-        answers::lanes(&asked.seen, it)
-    })?;
-    reads.register(IDENTITY_PENDING, Cost::Light, did_request, |asked, it| {
-        answers::pending(&asked.seen, it)
-    })
+    reads.register(IDENTITY_RESOLVE, cost_to_resolve, resolve_request, resolve)?;
+    reads.register(IDENTITY_HISTORY, |_| Cost::Heavy, did_request, history)?;
+    reads.register(
+        IDENTITY_LANES,
+        |_| Cost::Light,
+        did_request,
+        |asked, it| answers::lanes(&asked.seen, it),
+    )?;
+    reads.register(
+        IDENTITY_PENDING,
+        |_| Cost::Light,
+        did_request,
+        |asked, it| answers::pending(&asked.seen, it),
+    )
 }
 
 pub(crate) fn register_context(module: &mut Module) -> Result<(), RegisterMethodError> {
     module.register_method(IDENTITY_CONTEXT, |_, view, _| context(&**view))?;
     Ok(())
+}
+
+/// An earlier version may take a log to replay.
+fn cost_to_resolve(request: &ResolveRequest) -> Cost {
+    match VersionAsked::of(request) {
+        Ok(None) => Cost::Light,
+        Ok(Some(_)) | Err(_) => Cost::Heavy,
+    }
 }
 
 /// Reads a request to resolve, where `height` is another word for `at`.

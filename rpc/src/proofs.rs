@@ -10,6 +10,7 @@ use allod_primitives::light::{CertifiedHeader, FORMAT_VERSION, Transition};
 use allod_primitives::limits::TRANSITIONS_MAX;
 use allod_primitives::{H256, Height};
 use allod_rpc_api::ErrorCode;
+use allod_rpc_api::hex_bytes::push_digits;
 use parity_scale_codec::Encode;
 
 use crate::answer::{Answer, failed, unavailable};
@@ -30,7 +31,9 @@ impl HeadDigits {
             return Ok(digits.clone());
         }
         drop(kept);
-        let digits: Arc<str> = hex::encode(certified(view, head)?.encode()).into();
+        let mut text = String::new();
+        push_digits(&mut text, &certified(view, head)?.encode());
+        let digits: Arc<str> = text.into();
         if view.head().hash == head.hash {
             let mut kept = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
             *kept = Some((head.hash, digits.clone()));
@@ -88,14 +91,6 @@ pub(crate) fn bundle(
     text.push_str(&head);
     push_digits(&mut text, &after);
     Ok(text)
-}
-
-fn push_digits(text: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
 }
 
 /// Returns a block's header with its certificate.

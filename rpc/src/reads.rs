@@ -68,11 +68,16 @@ struct Shared {
 /// How much a read costs the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cost {
-    /// A few point reads: done where the request arrives.
+    /// A few point reads, mostly: done where the request arrives, because to hand it to another
+    /// thread costs more than the read. One that takes more than [`READS_AT_ONCE`] begins again
+    /// there.
     Light,
-    /// Signatures to verify, or many reads: moved off the event loop.
+    /// Signatures to verify, or a log to replay: moved off the event loop.
     Heavy,
 }
+
+/// Keys read, and so proven, where the request arrives.
+const READS_AT_ONCE: u32 = 24;
 
 impl<'m> Reads<'m> {
     pub(crate) fn new(module: &'m mut Module, replays: Arc<Replays>) -> Self {
@@ -87,11 +92,11 @@ impl<'m> Reads<'m> {
         }
     }
 
-    /// Registers a method. `parse` reads its parameters.
+    /// Registers a method. `cost` says what a request takes, `parse` reads its parameters.
     pub(crate) fn register<Q, A>(
         &mut self,
         name: &'static str,
-        cost: Cost,
+        cost: fn(&Q) -> Cost,
         parse: fn(&Params<'_>) -> Answer<ReadRequest<Q>>,
         answer: Answering<Q, A>,
     ) -> Result<(), RegisterMethodError>
@@ -107,24 +112,39 @@ impl<'m> Reads<'m> {
                     let ReadRequest { request, options } = parse(&params)?;
                     let connection = Connection::of(&extensions);
                     wait(&**view, &options, &shared.waiters, &connection).await?;
-                    // A proof adds the walk of its keys, and up to sixteen sets of validators.
-                    let cost = if options.wants_proof() {
-                        Cost::Heavy
-                    } else {
-                        cost
+                    let question = Question {
+                        request,
+                        options,
+                        answer,
                     };
-                    let respond = move || respond(&**view, &shared, options, &request, answer);
-                    match cost {
-                        Cost::Light => respond(),
-                        Cost::Heavy => tokio::task::spawn_blocking(respond)
-                            .await
-                            .unwrap_or_else(|_| Err(failed(ErrorCode::Internal))),
+                    if cost(&question.request) == Cost::Light && !lags(&**view, &options) {
+                        let at_once = respond(&**view, &shared, &question, Some(READS_AT_ONCE));
+                        if let Some(answered) = at_once {
+                            return answered;
+                        }
                     }
+                    let respond = move || respond(&**view, &shared, &question, None);
+                    let answered = tokio::task::spawn_blocking(respond).await;
+                    let internal = || Err(failed(ErrorCode::Internal));
+                    answered.ok().flatten().unwrap_or_else(internal)
                 }
             };
         self.module.register_async_method(name, method)?;
         Ok(())
     }
+}
+
+/// A request, how it is to be answered, and by what.
+struct Question<Q, A> {
+    request: Q,
+    options: ReadOptions,
+    answer: Answering<Q, A>,
+}
+
+/// Whether the asker wants to be shown validator sets, up to sixteen of them.
+fn lags(view: &dyn NodeView, options: &ReadOptions) -> bool {
+    let newest = || view.head().header.digest.set_id;
+    options.set_id().is_some_and(|known| known < newest())
 }
 
 /// Waits until the newest block reaches the height asked for, if it must.
@@ -170,41 +190,54 @@ async fn wait(
     Err(failed(ErrorCode::Behind.with(detail)))
 }
 
-/// Answers as of one block, with the proof of what was read.
+/// Answers as of one block, with the proof of what was read. `None` if that takes more than
+/// `reads_max` reads.
 fn respond<Q, A>(
     view: &dyn NodeView,
     shared: &Shared,
-    options: ReadOptions,
-    request: &Q,
-    answer: Answering<Q, A>,
-) -> Answer<Proven<A>> {
-    let at = &Snapshot::at(view, options.at)?;
+    question: &Question<Q, A>,
+    reads_max: Option<u32>,
+) -> Option<Answer<Proven<A>>> {
+    let options = question.options;
+    let at = match Snapshot::at(view, options.at) {
+        Ok(at) => at.with_reads_max(reads_max),
+        Err(error) => return Some(Err(error)),
+    };
     let asked = Asked {
-        seen: Recorder::new(at),
-        at,
+        seen: Recorder::new(&at),
+        at: &at,
         view,
         replays: &shared.replays,
         options,
     };
-    let answered = answer(&asked, request);
+    let answered = (question.answer)(&asked, &question.request);
+    let keys = asked.seen.into_keys();
+    if at.is_exhausted() {
+        return None;
+    }
+    Some(prove(view, shared, &at, options, answered, keys))
+}
+
+/// Adds the proof of `keys`, which the answer was worked out from, if one is wanted.
+fn prove<A>(
+    view: &dyn NodeView,
+    shared: &Shared,
+    at: &Snapshot<'_>,
+    options: ReadOptions,
+    answered: Result<A, AnswerError>,
+    keys: Vec<Vec<u8>>,
+) -> Answer<Proven<A>> {
     let is_proven = match &answered {
         Ok(_) => options.wants_proof(),
         Err(error) => options.wants_proof() && error.is_absence(),
     };
     // What reads nothing follows from the request alone; there is nothing to prove.
-    let keys = match is_proven {
-        true => asked.seen.into_keys(),
-        false => Vec::new(),
-    };
-    let proof = match keys.is_empty() {
-        true => None,
-        false => Some(bundle(
-            view,
-            &shared.digits,
-            &at.head,
-            &keys,
-            options.set_id(),
-        )?),
+    let proof = match is_proven && !keys.is_empty() {
+        true => {
+            let (digits, set_id) = (&shared.digits, options.set_id());
+            Some(bundle(view, digits, &at.head, &keys, set_id)?)
+        }
+        false => None,
     };
     match answered {
         Ok(answer) => Ok(Proven { answer, proof }),

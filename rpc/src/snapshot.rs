@@ -1,5 +1,7 @@
 //! One finalized block of the node, as answers are worked out from it.
 
+use std::cell::Cell;
+
 use allod_primitives::{ChainId, H256, Height, TimeMs};
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::answers::AnswerView;
@@ -13,6 +15,14 @@ pub(crate) struct Snapshot<'a> {
     view: &'a dyn NodeView,
     /// The block.
     pub(crate) head: HeadInfo,
+    budget: Option<Budget>,
+}
+
+/// Reads that are left.
+#[derive(Debug)]
+struct Budget {
+    left: Cell<u32>,
+    is_exceeded: Cell<bool>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -21,6 +31,7 @@ impl<'a> Snapshot<'a> {
         Self {
             view,
             head: view.head(),
+            budget: None,
         }
     }
 
@@ -35,7 +46,35 @@ impl<'a> Snapshot<'a> {
         Ok(Self {
             view,
             head: HeadInfo { hash, header },
+            budget: None,
         })
+    }
+
+    /// Lets it be read `max` times; from then on nothing is available.
+    pub(crate) fn with_reads_max(mut self, max: Option<u32>) -> Self {
+        self.budget = max.map(|max| Budget {
+            left: Cell::new(max),
+            is_exceeded: Cell::new(false),
+        });
+        self
+    }
+
+    /// Returns whether more was to be read than may be.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        let budget = self.budget.as_ref();
+        budget.is_some_and(|budget| budget.is_exceeded.get())
+    }
+
+    fn spend(&self) -> Result<(), Unavailable> {
+        let Some(budget) = &self.budget else {
+            return Ok(());
+        };
+        let Some(left) = budget.left.get().checked_sub(1) else {
+            budget.is_exceeded.set(true);
+            return Err(Unavailable);
+        };
+        budget.left.set(left);
+        Ok(())
     }
 
     /// Returns the hash of the block.
@@ -46,6 +85,7 @@ impl<'a> Snapshot<'a> {
 
 impl LedgerView for Snapshot<'_> {
     fn storage(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
+        self.spend()?;
         self.view
             .storage_at(&self.head.hash, key)
             .map_err(|_| Unavailable)
@@ -66,6 +106,7 @@ impl AnswerView for Snapshot<'_> {
     }
 
     fn keys_under(&self, prefix: &[u8], count: usize) -> Result<Vec<Vec<u8>>, Unavailable> {
+        self.spend()?;
         self.view
             .keys_at(&self.head.hash, prefix, count, None)
             .map_err(|_| Unavailable)

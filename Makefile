@@ -58,7 +58,7 @@ test-webauthn: build ## a passkey of a real browser (Chromium) controls an ident
 	cd tests/webauthn && npm ci --no-audit --no-fund && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" \
 		ALLOD_PASSKEY_PROGRAM="$(CARGO_TARGET_DIR)/debug/passkey" npm test
 
-test-subxt: build ## smoke test with the unmodified subxt, a workspace of its own
+test-subxt: build ## the unmodified subxt, with types generated from a running node; a workspace of its own
 	cd tests/subxt && ALLOD_DEVNET_PROGRAM="$(CARGO_TARGET_DIR)/debug/allod-devnet" \
 		CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/subxt" cargo test $(LOCKED)
 

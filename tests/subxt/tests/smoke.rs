@@ -3,76 +3,13 @@
 //! Method: a devnet of one validator on a loopback address of its own; one grant is anchored.
 //! `ALLOD_DEVNET_PROGRAM` names the allod-devnet binary.
 
-use std::io::BufRead;
-use std::process::{Child, Command, Stdio};
+mod common;
 
-use blake2::digest::consts::U32;
-use blake2::{Blake2b, Digest};
 use ed25519_dalek::{Signer as _, SigningKey};
 use subxt::dynamic::{self, Value};
-use subxt::utils::{AccountId32, MultiSignature};
 use subxt::{OnlineClient, SubstrateConfig};
 
-struct Ed25519(SigningKey);
-
-impl subxt::transactions::Signer<SubstrateConfig> for Ed25519 {
-    fn account_id(&self) -> AccountId32 {
-        AccountId32(self.0.verifying_key().to_bytes())
-    }
-
-    fn sign(&self, payload: &[u8]) -> MultiSignature {
-        MultiSignature::Ed25519(self.0.sign(payload).to_bytes())
-    }
-}
-
-/// A network that ends with its value.
-struct Devnet {
-    child: Child,
-    manifest: serde_json::Value,
-    _dir: tempfile::TempDir,
-}
-
-impl Devnet {
-    fn start() -> Self {
-        let program = std::env::var("ALLOD_DEVNET_PROGRAM").expect("ALLOD_DEVNET_PROGRAM is set");
-        let dir = tempfile::tempdir().unwrap();
-        let mut child = Command::new(program)
-            .arg("--dir")
-            .arg(dir.path())
-            .args(["--json", "up", "--isolated", "--validators", "1"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let stdout = child.stdout.take().unwrap();
-        std::io::BufReader::new(stdout).read_line(&mut line).unwrap();
-        let manifest = serde_json::from_str(&line).expect("devnet prints its manifest");
-        Self { child, manifest, _dir: dir }
-    }
-
-    fn bytes32(&self, pointer: &str) -> [u8; 32] {
-        let text = self.manifest.pointer(pointer).and_then(|v| v.as_str()).expect(pointer);
-        hex::decode(text.trim_start_matches("0x")).unwrap().try_into().unwrap()
-    }
-}
-
-impl Drop for Devnet {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
-    }
-}
-
-fn random() -> [u8; 32] {
-    let mut out = [0; 32];
-    getrandom::fill(&mut out).unwrap();
-    out
-}
-
-fn now_ms() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    u64::try_from(now.as_millis()).unwrap()
-}
+use common::{Devnet, Ed25519, domain_hash, now_ms, preimage, random};
 
 /// One anchoring as a dynamic value, signed by its own fresh key (spec/grants.md).
 fn anchoring(genesis: [u8; 32], fork_id: u32, gid: [u8; 32]) -> Value {
@@ -88,16 +25,8 @@ fn anchoring(genesis: [u8; 32], fork_id: u32, gid: [u8; 32]) -> Value {
     message.extend_from_slice(&public);
     message.extend_from_slice(&day.to_le_bytes());
     message.extend_from_slice(&valid_until.to_le_bytes());
-    let tag = b"allod/grant-message/v1";
-    let hash = Blake2b::<U32>::new()
-        .chain_update([u8::try_from(tag.len()).unwrap()])
-        .chain_update(tag)
-        .chain_update(&message)
-        .finalize();
-    let mut preimage = b"allod/operation-signature/v1".to_vec();
-    preimage.extend_from_slice(&genesis);
-    preimage.extend_from_slice(&fork_id.to_le_bytes());
-    preimage.extend_from_slice(&hash);
+    let hash = domain_hash("allod/grant-message/v1", &message);
+    let preimage = preimage(genesis, fork_id, hash);
     let signature = key.sign(&preimage).to_bytes();
     let action = Value::named_variant(
         "Anchor",

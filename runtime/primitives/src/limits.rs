@@ -174,3 +174,5 @@ pub const CHANGES_MAX: u32 = 1 << 19;
 pub const PAGE_ENTRIES_MAX: u32 = 4096;
 /// Entries of the whole state that a follower takes.
 pub const STATE_ENTRIES_MAX: usize = 1 << 24;
+/// Bytes of the keys, values and hashes of the whole state that a follower takes.
+pub const STATE_BYTES_MAX: usize = 1 << 31;

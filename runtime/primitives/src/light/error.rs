@@ -231,12 +231,27 @@ pub enum LightError {
         to: Height,
     },
 
+    /// A value of a revocation or a grant comes as its hash alone.
+    #[error("the value under a key of {} bytes is withheld", key.len())]
+    ValueWithheld {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// A page without entries says that more follows.
+    #[error("a page of the state brings nothing, and says that more follows")]
+    PageEmpty,
     /// Entries of the state not strictly ascending over all pages.
     #[error("the entries of the state are not strictly ascending")]
     PageOrder,
     /// More entries than a client takes.
     #[error("the state has more than {max} entries")]
     PageLimit {
+        /// The maximum.
+        max: usize,
+    },
+    /// More bytes than a client takes.
+    #[error("the state has more than {max} bytes")]
+    PageBytes {
         /// The maximum.
         max: usize,
     },
@@ -288,8 +303,11 @@ impl LightError {
             Self::ChangesRoot => "changes_root",
             Self::ChangesForeign { .. } => "changes_foreign",
             Self::ChangesGap { .. } => "changes_gap",
+            Self::ValueWithheld { .. } => "value_withheld",
+            Self::PageEmpty => "page_empty",
             Self::PageOrder => "page_order",
             Self::PageLimit { .. } => "page_limit",
+            Self::PageBytes { .. } => "page_bytes",
             Self::StateRoot { .. } => "state_root",
         }
     }

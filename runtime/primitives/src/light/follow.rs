@@ -9,6 +9,7 @@ use crate::merkle::{Domain, root};
 use crate::types::Height;
 
 use super::bundle::{Body, FORMAT_VERSION, read_message};
+use super::pages::Whole;
 use super::trust::{check_ends_set, check_next_set};
 use super::{BlockChanges, Change, LightError, PageValue, Trust, VerifiedHeader};
 
@@ -180,10 +181,15 @@ fn check_changes(header: &Header, changes: &[Change]) -> Result<(), LightError> 
     let actual = root(Domain::Changes, leaves.iter().map(Vec::as_slice));
     ensure!(actual == digest.changes_root, LightError::ChangesRoot);
     let prefixes = ITEMS.map(|(pallet, item)| keys::item(pallet, item));
-    for (key, _) in changes {
+    let whole = Whole::new();
+    for (key, value) in changes {
         ensure!(
             prefixes.iter().any(|prefix| key.starts_with(prefix)),
             LightError::ChangesForeign { key: key.clone() }
+        );
+        ensure!(
+            value.as_ref().is_none_or(|it| whole.accepts(key, it)),
+            LightError::ValueWithheld { key: key.clone() }
         );
     }
     Ok(())

@@ -1,17 +1,37 @@
 //! The whole state, page by page, and the root over it.
 
 use crate::hash::H256;
-use crate::limits::STATE_ENTRIES_MAX;
+use crate::keys;
+use crate::limits::{STATE_BYTES_MAX, STATE_ENTRIES_MAX};
 use crate::tree::{Path, empty_root, inner_hash, leaf_hash};
 
-use super::{Entry, LightError, StatePage, VerifiedHeader};
+use super::{Entry, LightError, PageValue, StatePage, VerifiedHeader};
 
 /// Collects the pages of the whole state. Nothing of them is proven before [`Self::finish`].
 ///
-/// Memory: keys and values as they come, and 64 bytes per key.
+/// Memory: keys and values as they come, at most [`STATE_BYTES_MAX`] bytes of them, and 64 bytes
+/// per key.
 #[derive(Clone, Debug, Default)]
 pub struct StatePages {
     entries: Vec<Entry>,
+    bytes: usize,
+}
+
+/// The maps whose values come whole: small ones, about which strangers ask.
+pub(super) struct Whole([Vec<u8>; 2]);
+
+impl Whole {
+    pub(super) fn new() -> Self {
+        Self([
+            keys::item("Revocation", "Tags"),
+            keys::item("Grant", "Grants"),
+        ])
+    }
+
+    /// Returns whether `value` may stand under `key`: no hash where a value has to be.
+    pub(super) fn accepts(&self, key: &[u8], value: &PageValue) -> bool {
+        value.value().is_some() || !self.0.iter().any(|prefix| key.starts_with(prefix))
+    }
 }
 
 /// The whole state as of a verified header. [`StatePages::finish`] is the only source.
@@ -43,6 +63,7 @@ impl StatePages {
     pub const fn new() -> Self {
         Self {
             entries: Vec::new(),
+            bytes: 0,
         }
     }
 
@@ -54,16 +75,36 @@ impl StatePages {
     /// Adds a page.
     ///
     /// # Errors
+    /// [`LightError::PageEmpty`] if it brings nothing, and says that more follows;
     /// [`LightError::PageOrder`] unless keys ascend strictly over all pages;
-    /// [`LightError::PageLimit`]. The pages are of no use any more then.
+    /// [`LightError::ValueWithheld`] for the hash of a revocation or a grant;
+    /// [`LightError::PageLimit`], [`LightError::PageBytes`] if it is too much. The pages are of no
+    /// use any more then.
+    ///
+    /// Source: spec/proofs.md §6.
     pub fn add(&mut self, page: StatePage) -> Result<(), LightError> {
-        let max = STATE_ENTRIES_MAX;
+        ensure!(
+            !page.more || !page.entries.is_empty(),
+            LightError::PageEmpty
+        );
+        let (max, bytes_max, whole) = (STATE_ENTRIES_MAX, STATE_BYTES_MAX, Whole::new());
         for (key, value) in page.entries {
             ensure!(
                 self.last_key().is_none_or(|last| last < key.as_slice()),
                 LightError::PageOrder
             );
+            ensure!(
+                whole.accepts(&key, &value),
+                LightError::ValueWithheld { key }
+            );
             ensure!(self.entries.len() < max, LightError::PageLimit { max });
+            let value_bytes = value.value().map_or(size_of::<H256>(), <[u8]>::len);
+            self.bytes = self.bytes.saturating_add(key.len());
+            self.bytes = self.bytes.saturating_add(value_bytes);
+            ensure!(
+                self.bytes <= bytes_max,
+                LightError::PageBytes { max: bytes_max }
+            );
             self.entries.push((key, value));
         }
         Ok(())
@@ -121,4 +162,33 @@ pub fn state_root_of<'a>(entries: impl IntoIterator<Item = (&'a [u8], H256)>) ->
         open.extend(bit.map(|bit| (bit, root)));
     }
     Some(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(value: PageValue) -> StatePage {
+        StatePage {
+            entries: vec![(b"key".to_vec(), value)],
+            more: false,
+        }
+    }
+
+    /// Goal: what a node sends is bounded in bytes. Method: as if all but so many had come.
+    #[test]
+    fn pages_of_too_many_bytes_are_refused() {
+        let value = PageValue::whole(vec![1; 5]).unwrap();
+        let hash = PageValue::Hash(H256([1; 32]));
+        for (value, bytes) in [(value, 8), (hash, 35)] {
+            let almost = |short: usize| StatePages {
+                entries: Vec::new(),
+                bytes: STATE_BYTES_MAX - bytes + short,
+            };
+            assert_eq!(almost(0).add(page(value.clone())), Ok(()));
+            let max = STATE_BYTES_MAX;
+            let error = almost(1).add(page(value));
+            assert_eq!(error, Err(LightError::PageBytes { max }));
+        }
+    }
 }

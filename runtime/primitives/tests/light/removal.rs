@@ -37,7 +37,7 @@ const FILES: [&str; 17] = [
 ];
 
 /// Checks that bound memory and not truth, and that no bundle reaches; and why.
-const BOUNDS: [(Check, &str); 2] = [
+const BOUNDS: [(Check, &str); 3] = [
     (
         ("tree/codec.rs", "count <= SIBLINGS_MAX"),
         "a proof that is not too long holds no more; it bounds a proof inside another message",
@@ -45,6 +45,10 @@ const BOUNDS: [(Check, &str); 2] = [
     (
         ("light/pages.rs", "self.entries.len() < max"),
         "sixteen million entries are no test",
+    ),
+    (
+        ("light/pages.rs", "self.bytes <= bytes_max"),
+        "two gigabytes are no test; one in pages.rs begins just below",
     ),
 ];
 

@@ -154,6 +154,9 @@ fn change_cases(world: &World) -> Vec<Lie> {
     let mut invented = changes(world, 6);
     invented.changes.push((did(9), PageValue::whole(vec![9])));
     invented.changes.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut withheld = changes(world, 2);
+    let values = withheld.changes.iter_mut();
+    withhold(values.filter_map(|(key, value)| Some((&*key, value.as_mut()?))));
     vec![
         step(
             "changes-order",
@@ -200,7 +203,21 @@ fn change_cases(world: &World) -> Vec<Lie> {
             &[(FOLLOW, "key.starts_with(prefix)")],
             certified(world, 6, &foreign, |_| {}),
         ),
+        Lie {
+            name: "changes-value-withheld",
+            description: "a revocation of which the hash alone is shown",
+            question: steps(world, 1, &[withheld]),
+            slug: "value_withheld",
+            checks: &[(FOLLOW, "whole.accepts(key, it)")],
+        },
     ]
+}
+
+/// Shows hashes in place of the values of revocations.
+fn withhold<'a>(entries: impl Iterator<Item = (&'a Vec<u8>, &'a mut PageValue)>) {
+    let tags = keys::item("Revocation", "Tags");
+    let entries = entries.filter(|(key, _)| key.starts_with(&tags));
+    entries.for_each(|(_, value)| *value = PageValue::Hash(value.hash()));
 }
 
 fn set_cases(world: &World) -> Vec<Lie> {
@@ -285,6 +302,15 @@ pub(super) fn pages(world: &World) -> Vec<Lie> {
         .push((vec![0xff], PageValue::whole(vec![1]).unwrap()));
     let mut altered = whole_state(world);
     altered[0].entries[0].1 = PageValue::whole(vec![9]).unwrap();
+    let mut withheld = whole_state(world);
+    let entries = withheld.iter_mut().flat_map(|it| &mut it.entries);
+    withhold(entries.map(|(key, value)| (&*key, value)));
+    let mut endless = whole_state(world);
+    let nothing = StatePage {
+        entries: Vec::new(),
+        more: true,
+    };
+    endless.insert(1, nothing);
     let root = |name, description, pages: &[StatePage]| Lie {
         name,
         description,
@@ -299,6 +325,20 @@ pub(super) fn pages(world: &World) -> Vec<Lie> {
             question: all_pages(world, &order),
             slug: "page_order",
             checks: &[(PAGES, "last < key.as_slice()")],
+        },
+        Lie {
+            name: "page-empty",
+            description: "a page that brings nothing, and says that more follows",
+            question: all_pages(world, &endless),
+            slug: "page_empty",
+            checks: &[(PAGES, "!page.more || !page.entries.is_empty()")],
+        },
+        Lie {
+            name: "page-value-withheld",
+            description: "a revocation of which the hash alone is shown",
+            question: all_pages(world, &withheld),
+            slug: "value_withheld",
+            checks: &[(PAGES, "whole.accepts(&key, &value)")],
         },
         root("page-entry-missing", "an entry left out", &missing),
         root(

@@ -1,6 +1,6 @@
 //! The client: which node is asked, what its answer must prove, what is kept of it.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use allod_primitives::light::{Checkpoint, HeaderMark, VerifiedHeader, VerifiedRead};
@@ -88,6 +88,9 @@ pub(super) struct Inner {
     pub(super) state: Mutex<State>,
     /// Whether `state` is frozen, for those who must not wait for its lock.
     pub(super) is_frozen: AtomicBool,
+    /// The highest block that a view of this client has answered from, for views must not wait
+    /// for `state` either.
+    pub(super) viewed: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -114,7 +117,7 @@ pub struct LightStatus {
     pub chain: ChainId,
     /// The highest block verified.
     pub newest: HeaderMark,
-    /// The highest block that an answer as of now was from.
+    /// The highest block that an answer as of now was from, a view's included.
     pub answered: Height,
     /// Number of the newest validator set trusted, and how many validators it has.
     pub set: (u64, usize),
@@ -170,6 +173,7 @@ impl LightClient {
                     comparing: Comparing::beginning(config.now.get()),
                 }),
                 is_frozen: AtomicBool::new(false),
+                viewed: AtomicU64::new(0),
                 config,
             }),
         };
@@ -356,10 +360,11 @@ impl LightClient {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // A panic in another thread leaves nothing half-done here: `Trust` changes as a whole.
-        self.inner
-            .state
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        let state = self.inner.state.lock();
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let viewed = Height(self.inner.viewed.load(Ordering::Acquire));
+        state.kept.answered = state.kept.answered.max(viewed);
+        state
     }
 }
 

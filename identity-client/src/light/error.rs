@@ -60,6 +60,9 @@ pub enum Fault {
     /// The entries that it gave do not hash to the log head in the proven record.
     #[error("the entries given are not those of the identity's log")]
     WrongLog,
+    /// It gives the whole state so slowly that a client would wait without an end.
+    #[error("it takes too long to give the whole state")]
+    TooSlow,
     /// It ended a subscription, or sent nothing for too long.
     #[error("the connection has gone")]
     Disconnected,
@@ -78,6 +81,7 @@ impl Fault {
             Self::WrongBlock { .. } => "light.wrong_block".into(),
             Self::WrongValue => "light.wrong_value".into(),
             Self::WrongLog => "light.wrong_log".into(),
+            Self::TooSlow => "light.too_slow".into(),
             Self::Disconnected => "light.disconnected".into(),
         }
     }
@@ -85,7 +89,7 @@ impl Fault {
     /// Returns whether the node broke a rule, rather than being away or behind.
     pub fn is_lie(&self) -> bool {
         match self {
-            Self::Node(_) | Self::Disconnected => false,
+            Self::Node(_) | Self::TooSlow | Self::Disconnected => false,
             Self::Light(LightError::SetForgotten { .. }) => false,
             Self::Light(error) => !is_about_time(error),
             _ => true,
@@ -118,6 +122,7 @@ impl Fault {
             | Self::WrongLog => {
                 "do not rely on this node; name others with --node, of different operators".into()
             }
+            Self::TooSlow => "name other nodes with --node, or allow more time".into(),
             Self::Disconnected => "wait for the node, or name others with --node".into(),
         }
     }

@@ -28,7 +28,7 @@ fn forked(time: &Time) -> (FakeNode, FakeNode) {
 
 /// Two nodes whose histories part behind block 3; the second changes its validators in block 6.
 /// The first does in block 4, to others, or does not at all.
-fn forked_by_sets(time: &Time, first_changes: bool) -> (FakeNode, FakeNode) {
+pub(crate) fn forked_by_sets(time: &Time, first_changes: bool) -> (FakeNode, FakeNode) {
     let (first, second) = (
         FakeNode::new("first", chain()),
         FakeNode::new("second", chain()),

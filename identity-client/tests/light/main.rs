@@ -10,4 +10,6 @@ mod lies;
 mod log;
 mod trust;
 mod view;
+mod view_cuts;
+mod view_life;
 mod world;

@@ -16,31 +16,32 @@ use parity_scale_codec::Encode;
 use crate::fixture::node::{FakeNode, Lies};
 use crate::world::{Time, alice, chain, config, kept, lies, login, nobody, open, record, tick};
 
-fn quick(prefetch: Prefetch) -> ViewConfig {
+pub(crate) fn quick(prefetch: Prefetch) -> ViewConfig {
     ViewConfig {
         prefetch,
         cached_max: 8,
+        begin: Duration::from_secs(20),
         retry: (Duration::from_millis(1), Duration::from_millis(4)),
     }
 }
 
-async fn client(time: &Time, nodes: &[&FakeNode]) -> LightClient {
+pub(crate) async fn client(time: &Time, nodes: &[&FakeNode]) -> LightClient {
     open(config(&nodes[0].chain(), time), nodes).await.unwrap()
 }
 
-async fn begin(time: &Time, nodes: &[&FakeNode]) -> VerifiedView {
+pub(crate) async fn begin(time: &Time, nodes: &[&FakeNode]) -> VerifiedView {
     let client = client(time, nodes).await;
     VerifiedView::start(client, quick(Prefetch::All))
         .await
         .unwrap()
 }
 
-fn tag(number: u8) -> H256 {
+pub(crate) fn tag(number: u8) -> H256 {
     H256([number; 32])
 }
 
 /// A write that revokes the token of this tag.
-fn revoke(number: u8) -> (Vec<u8>, Option<Vec<u8>>) {
+pub(crate) fn revoke(number: u8) -> (Vec<u8>, Option<Vec<u8>>) {
     let entry = RevocationEntry {
         version: REVOCATION_ENTRY_VERSION,
         exp: 1,
@@ -49,7 +50,7 @@ fn revoke(number: u8) -> (Vec<u8>, Option<Vec<u8>>) {
     (keys::revocation(&tag(number)), Some(entry.encode()))
 }
 
-fn is_revoked(view: &VerifiedView, number: u8) -> Result<bool, ViewError> {
+pub(crate) fn is_revoked(view: &VerifiedView, number: u8) -> Result<bool, ViewError> {
     let request = RevocationCheckRequest {
         tag: Some(tag(number).into()),
         ..RevocationCheckRequest::default()
@@ -58,7 +59,7 @@ fn is_revoked(view: &VerifiedView, number: u8) -> Result<bool, ViewError> {
 }
 
 /// Waits for a height; the streams of these tests bring it or the test fails.
-async fn reach(view: &VerifiedView, height: u64) {
+pub(crate) async fn reach(view: &VerifiedView, height: u64) {
     let reached = view.reached(Height(height));
     let limit = Duration::from_secs(20);
     let reached = tokio::time::timeout(limit, reached).await;
@@ -337,7 +338,7 @@ async fn pages_that_leave_out_or_change_a_key_are_no_beginning() {
         |it: &mut allod_primitives::light::StatePage| drop(it.entries.pop()),
         |it: &mut allod_primitives::light::StatePage| {
             let (key, _) = it.entries[0].clone();
-            it.entries[0] = (key, PageValue::Hash(H256([3; 32])));
+            it.entries[0] = (key, PageValue::whole(vec![3]).unwrap());
         },
         |it: &mut allod_primitives::light::StatePage| it.more = false,
     ] {

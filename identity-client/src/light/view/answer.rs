@@ -169,27 +169,52 @@ impl VerifiedView {
         self.fetching(|| self.resolve(did)).await
     }
 
-    /// Works an answer out from one block, if that is young enough.
-    fn answer<T>(&self, work: impl Fn(&dyn AnswerView) -> Result<T, AnswerError>) -> Asked<T> {
-        let shared: &Shared = &self.shared;
-        if shared.client.is_frozen() {
-            shared.client.check_open()?;
+    /// Checks that two histories were not found.
+    pub(super) fn check_open(&self) -> Result<(), ViewError> {
+        let client = &self.shared.client;
+        if client.is_frozen() {
+            client.check_open()?;
         }
-        let now = shared.client.now();
-        let copy = shared.read();
-        let head = copy.head;
+        Ok(())
+    }
+
+    /// Checks that there is an answer to whatever is asked now.
+    pub(super) fn check(&self) -> Result<(), ViewError> {
+        self.check_open()?;
+        let now = self.shared.client.now();
+        self.check_place(&self.shared.read(), now)
+    }
+
+    /// Checks that the block is young enough, and high enough.
+    fn check_place(&self, copy: &Snapshot, now: TimeMs) -> Result<(), ViewError> {
+        let (head, at_least) = (copy.head, self.at_least);
         let ahead = Duration::from_millis(head.time.0.saturating_sub(now.0));
         if ahead > Duration::from_millis(CLOCK_AHEAD_MS_MAX) {
             let height = head.height;
             return Err(ViewError::ClockBack { height, ahead });
         }
-        if let Some(age) = shared.too_old(&head, now) {
+        if let Some(age) = self.shared.too_old(&head, now) {
             return Err(ViewError::Stale {
                 height: head.height,
                 age,
                 why: copy.why.clone(),
             });
         }
+        if head.height < at_least {
+            let height = head.height;
+            return Err(ViewError::Behind { height, at_least });
+        }
+        Ok(())
+    }
+
+    /// Works an answer out from one block, if that is young enough and high enough.
+    fn answer<T>(&self, work: impl Fn(&dyn AnswerView) -> Result<T, AnswerError>) -> Asked<T> {
+        let shared: &Shared = &self.shared;
+        self.check_open()?;
+        let now = shared.client.now();
+        let copy = shared.read();
+        self.check_place(&copy, now)?;
+        let head = copy.head;
         let locked = Locked {
             copy: &copy,
             missing: RefCell::new(None),
@@ -199,6 +224,9 @@ impl VerifiedView {
         if let Some(key) = locked.missing.into_inner() {
             return Err(ViewError::NotHere { key });
         }
+        let height = head.height;
+        let back = |at_least| ViewError::Behind { height, at_least };
+        shared.answer_from(height).map_err(back)?;
         let answer = answer.map_err(|error| match error {
             AnswerError::Refused(error) => ViewError::Refused(error),
             _ => ViewError::Undecodable,

@@ -1,5 +1,6 @@
 //! The view, and its life: bootstrap, follow, go on elsewhere.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use allod_primitives::{ChainId, H256, Height, TimeMs};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::error::ViewError;
 use super::follow;
 use super::table::{Known, Table};
 use crate::light::config::ms;
@@ -15,6 +17,8 @@ use crate::light::{LightClient, ReadError};
 
 /// Values of records and retired methods that are kept if nothing else is chosen.
 const CACHED_MAX: usize = 100_000;
+/// How long a node may take to give the whole state if nothing else is chosen.
+const BEGIN: Duration = Duration::from_secs(600);
 
 /// Which values of records are fetched before they are needed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +38,10 @@ pub struct ViewConfig {
     /// Values of records and retired methods kept in memory at most, of about 1 kB each. Default
     /// 100,000; what does not fit is fetched again when it is needed.
     pub cached_max: usize,
+    /// How long one node may take to give the whole state. Default 10 minutes, as long as nodes
+    /// keep the state of a block at least; a longer time is of no use, and in a shorter one a
+    /// large ledger does not come.
+    pub begin: Duration,
     /// Pauses between attempts to reach a node, from the first to the longest. Default 100 ms to
     /// 5 s.
     pub retry: (Duration, Duration),
@@ -44,6 +52,7 @@ impl Default for ViewConfig {
         Self {
             prefetch: Prefetch::None,
             cached_max: CACHED_MAX,
+            begin: BEGIN,
             retry: (Duration::from_millis(100), Duration::from_secs(5)),
         }
     }
@@ -69,6 +78,9 @@ pub struct ViewStatus {
     pub state: ViewState,
     /// The block it answers as of.
     pub head: HeaderMark,
+    /// How old that block is by this client's clock; beyond the staleness bound nothing is
+    /// answered.
+    pub age: Duration,
     /// Keys of identities, retired methods, revocations and grants.
     pub keys: usize,
     /// Values of records and retired methods that are here.
@@ -79,6 +91,8 @@ pub struct ViewStatus {
     pub reconnects: u64,
     /// How often it fetched the whole state.
     pub bootstraps: u64,
+    /// Blocks of nodes that were refused because they did not prove themselves.
+    pub refused: u64,
     /// What went wrong last.
     pub why: Option<String>,
 }
@@ -88,7 +102,9 @@ pub struct ViewStatus {
 #[derive(Clone, Debug)]
 pub struct VerifiedView {
     pub(super) shared: Arc<Shared>,
-    _task: Arc<Task>,
+    /// Questions are not answered as of a block below it.
+    pub(super) at_least: Height,
+    task: Arc<Task>,
 }
 
 #[derive(Debug)]
@@ -111,6 +127,7 @@ pub(super) struct Snapshot {
     blocks: u64,
     reconnects: u64,
     bootstraps: u64,
+    refused: u64,
 }
 
 /// Ends the following with the last view.
@@ -129,7 +146,7 @@ impl VerifiedView {
     /// # Errors
     /// [`ReadError`] if no node gives a state that proves itself.
     pub async fn start(client: LightClient, config: ViewConfig) -> Result<Self, ReadError> {
-        let (begun, follower) = follow::bootstrap(&client, &config).await?;
+        let (begun, follower) = follow::bootstrap(&client, &config, Height(0)).await?;
         let copy = Snapshot {
             chain: client.chain(),
             head: begun.head,
@@ -139,6 +156,7 @@ impl VerifiedView {
             blocks: 0,
             reconnects: 0,
             bootstraps: 1,
+            refused: 0,
         };
         let heights = watch::Sender::new(copy.head.height);
         let shared = Arc::new(Shared {
@@ -150,21 +168,25 @@ impl VerifiedView {
         let task = tokio::spawn(follow::run(Arc::clone(&shared), follower));
         Ok(Self {
             shared,
-            _task: Arc::new(Task(task)),
+            at_least: Height(0),
+            task: Arc::new(Task(task)),
         })
     }
 
     /// Tells where it stands.
     pub fn status(&self) -> ViewStatus {
+        let now = self.shared.client.now();
         let copy = self.shared.read();
         ViewStatus {
             state: copy.state.clone(),
             head: copy.head,
+            age: Duration::from_millis(now.0.saturating_sub(copy.head.time.0)),
             keys: copy.table.len(),
             cached: copy.table.cached(),
             blocks: copy.blocks,
             reconnects: copy.reconnects,
             bootstraps: copy.bootstraps,
+            refused: copy.refused,
             why: copy.why.clone(),
         }
     }
@@ -174,8 +196,33 @@ impl VerifiedView {
         &self.shared.client
     }
 
-    /// Waits until a block of at least this height is followed: after a write, before a question
-    /// about it. Put a bound of your own around it.
+    /// Returns this view for questions as of a block of at least `height`, such as a write has
+    /// returned: while it is below, they are refused with
+    /// [`ViewError::Behind`]. Nothing is copied.
+    #[must_use]
+    pub fn at_least(&self, height: Height) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            at_least: height.max(self.at_least),
+            task: Arc::clone(&self.task),
+        }
+    }
+
+    /// As [`at_least`](Self::at_least), after waiting for the block, no longer than `wait`.
+    ///
+    /// # Errors
+    /// [`ViewError`]: why a question would have no answer then.
+    pub async fn at_least_within(&self, height: Height, wait: Duration) -> Result<Self, ViewError> {
+        let view = self.at_least(height);
+        view.check_open()?;
+        // If it does not come, `check` says why.
+        let _ = tokio::time::timeout(wait, self.reached(height)).await;
+        view.check()?;
+        Ok(view)
+    }
+
+    /// Waits until a block of at least this height is followed, however long that is: see
+    /// [`at_least_within`](Self::at_least_within).
     pub async fn reached(&self, at_least: Height) {
         let mut heights = self.shared.heights.subscribe();
         // The sender lives in `self`.
@@ -218,6 +265,7 @@ impl Shared {
         copy.table = begun.table;
         copy.head = begun.head;
         copy.state = ViewState::Following;
+        copy.why = None;
         copy.bootstraps = copy.bootstraps.saturating_add(1);
         let height = copy.head.height;
         drop(copy);
@@ -236,6 +284,30 @@ impl Shared {
         }
         copy.state = state;
         copy.why = why.or(copy.why.take());
+    }
+
+    /// Counts a block of a node that did not prove itself.
+    pub(super) fn refuse(&self) {
+        let mut copy = self.write();
+        copy.refused = copy.refused.saturating_add(1);
+    }
+
+    /// Counts an answer as of `height` for all that are given later, by this client or a view of
+    /// it: none is from below.
+    ///
+    /// # Errors
+    /// The height of a later block, if another view has answered from it: then this is no answer.
+    pub(super) fn answer_from(&self, height: Height) -> Result<(), Height> {
+        let viewed = &self.client.inner.viewed;
+        // Mostly it stays the same, and a look is cheaper than a write that all cores see.
+        if viewed.load(Ordering::Acquire) == height.0 {
+            return Ok(());
+        }
+        let before = viewed.fetch_max(height.0, Ordering::AcqRel);
+        if before > height.0 {
+            return Err(Height(before));
+        }
+        Ok(())
     }
 
     /// Returns how old the block is at `now`, if that is too old to answer from.

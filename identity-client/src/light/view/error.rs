@@ -29,7 +29,8 @@ pub enum ViewError {
         /// How far ahead it is.
         ahead: Duration,
     },
-    /// Its newest block is below the one asked for.
+    /// Its newest block is below the one asked for, or below one that another view of the same
+    /// client has answered from.
     #[error("the newest block followed, {height}, is below {at_least}")]
     Behind {
         /// Height of that block.
@@ -85,7 +86,9 @@ impl ViewError {
                     .into()
             }
             Self::ClockBack { .. } => "set this machine's clock; access is denied meanwhile".into(),
-            Self::Behind { .. } => "wait for the block, which comes within a second".into(),
+            Self::Behind { .. } => {
+                "wait for the block, which comes within a second: `at_least_within`".into()
+            }
             Self::NotHere { .. } => "ask the `_fetching` way, or prefetch all values".into(),
             Self::Refused(error) => error.code.hint().into(),
             Self::Undecodable => "update this software".into(),

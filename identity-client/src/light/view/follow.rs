@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use allod_primitives::Height;
+use allod_primitives::light::time::check_head_back;
 use allod_primitives::light::{
-    Follower, HeaderMark, LightError, PageValue, StatePages, VerifiedChanges, VerifiedHeader,
+    BlockChanges, Follower, HeaderMark, LightError, PageValue, StatePages, VerifiedChanges,
+    VerifiedHeader, VerifiedState,
 };
 use allod_primitives::limits::CLOCK_AHEAD_MS_MAX;
 use allod_rpc_api::ErrorCode;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::copy::{Prefetch, Shared, ViewConfig, ViewState};
 use super::table::{Key, Known, Table};
@@ -20,6 +23,10 @@ use crate::light::{Fault, LightClient, ReadError};
 const VALUES_AT_ONCE: usize = 256;
 /// How often a value is asked for that changes while it is on its way.
 const FETCHES_MAX: usize = 8;
+/// Entries a second that a node has to bring, on average, of the whole state.
+const ENTRIES_PER_S_MIN: u64 = 100;
+/// How long it may be slower at the beginning.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A state that was fetched and proven.
 pub(super) struct Begun {
@@ -40,15 +47,18 @@ impl<E: Into<Problem>> From<E> for End {
     }
 }
 
-/// Fetches the whole state from the first node whose pages prove themselves.
+/// Fetches the whole state from the first node whose pages prove themselves, as of a block that is
+/// not below `floor` nor any that was answered from.
 pub(super) async fn bootstrap(
     client: &LightClient,
     config: &ViewConfig,
+    floor: Height,
 ) -> Result<(Begun, Follower), ReadError> {
     client.check_open()?;
     let mut faults = Vec::new();
     for index in client.nodes().order(client.now()) {
-        match bootstrap_from(client, index, config).await {
+        let begun = timeout(config.begin, bootstrap_from(client, index, config, floor)).await;
+        match begun.unwrap_or(Err(Fault::TooSlow.into())) {
             Ok(begun) => {
                 client.nodes().take_back(index);
                 return Ok(begun);
@@ -64,22 +74,11 @@ async fn bootstrap_from(
     client: &LightClient,
     index: usize,
     config: &ViewConfig,
+    floor: Height,
 ) -> Result<(Begun, Follower), Problem> {
-    let node = client.nodes().get(index);
     let head = client.head_of(index).await?;
-    let mut pages = StatePages::new();
-    loop {
-        let page = wire::state_page(node.as_ref(), head.number(), pages.last_key()).await?;
-        let (more, is_empty) = (page.more, page.entries.is_empty());
-        pages.add(page)?;
-        if !more {
-            break;
-        }
-        if is_empty {
-            return Err(LightError::PageOrder.into());
-        }
-    }
-    let state = pages.finish(&head)?;
+    check_head_back(&head, floor)?;
+    let state = whole_state(client, index, &head).await?;
     let mut table = Table::new(match config.prefetch {
         Prefetch::None => config.cached_max,
         Prefetch::All => usize::MAX,
@@ -95,6 +94,30 @@ async fn bootstrap_from(
         table,
     };
     Ok((begun, Follower::at(&head)))
+}
+
+/// Fetches the pages of the whole state at `head`. Nothing of them is proven before the last, so
+/// they have to come at a pace.
+async fn whole_state(
+    client: &LightClient,
+    index: usize,
+    head: &VerifiedHeader,
+) -> Result<VerifiedState, Problem> {
+    let node = client.nodes().get(index);
+    let (mut pages, mut count, begun) = (StatePages::new(), 0u64, Instant::now());
+    loop {
+        let page = wire::state_page(node.as_ref(), head.number(), pages.last_key()).await?;
+        let more = page.more;
+        count = count.saturating_add(u64::try_from(page.entries.len()).unwrap_or(u64::MAX));
+        pages.add(page)?;
+        if !more {
+            return Ok(pages.finish(head)?);
+        }
+        let within = PATIENCE + Duration::from_secs(count / ENTRIES_PER_S_MIN);
+        if begun.elapsed() > within {
+            return Err(Fault::TooSlow.into());
+        }
+    }
 }
 
 /// Fills in every value, each checked against its hash.
@@ -120,52 +143,76 @@ async fn prefetch(
 
 /// Follows, at one node after the other, until two histories are certified or the task is ended.
 pub(super) async fn run(shared: Arc<Shared>, mut follower: Follower) {
-    let client = shared.client.clone();
     let (first, longest) = shared.retry_ms();
     let mut pause = first;
     loop {
         let stood = follower.height();
-        let order = client.nodes().order(client.now());
-        let mut gone = 0;
-        let asked = order.len();
-        for index in order {
-            match follow(&shared, index, &mut follower).await {
-                End::Problem(Problem::Fault(fault)) => {
-                    let aside = client.aside(index, fault);
-                    let why = format!("{}: {}", aside.node, aside.fault);
-                    shared.set_state(ViewState::Reconnecting, Some(why));
-                }
-                End::Problem(Problem::Stop(error @ ReadError::Frozen { .. })) => {
-                    shared.set_state(ViewState::Frozen, Some(error.to_string()));
-                    return;
-                }
-                End::Problem(Problem::Stop(error)) => {
-                    shared.set_state(ViewState::Reconnecting, Some(error.to_string()));
-                }
-                End::Gone => gone += 1,
-            }
-            if follower.height() > stood {
-                break;
-            }
-        }
-        if gone == asked {
-            shared.set_state(ViewState::Bootstrapping, None);
-            match bootstrap(&client, &shared.config).await {
-                Ok((begun, at)) => {
-                    follower = at;
-                    shared.replace(begun);
-                }
-                Err(error) => {
-                    shared.set_state(ViewState::Bootstrapping, Some(error.to_string()));
-                }
-            }
-        }
-        pause = match follower.height() > stood {
+        let Ok(is_gone) = round(&shared, &mut follower).await else {
+            return;
+        };
+        let is_on = follower.height() > stood;
+        pause = match is_on {
             true => first,
             false => pause.saturating_mul(2).min(longest),
         };
+        // Whatever the others are: of those that answer, one has lost the blocks that are missing,
+        // and none brings them.
+        if is_gone && !is_on && begin_again(&shared, &mut follower).await.is_err() {
+            return;
+        }
         sleep(Duration::from_millis(pause)).await;
     }
+}
+
+/// Two histories are certified: the view has stopped for good.
+struct Stopped;
+
+/// Follows one node after the other until one has brought the follower on. Returns whether there
+/// is one that no longer has the blocks that are missing.
+async fn round(shared: &Arc<Shared>, follower: &mut Follower) -> Result<bool, Stopped> {
+    let (client, stood) = (&shared.client, follower.height());
+    let mut is_gone = false;
+    for index in client.nodes().order(client.now()) {
+        match follow(shared, index, follower).await {
+            End::Problem(Problem::Fault(fault)) => {
+                if fault.is_lie() {
+                    shared.refuse();
+                }
+                let aside = client.aside(index, fault);
+                let why = format!("{}: {}", aside.node, aside.fault);
+                shared.set_state(ViewState::Reconnecting, Some(why));
+            }
+            End::Problem(Problem::Stop(error)) => {
+                stopped(shared, &error, ViewState::Reconnecting)?;
+            }
+            End::Gone => is_gone = true,
+        }
+        if follower.height() > stood {
+            break;
+        }
+    }
+    Ok(is_gone)
+}
+
+/// Fetches the whole state anew, if a node gives it as of a block that is not below.
+async fn begin_again(shared: &Arc<Shared>, follower: &mut Follower) -> Result<(), Stopped> {
+    shared.set_state(ViewState::Bootstrapping, None);
+    match bootstrap(&shared.client, &shared.config, follower.height()).await {
+        Ok((begun, at)) => {
+            *follower = at;
+            shared.replace(begun);
+            Ok(())
+        }
+        Err(error) => stopped(shared, &error, ViewState::Bootstrapping),
+    }
+}
+
+/// Says what went wrong, and whether that is for good.
+fn stopped(shared: &Shared, error: &ReadError, state: ViewState) -> Result<(), Stopped> {
+    let is_frozen = matches!(error, ReadError::Frozen { .. });
+    let state = if is_frozen { ViewState::Frozen } else { state };
+    shared.set_state(state, Some(error.to_string()));
+    if is_frozen { Err(Stopped) } else { Ok(()) }
 }
 
 /// Follows one node from where the follower stands; returns why that ended.
@@ -182,31 +229,85 @@ enum Never {}
 async fn steps(shared: &Arc<Shared>, index: usize, follower: &mut Follower) -> Result<Never, End> {
     let client = &shared.client;
     let node = client.nodes().get(index);
-    let mut blocks = match wire::blocks(node.as_ref(), follower.height().next()).await {
+    let next = follower.height().next();
+    if is_forgotten(client, next) {
+        return Err(End::Gone);
+    }
+    let mut blocks = match wire::blocks(node.as_ref(), next).await {
         Err(Fault::Node(error)) if error.known() == Some(ErrorCode::StateUnavailable) => {
             return Err(End::Gone);
         }
         blocks => blocks?,
     };
+    let mut fresh_at = client.now();
     loop {
         // A stream without blocks for so long is of no use, whatever it says later.
         let next = timeout(client.config().staleness, blocks.next()).await;
         let next = next.map_err(|_| Fault::Disconnected)?;
         let block = wire::block(next.map_err(Fault::from)?.ok_or(Fault::Disconnected)?)?;
-        let (time, now) = (block.head.header.digest.time, client.now());
-        if time > now.plus_ms(CLOCK_AHEAD_MS_MAX) {
-            return Err(LightError::HeadAhead { time, now }.into());
+        let head = step(shared, index, follower, block).await?;
+        // Nor is one that brings blocks when they are old already, unless it is catching up.
+        let now = client.now();
+        if shared.too_old(&head, now).is_none() {
+            client.nodes().take_back(index);
+            fresh_at = now;
+        } else if now.0.saturating_sub(fresh_at.0) > client.config().staleness_ms() {
+            let time = head.time;
+            return Err(LightError::HeadStale { time, now }.into());
         }
-        let step = client.with_trust(index, |trust| follower.step(trust, block));
-        let verified = step?;
-        shared.apply(&verified);
-        if shared.config.prefetch == Prefetch::All {
-            fill(shared, index, &verified).await;
-        }
-        client.nodes().take_back(index);
-        client.save(false).map_err(Problem::Stop)?;
-        client.compare_later(index, mark(verified.header()));
     }
+}
+
+/// Whether the validators of a block are no longer known: nobody can prove it any more.
+fn is_forgotten(client: &LightClient, height: Height) -> bool {
+    let state = client.state();
+    let oldest = state.kept.trust.sets().first();
+    oldest.is_some_and(|oldest| height < oldest.since())
+}
+
+/// Takes in one block, if it proves itself. Returns which.
+async fn step(
+    shared: &Arc<Shared>,
+    index: usize,
+    follower: &mut Follower,
+    block: BlockChanges,
+) -> Result<HeaderMark, Problem> {
+    let (client, now) = (&shared.client, shared.client.now());
+    let time = block.head.header.digest.time;
+    if time > now.plus_ms(CLOCK_AHEAD_MS_MAX) {
+        return Err(LightError::HeadAhead { time, now }.into());
+    }
+    let verified = verified(client, index, follower, block).await?;
+    shared.apply(&verified);
+    if shared.config.prefetch == Prefetch::All {
+        fill(shared, index, &verified).await;
+    }
+    client.save(false).map_err(Problem::Stop)?;
+    let head = mark(verified.header());
+    client.compare_later(index, head);
+    Ok(head)
+}
+
+/// Verifies a block, fetching the validator sets before it: the stream shows those after the
+/// follower's, but not one that ended where the follower stands.
+async fn verified(
+    client: &LightClient,
+    index: usize,
+    follower: &mut Follower,
+    block: BlockChanges,
+) -> Result<VerifiedChanges, Problem> {
+    let set_id = block.head.header.digest.set_id;
+    let is_newer = set_id > client.state().kept.trust.newest_set().set_id();
+    let again = is_newer.then(|| block.clone());
+    let mut step = |block| client.with_trust(index, |trust| follower.step(trust, block));
+    let mut stepped = step(block);
+    if let (Err(Problem::Fault(Fault::Light(LightError::SetUnknown { .. }))), Some(block)) =
+        (&stepped, again)
+    {
+        client.catch_up(index, set_id).await?;
+        stepped = step(block);
+    }
+    client.traced(index, stepped).await
 }
 
 /// Fetches the values that a large block brought as hashes only. What does not come now is fetched

@@ -12,8 +12,15 @@
 //!
 //! It answers for the staleness bound after the last block, then refuses until the next. After a
 //! lost connection it goes on behind the block where it stands, at any node; a node whose blocks
-//! do not prove themselves is put aside, and the next is asked. Two certified histories stop it
-//! for good, as every [`LightClient`](super::LightClient).
+//! do not prove themselves, or come too late to answer from, is put aside, and the next is asked.
+//! If none brings the blocks that are missing, and one says that it has them no more, the view
+//! fetches the whole state anew, as of no block below. Two certified histories stop it for good,
+//! as every [`LightClient`](super::LightClient).
+//!
+//! Its heights only rise, and no later answer of its client, or of another view of it, is from
+//! below one that it has answered from. The other way round, the client may have asked a node that
+//! is a block ahead of the view: questions that need its height say so
+//! ([`VerifiedView::at_least`]).
 //!
 //! ```text
 //!   pages -> StatePages::finish -> Table <- apply, whole blocks <- Follower::step <- stream

@@ -69,8 +69,10 @@ pub async fn lag_during<T>(
         tokio::select! {
             done = &mut work => return Ok((done, lags)),
             _ = tick.tick() => {
+                // The view first: what comes while the node is asked counts as lag.
+                let follows = view.status().head.height.0;
                 let height = client.context().await?.height;
-                lags.push(height.saturating_sub(view.status().head.height.0));
+                lags.push(height.saturating_sub(follows));
             }
         }
     }

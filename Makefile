@@ -120,6 +120,7 @@ $(TOOLS)/bin/cargo-mutants-$(CARGO_MUTANTS_VERSION):
 bench: system ## figures, each beside a limit measured in the same run (BENCH_ARGS=...)
 	$(CARGO) build --release $(LOCKED) --workspace --bins
 	$(CARGO) run --release $(LOCKED) -p allod-runtime --example light_bench
+	$(CARGO) run --release $(LOCKED) -p allod-chain --example log_bench
 	$(CARGO) run --release $(LOCKED) -p allod-tests --bin bench -- $(BENCH_ARGS)
 
 sim: system ## the whole-node simulation: SEEDS=50 from the first, or one SEED=7

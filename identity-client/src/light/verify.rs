@@ -47,12 +47,18 @@ impl LightClient {
         index: usize,
         checked: Result<T, Problem>,
     ) -> Result<T, Problem> {
-        if let Err(Problem::Fault(Fault::Light(LightError::SetMismatch { .. }))) = &checked {
-            if let Err(stop @ Problem::Stop(_)) = self.trace(index).await {
-                return Err(stop);
-            }
+        let mismatch = matches!(
+            &checked,
+            Err(Problem::Fault(Fault::Light(LightError::SetMismatch { .. })))
+        );
+        if !mismatch {
+            return checked;
         }
-        checked
+        match self.trace(index).await {
+            Err(stop @ Problem::Stop(_)) => Err(stop),
+            // What else is wrong with the node adds nothing.
+            _ => checked,
+        }
     }
 
     /// Compares a node's changes of validators with those that are known.

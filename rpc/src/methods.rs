@@ -26,11 +26,11 @@ pub(crate) fn all_methods(
     let mut reads = Reads::new(&mut module, replays);
     identity::register(&mut reads)?;
     checks::register(&mut reads)?;
+    authority::register(&mut reads)?;
     identity::register_context(&mut module)?;
     changes::register(&mut module)?;
     light::register(&mut module)?;
     blocks::register(&mut module)?;
-    authority::register(&mut module)?;
     substrate::register(&mut module, is_archive)?;
 
     let mut names: Vec<&str> = module.method_names().chain(["rpc_methods"]).collect();

@@ -5,6 +5,7 @@ use allod_primitives::record::DidRecord;
 use allod_primitives::{Did, Height, TimeMs, decode_strict};
 use allod_rpc_api::access::AccessEvaluateRequest;
 use allod_rpc_api::answers::{self, AnswerError};
+use allod_rpc_api::authority::{AuthorityRequest, ProposalsResponse, RulesResponse};
 use allod_rpc_api::control::{PendingRequest, PendingResponse};
 use allod_rpc_api::grant::{GrantCheckRequest, GrantCheckResponse};
 use allod_rpc_api::identity::{LanesRequest, LanesResponse, ResolveRequest};
@@ -226,7 +227,37 @@ impl LightClient {
             .await
     }
 
-    fn check_network(&self, did: &Did) -> Result<(), ReadError> {
+    /// `authority_proposals`: what trustees have proposed, and what is approved and waits.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn proposals(
+        &self,
+        at_least: Option<Height>,
+    ) -> Result<Proven<ProposalsResponse>, ReadError> {
+        let request = json(&AuthorityRequest::default());
+        let work = |view: &dyn answers::AnswerView| answers::proposals(&view);
+        let as_of = now_or(at_least);
+        self.ask(method::AUTHORITY_PROPOSALS, request, as_of, work)
+            .await
+    }
+
+    /// `authority_rules`: who decides, what it takes, and the network's parameters.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn rules(
+        &self,
+        at_least: Option<Height>,
+    ) -> Result<Proven<RulesResponse>, ReadError> {
+        let request = json(&AuthorityRequest::default());
+        let work = |view: &dyn answers::AnswerView| answers::rules(&view);
+        let as_of = now_or(at_least);
+        self.ask(method::AUTHORITY_RULES, request, as_of, work)
+            .await
+    }
+
+    pub(super) fn check_network(&self, did: &Did) -> Result<(), ReadError> {
         let (wanted, here) = (did.network(), self.network());
         if wanted == here {
             return Ok(());
@@ -242,7 +273,7 @@ impl LightClient {
     }
 }
 
-const fn now_or(at_least: Option<Height>) -> AsOf {
+pub(super) const fn now_or(at_least: Option<Height>) -> AsOf {
     match at_least {
         None => AsOf::Now,
         Some(height) => AsOf::AtLeast(height),

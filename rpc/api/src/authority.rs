@@ -4,7 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::hex_bytes::{HexBytes, HexHash};
 
-/// Result of `authority_proposals`, which takes no parameters.
+/// Parameters of `authority_proposals` and `authority_rules`: none but those of every read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthorityRequest {}
+
+/// Result of `authority_proposals`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalsResponse {
@@ -51,7 +56,7 @@ pub struct ProposalEntry {
     pub vetoes_needed: u32,
 }
 
-/// Result of `authority_rules`, which takes no parameters.
+/// Result of `authority_rules`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RulesResponse {

@@ -7,6 +7,7 @@ use allod_primitives::light::{LightError, ReadProof, Trust, VerifiedRead};
 use allod_primitives::{H256, NetworkId, TimeMs, ValidatorSet, decode_strict, grant::GrantAction};
 use allod_rpc_api::access::AccessEvaluateRequest;
 use allod_rpc_api::answers::{self, AnswerError, ProvenView};
+use allod_rpc_api::authority::AuthorityRequest;
 use allod_rpc_api::grant::{GrantCheckRequest, GrantState};
 use allod_rpc_api::hex_bytes::{from_hex, to_hex};
 use allod_rpc_api::identity::{LanesRequest, ResolveRequest};
@@ -241,6 +242,45 @@ async fn verdicts_are_proven_as_far_as_they_read() {
         assert_eq!(decision.reason, reason);
         anchor(&harness, &alice, &grant).await;
     }
+}
+
+#[tokio::test]
+async fn what_a_signature_was_worth_is_proven_with_and_without_evidence() {
+    let (harness, alice) = with_identity().await;
+    let iat = harness.node.time().seconds();
+    let now = TimeMs(iat * 1000);
+    let zeros = H256::ZERO.to_string();
+    let evidence = json!({"grantKey": zeros, "expiryDay": 1, "salt": zeros});
+    for (as_of, evidence, reason) in [
+        (iat * 1000, None, ReasonCode::Ok),
+        (iat * 1000, Some(evidence), ReasonCode::Ok),
+        // The block's time is not that far: read all the same, so that there is a proof.
+        (iat * 1000 + 60_000, None, ReasonCode::AsOfAhead),
+    ] {
+        let mut token = json!({
+            "jws": alice.jws(1, iat, "n"), "audience": AUDIENCE, "time": iat, "asOf": as_of,
+        });
+        if let Some(evidence) = evidence {
+            token["evidence"] = evidence;
+        }
+        let verify =
+            |view: &ProvenView<'_>, it: &VerifyJwsRequest| answers::verify_jws_as_of(view, it, now);
+        let verdict = proven(&harness, "identity_verifyJws", token, verify).await;
+        assert_eq!(verdict.reason, reason);
+    }
+}
+
+#[tokio::test]
+async fn what_trustees_decide_is_proven() {
+    let (harness, _) = with_identity().await;
+    let proposals = |view: &ProvenView<'_>, _: &AuthorityRequest| answers::proposals(view);
+    let answer = proven(&harness, "authority_proposals", json!({}), proposals).await;
+    assert!(answer.proposals.is_empty());
+    let rules = |view: &ProvenView<'_>, _: &AuthorityRequest| answers::rules(view);
+    let answer = proven(&harness, "authority_rules", json!({}), rules).await;
+    assert_eq!(answer.rules.len(), 11);
+    let surplus = harness.call("authority_rules", json!({"surplus": 1})).await;
+    assert!(surplus.is_err());
 }
 
 #[tokio::test]

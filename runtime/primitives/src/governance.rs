@@ -13,8 +13,8 @@ use crate::limits::{
     AMENDMENT_DELAY_MS_MIN, BLOCK_INTERVAL_MS_MAX, BLOCK_SPACING_MS_MIN,
     CONTROL_DELAY_MS_MAX_CEILING, CONTROL_DELAY_MS_MAX_FLOOR, CONTROL_DELAY_MS_MIN_CEILING,
     CONTROL_DELAY_MS_MIN_FLOOR, FREEZE_REASON_BYTES_MAX, PEER_ADDRESS_BYTES_MAX, PEER_ID_BYTES_MAX,
-    PROPOSAL_ACTIONS_MAX, RULE_DELAY_MS_MAX, TRUSTEES_MAX, VALIDATOR_CHANGE_PERIOD_MS_MAX,
-    VALIDATOR_CHANGE_PERIOD_MS_MIN,
+    PROPOSAL_ACTIONS_MAX, PROPOSALS_MAX, RULE_DELAY_MS_MAX, TRUSTEES_MAX,
+    VALIDATOR_CHANGE_PERIOD_MS_MAX, VALIDATOR_CHANGE_PERIOD_MS_MIN,
 };
 use crate::types::{ChainId, Height, TimeMs};
 
@@ -258,6 +258,131 @@ pub fn proposal_hash(
 ) -> H256 {
     let content = (number, proposer, actions, expires).encode();
     domain_hash("allod/proposal/v1", &[&chain.preimage(), &content])
+}
+
+/// Accounts that decide, and how many of them it takes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct Trustees {
+    /// [`GOVERNANCE_VERSION`].
+    pub version: u8,
+    /// Strictly ascending.
+    pub accounts: TrusteeAccounts,
+    /// Votes that approve a proposal, where no rule says otherwise.
+    pub threshold: u32,
+}
+
+/// The rule of one kind of action, as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct StoredRule {
+    /// [`GOVERNANCE_VERSION`].
+    pub version: u8,
+    /// The rule.
+    pub rule: Rule,
+}
+
+/// A proposal that is open, or approved and waiting.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct Proposal {
+    /// [`GOVERNANCE_VERSION`].
+    pub version: u8,
+    /// The trustee that made it.
+    pub proposer: PublicKey,
+    /// What it does, in this order, all or nothing.
+    pub actions: Actions,
+    /// Void in blocks of a later time, unless it is approved before.
+    pub expires: TimeMs,
+    /// What votes name.
+    pub hash: H256,
+    /// Trustees in favour, in order of their votes.
+    pub votes: BoundedVec<PublicKey, TRUSTEES_MAX>,
+    /// When it takes effect; `None` while it is open.
+    pub due: Option<TimeMs>,
+    /// Trustees against it since it was approved, in order of their vetoes.
+    pub vetoes: BoundedVec<PublicKey, TRUSTEES_MAX>,
+}
+
+/// Numbers of the proposals that can still be voted for, with their expiry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct OpenProposals {
+    /// [`GOVERNANCE_VERSION`].
+    pub version: u8,
+    /// Number the next proposal gets.
+    pub next: u32,
+    /// Open ones, ascending by number.
+    pub open: BoundedVec<(u32, TimeMs), PROPOSALS_MAX>,
+}
+
+/// Numbers of the approved proposals that wait, with the time they take effect.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct Schedule {
+    /// [`GOVERNANCE_VERSION`].
+    pub version: u8,
+    /// Ascending by time, then number.
+    pub due: BoundedVec<(TimeMs, u32), PROPOSALS_MAX>,
+}
+
+/// Another version of the state machine, due at a height.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode, TypeInfo)]
+pub struct ScheduledUpgrade {
+    /// [`GOVERNANCE_VERSION`].
+    pub version: u8,
+    /// The version.
+    pub spec_version: u32,
+    /// First block it executes.
+    pub height: Height,
+}
+
+/// What a proposal takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// Votes that approve it.
+    pub votes: u32,
+    /// Vetoes that cancel it once it is approved: as many as could have kept it from that.
+    pub vetoes: u32,
+    /// Milliseconds it waits once it is approved; zero: none.
+    pub delay_ms: u64,
+}
+
+/// Returns what a proposal of `actions` takes: the most that any of them does, by the rules that
+/// `rule` reads. Without trustees nothing passes.
+///
+/// # Errors
+/// Those of `rule`.
+///
+/// Source: spec/governance.md §3.
+pub fn requirement<E>(
+    trustees: Option<&Trustees>,
+    actions: &Actions,
+    mut rule: impl FnMut(ActionKind) -> Result<Rule, E>,
+) -> Result<Requirement, E> {
+    let (count, threshold) = trustee_counts(trustees);
+    let (mut votes, mut delay_ms) = (1, 0);
+    let mut take = |kind| {
+        let rule = rule(kind)?;
+        votes = votes.max(rule.votes.unwrap_or(threshold));
+        delay_ms = delay_ms.max(rule.delay_ms);
+        Ok(())
+    };
+    for action in actions {
+        take(action.kind())?;
+        // Else a protection could be taken away by fewer, or sooner, than it holds.
+        if let Action::SetRule { kind, .. } = action {
+            take(*kind)?;
+        }
+    }
+    Ok(Requirement {
+        votes,
+        vetoes: count.saturating_sub(votes).saturating_add(1),
+        delay_ms,
+    })
+}
+
+/// Returns how many trustees there are, and their threshold.
+pub fn trustee_counts(trustees: Option<&Trustees>) -> (u32, u32) {
+    trustees.map_or((0, u32::MAX), |trustees| {
+        let count = u32::try_from(trustees.accounts.len()).unwrap_or(u32::MAX);
+        (count, trustees.threshold)
+    })
 }
 
 /// Bounds that every delay of an identity's pending change of control is clamped to when the

@@ -7,6 +7,7 @@ use parity_scale_codec::Encode;
 
 use crate::crypto::PublicKey;
 use crate::did::DidId;
+use crate::governance::ActionKind;
 use crate::hash::{H256, blake2_128, twox_64, twox_128};
 
 /// How a map's key becomes bytes. The discriminants are Substrate's.
@@ -73,4 +74,42 @@ pub fn grant(gid: &H256) -> Vec<u8> {
 /// `System.Account`: nonce by account.
 pub fn account(account: &PublicKey) -> Vec<u8> {
     map("System", "Account", Hasher::Blake2_128Concat, account)
+}
+
+const AUTHORITY: &str = "Authority";
+
+/// `Authority.Trustees`: [`Trustees`](crate::governance::Trustees).
+pub fn trustees() -> Vec<u8> {
+    item(AUTHORITY, "Trustees")
+}
+
+/// `Authority.Rules`: [`StoredRule`](crate::governance::StoredRule) by kind of action; a kind without
+/// one has [`Rule::default_of`](crate::governance::Rule::default_of).
+pub fn rule(kind: ActionKind) -> Vec<u8> {
+    map(AUTHORITY, "Rules", Hasher::Twox64Concat, &kind)
+}
+
+/// `Authority.Parameters`: [`Parameters`](crate::governance::Parameters).
+pub fn parameters() -> Vec<u8> {
+    item(AUTHORITY, "Parameters")
+}
+
+/// `Authority.OpenProposals`: [`OpenProposals`](crate::governance::OpenProposals).
+pub fn open_proposals() -> Vec<u8> {
+    item(AUTHORITY, "OpenProposals")
+}
+
+/// `Authority.Schedule`: [`Schedule`](crate::governance::Schedule).
+pub fn schedule() -> Vec<u8> {
+    item(AUTHORITY, "Schedule")
+}
+
+/// `Authority.Proposals`: [`Proposal`](crate::governance::Proposal) by number.
+pub fn proposal(number: u32) -> Vec<u8> {
+    map(AUTHORITY, "Proposals", Hasher::Twox64Concat, &number)
+}
+
+/// `Authority.Upgrade`: [`ScheduledUpgrade`](crate::governance::ScheduledUpgrade).
+pub fn upgrade() -> Vec<u8> {
+    item(AUTHORITY, "Upgrade")
 }

@@ -25,14 +25,14 @@ pub use error::Error;
 pub use event::Event;
 pub use governance::{open_proposals, proposal, schedule};
 pub use registrar::{OverBudget, charge, check_budget, is_registrar, registrar, remaining_budget};
-pub use rules::{Requirement, requirement};
+pub use rules::requirement;
 pub use sets::{Peer, PeerRole, peers, validator_sets};
 pub use storage::{
     admission_policy, chain_id, control_parameters, has_role, is_trustee, parameters, rule,
 };
 pub use types::{
     Action, ActionKind, AdmissionPolicy, ControlParameters, Observer, Parameters, PeerAddress,
-    PeerId, Proposal, Registrar, Rule, ScheduledUpgrade, Trustees, ValidatorInfo,
+    PeerId, Proposal, Registrar, Requirement, Rule, ScheduledUpgrade, Trustees, ValidatorInfo,
 };
 pub use upgrade::{UpgradeRequired, present_version, required_version, scheduled_upgrade};
 

@@ -6,58 +6,33 @@
 //!
 //! Source: spec/governance.md §3.
 
+use std::convert::Infallible;
+
+use allod_primitives::governance;
+
 use super::error::Error;
 use super::event::Event;
 use super::governance::begin_anew;
 use super::storage::{RULES, TRUSTEES, rule};
 use super::types::{
-    Action, ActionKind, Actions, Rule, STORED_VERSION, StoredRule, TrusteeAccounts, Trustees,
+    ActionKind, Actions, Requirement, Rule, STORED_VERSION, StoredRule, TrusteeAccounts, Trustees,
 };
 use crate::frame::{Context, StateRead};
 
-/// What a proposal takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Requirement {
-    /// Votes that approve it.
-    pub votes: u32,
-    /// Vetoes that cancel it once it is approved: as many as could have kept it from that.
-    pub vetoes: u32,
-    /// Milliseconds it waits once it is approved; zero: none.
-    pub delay_ms: u64,
-}
-
 /// Returns what a proposal of `actions` takes: the most that any of them does.
 pub fn requirement(state: &(impl StateRead + ?Sized), actions: &Actions) -> Requirement {
-    let (count, threshold) = trustee_counts(state);
-    let mut votes = 1;
-    let mut delay_ms = 0;
-    for action in actions {
-        let mut take = |kind| {
-            let rule = rule(state, kind);
-            votes = votes.max(rule.votes.unwrap_or(threshold));
-            delay_ms = delay_ms.max(rule.delay_ms);
-        };
-        take(action.kind());
-        // Else a protection could be taken away by fewer, or sooner, than it holds.
-        if let Action::SetRule { kind, .. } = action {
-            take(*kind);
-        }
-    }
-    let against = count.saturating_sub(votes).saturating_add(1);
-    Requirement {
-        votes,
-        vetoes: against,
-        delay_ms,
+    let trustees = TRUSTEES.get(state);
+    let rule = |kind| Ok(rule(state, kind));
+    let required: Result<_, Infallible> = governance::requirement(trustees.as_ref(), actions, rule);
+    match required {
+        Ok(required) => required,
+        Err(never) => match never {},
     }
 }
 
 /// Returns how many trustees there are, and their threshold; nothing passes in an empty state.
 fn trustee_counts(state: &(impl StateRead + ?Sized)) -> (u32, u32) {
-    let trustees = TRUSTEES.get(state);
-    trustees.map_or((0, u32::MAX), |trustees| {
-        let count = u32::try_from(trustees.accounts.len()).unwrap_or(u32::MAX);
-        (count, trustees.threshold)
-    })
+    governance::trustee_counts(TRUSTEES.get(state).as_ref())
 }
 
 /// Checks that the trustees can reach the votes of every kind.

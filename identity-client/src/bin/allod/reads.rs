@@ -13,6 +13,7 @@ use allod_identity_client::rpc::{ClientError, Resolved};
 use allod_primitives::{Did, Height, NetworkId};
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::access::AccessEvaluateRequest;
+use allod_rpc_api::authority::{ProposalsResponse, RulesResponse};
 use allod_rpc_api::identity::{HistoryEntry, HistoryResponse};
 use allod_rpc_api::limits::HISTORY_COUNT_DEFAULT;
 use allod_rpc_api::login::{VerifyJwsRequest, VerifyLoginRequest};
@@ -157,6 +158,27 @@ impl Session {
                 missed.node, missed.fault
             ));
         }
+    }
+
+    /// `height`: of a write that the answer must know.
+    pub(crate) async fn proposals(
+        &self,
+        height: Option<u64>,
+    ) -> Result<ProposalsResponse, Failure> {
+        if self.reads.trust_node {
+            return Ok(self.client.proposals().await?);
+        }
+        let light = self.light(None).await?;
+        let asked = Box::pin(light.proposals(height.map(Height)));
+        Ok(asked.await?.answer)
+    }
+
+    pub(crate) async fn rules(&self) -> Result<RulesResponse, Failure> {
+        if self.reads.trust_node {
+            return Ok(self.client.rules().await?);
+        }
+        let light = self.light(None).await?;
+        Ok(Box::pin(light.rules(None)).await?.answer)
     }
 
     /// Returns the client that checks proofs, begun when it is first needed. `network`: that of

@@ -1,4 +1,4 @@
-//! What a node answers about identities, tokens and grants, worked out from the ledger's state.
+//! What a node answers about identities, tokens, grants and trustees, worked out from the ledger's state.
 //!
 //! Every function is pure, over an [`AnswerView`] of one finalized block. The node runs it over its
 //! storage, a client over the state that a proof has shown it ([`ProvenView`]): there is no member of
@@ -8,6 +8,7 @@
 //!
 //! Source: spec/rpc.md §3, spec/proofs.md §4.
 
+mod authority;
 mod checks;
 mod error;
 mod identity;
@@ -17,6 +18,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use authority::{proposals, rules};
 pub use checks::{
     check_grant, check_revocation, evaluate_access, verify_jws, verify_jws_as_of, verify_login,
 };

@@ -125,7 +125,7 @@ fn observer(
 }
 
 async fn parameters(session: &Session, typed: &ParameterArgs) -> Result<Parameters, Failure> {
-    let present = session.client.rules().await?.parameters;
+    let present = session.rules().await?.parameters;
     let ms = |typed: Option<crate::amounts::Seconds>, present| typed.map_or(present, |it| it.ms());
     Ok(Parameters {
         version: allod_primitives::governance::GOVERNANCE_VERSION,

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::args::Write;
 use crate::console::Report;
 use crate::failure::{Exit, Failure};
-use crate::session::{Network, Session};
+use crate::session::{Network, Receipt, Session};
 use args::{GovCommand, ProposeArgs, Trustee};
 
 pub(crate) async fn run(session: &Session, command: GovCommand) -> Result<Report, Failure> {
@@ -76,7 +76,15 @@ async fn propose(session: &Session, typed: ProposeArgs) -> Result<Report, Failur
     session.console.note(&format!("proposing: {text}"));
     let item = session.transaction(&network, &key, call).await?;
     let receipt = session.submit(item, &write).await?;
-    let found = own(session, &network, &key.public(), &actions, expires).await?;
+    let found = own(
+        session,
+        &network,
+        &key.public(),
+        &actions,
+        expires,
+        &receipt,
+    )
+    .await?;
     let fields = json!({
         "proposal": found.as_ref().map(|it| it.number),
         "proposalHash": found.as_ref().map(|it| it.hash),
@@ -98,8 +106,9 @@ async fn own(
     proposer: &PublicKey,
     actions: &Actions,
     expires: TimeMs,
+    receipt: &Receipt,
 ) -> Result<Option<ProposalEntry>, Failure> {
-    let answer = session.client.proposals().await?;
+    let answer = session.proposals(receipt.outcome.height).await?;
     let found = answer.proposals.into_iter().find(|entry| {
         let hash = proposal_hash(&network.chain, entry.number, proposer, actions, expires);
         entry.hash.0 == hash
@@ -135,7 +144,7 @@ struct Read {
 
 /// Reads a proposal, and computes its hash from what the node says it holds.
 async fn read(session: &Session, network: &Network, number: u32) -> Result<Read, Failure> {
-    let answer = session.client.proposals().await?;
+    let answer = session.proposals(None).await?;
     let found = answer.proposals.into_iter().find(|it| it.number == number);
     let entry = found.ok_or_else(|| {
         Failure::negative(
@@ -206,7 +215,8 @@ async fn vote(
         "proposalHash": hash.to_string(),
         "actions": shown.collect::<Vec<Value>>(),
     });
-    after(session, number, receipt.json(fields), write).await
+    let height = receipt.outcome.height;
+    after(session, number, receipt.json(fields), (height, write)).await
 }
 
 async fn simple(
@@ -221,21 +231,22 @@ async fn simple(
     let network = session.network().await?;
     let receipt = send(session, &network, &key, call, write).await?;
     let fields = receipt.json(json!({ "proposal": number }));
-    let report = after(session, number, fields, write).await?;
+    let height = receipt.outcome.height;
+    let report = after(session, number, fields, (height, write)).await?;
     Ok(report.note(format!(
         "proposal {number} {done}; the call {}",
         receipt.text()
     )))
 }
 
-/// Reports how a proposal stands after a call about it.
+/// Reports how a proposal stands after a call about it. `height`: the call's, if it is final.
 async fn after(
     session: &Session,
     number: u32,
     mut fields: Value,
-    write: &Write,
+    (height, write): (Option<u64>, &Write),
 ) -> Result<Report, Failure> {
-    let answer = session.client.proposals().await?;
+    let answer = session.proposals(height).await?;
     let entry = answer.proposals.iter().find(|it| it.number == number);
     let state = match entry {
         Some(entry) if entry.due.is_some() => "waits",
@@ -258,7 +269,7 @@ async fn send(
     key: &SecretKey,
     call: Vec<u8>,
     write: &Write,
-) -> Result<crate::session::Receipt, Failure> {
+) -> Result<Receipt, Failure> {
     let item = session.transaction(network, key, call).await?;
     session.submit(item, write).await
 }

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::session::Session;
 
 pub(super) async fn status(session: &Session) -> Result<Report, Failure> {
-    let rules = session.client.rules().await?;
+    let rules = session.rules().await?;
     let fields = serde_json::to_value(&rules).unwrap_or_default();
     Ok(Report::new(lines(&rules).join("\n"), fields))
 }
@@ -52,7 +52,7 @@ fn lines(rules: &RulesResponse) -> Vec<String> {
 }
 
 pub(super) async fn list(session: &Session) -> Result<Report, Failure> {
-    let answer = session.client.proposals().await?;
+    let answer = session.proposals(None).await?;
     let lines: Vec<String> = answer.proposals.iter().map(line).collect();
     let fields = serde_json::to_value(&answer).unwrap_or_default();
     let mut report = Report::new(lines.join("\n"), fields);

@@ -55,6 +55,7 @@ impl Exported {
             head: record.log,
             entries: self.entries,
             proof: None,
+            trail: None,
         };
         let expectations = Expectations {
             did: named,

@@ -1,10 +1,16 @@
-//! Goal: what was signed with a key that is retired since counts by evidence alone, and whoever asks
-//! believes no node.
+//! Goal: the past is checked by whoever asks, who believes no node: what was signed with a key that
+//! is retired since counts by evidence alone, and an export shows how it ends.
+
+use std::time::Duration;
 
 use allod_identity_client::anchors::Anchor;
+use allod_identity_client::history::{
+    Expectations, Export, claimed_end, fetch_proven, proven_end, replay, trust_genesis,
+};
 use allod_identity_client::jwt::{TokenRequest, issue_token};
 use allod_identity_client::light::LightClient;
 use allod_identity_client::rpc::chain_id;
+use allod_primitives::log::LogHead;
 use allod_primitives::{Height, TimeMs};
 use allod_rpc_api::login::{Evidence, VerifyJwsRequest};
 use allod_rpc_api::submit::{SubmitItem, SubmitOutcome};
@@ -13,7 +19,8 @@ use allod_tests::devnet::Devnet;
 use allod_tests::people::{Account, Person};
 use allod_tests::verified::light_client;
 
-use crate::support::submit_all;
+use crate::governance::replace_last_validator;
+use crate::support::{submit_all, until};
 
 const AUDIENCE: &str = "https://store.example";
 
@@ -132,4 +139,53 @@ async fn a_retired_keys_signature_counts_by_its_anchor_until_the_key_is_known_st
     assert_eq!(told.reason, ReasonCode::EvidenceOutOfTime);
     assert_eq!(question.now(declared).await, ReasonCode::KeyRetired);
     net.stop().await.unwrap();
+}
+
+/// Method: an identity is rotated while a validator is replaced; its history is exported, with a
+/// proof of its end, and checked from genesis on with every node gone. Without its last entry, with
+/// the head of that in its place, it contradicts its own proof.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_verified_without_a_node_and_not_when_it_is_cut_off() {
+    let net = Devnet::start(4, &[]).await.unwrap();
+    let node = net.client(0).unwrap();
+    let context = node.context().await.unwrap();
+    let secret = net.secret("/keys/registrar").unwrap();
+    let mut registrar = Account::new(&node, secret).await.unwrap();
+    let (mut alice, operation) = Person::new(&context, 13, 1).unwrap();
+    submit_all(&node, vec![registrar.batch(&[operation])]).await;
+    replace_last_validator(&net).await;
+    let rotation = alice.rotate().unwrap();
+    submit_all(&node, vec![SubmitItem::operation(&rotation)]).await;
+    let client = light_client(&net, None).await.unwrap();
+    until("the set changes", Duration::from_secs(60), || async {
+        client.head().await.unwrap();
+        (client.status().set.0 == 1).then_some(())
+    })
+    .await;
+    let export = fetch_proven(&node, &client, &alice.did).await.unwrap();
+    net.stop().await.unwrap();
+
+    let export = Export::from_json(&export.to_json()).unwrap();
+    assert_eq!(export.trail.as_ref().unwrap().transitions.len(), 1);
+    let end = proven_end(&export, trust_genesis(&export).unwrap()).unwrap();
+    assert_eq!((end.head, end.head.count), (export.head, 2));
+    let expectations = Expectations {
+        did: alice.did,
+        chain: export.chain,
+        head: Some(end.head),
+        controller: &|_, _| None,
+    };
+    assert_eq!(replay(&export, &expectations).unwrap().record.log, end.head);
+    let mut cut = export.clone();
+    cut.entries.pop();
+    let entries = cut.entries.iter();
+    cut.head = entries.fold(LogHead::default(), |head, it| head.append(&it.entry));
+    assert_ne!(claimed_end(&cut).unwrap().head, cut.head);
+    let refused = replay(&cut, &expectations).unwrap_err();
+    assert_eq!(refused.name(), "other_head");
+    let alone = Expectations {
+        head: None,
+        ..expectations
+    };
+    assert!(replay(&cut, &alone).is_ok(), "nothing else would show it");
 }

@@ -7,7 +7,7 @@ import json
 import pathlib
 import sys
 
-from allod_log import as_of, control, form, hashes, keys
+from allod_log import as_of, control, end, form, hashes, keys
 from allod_log import ed25519
 from allod_log import encodings as e
 from allod_log.log import Invalid, parse, verify
@@ -166,7 +166,12 @@ def anchors(vector, _):
     assert found == raw(vector["gid"])
 
 
+def storage_keys(vector, _):
+    assert raw(vector["Did.Records"]) == end.RECORDS + b"\1" * 32
+
+
 JUDGES = [
+    ("storage-keys", storage_keys),
     ("as-of", old_signatures),
     ("anchor", anchors),
     ("log-", logs),

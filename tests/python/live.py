@@ -5,6 +5,7 @@ through updates, refusals, rotations and a proposal; its export holds against th
 entry, operation or head changed it does not. `ALLOD_PROGRAMS` is the folder of the binaries.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -15,6 +16,8 @@ import tempfile
 import urllib.request
 from contextlib import contextmanager
 
+from allod_log import encodings as e
+from allod_log import end, hashes
 from allod_log.log import Invalid, parse, verify
 
 PROGRAMS = pathlib.Path(os.environ["ALLOD_PROGRAMS"])
@@ -40,10 +43,12 @@ class Wallet:
             "ALLOD_REGISTRAR_KEY": manifest["keys"]["registrar"]["file"],
         }
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments, fails=0):
         command = [PROGRAMS / "allod", "--quiet", *map(str, arguments)]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
-        if done.returncode:
+        if fails and done.returncode == fails:
+            return done.stderr
+        if done.returncode or fails:
             raise SystemExit(f"allod {' '.join(map(str, arguments))}: {done.stderr}")
         return done.stdout.strip()
 
@@ -67,9 +72,26 @@ def live(allod, folder):
     exported = folder / "carol.json"
     allod("did", "export", "carol", exported)
     # The other implementation says so too.
-    assert allod("did", "verify-log", exported) == "consistent"
+    assert allod("did", "verify-log", exported) == "valid"
     assert allod("did", "verify-log", exported, "--ledger") == "valid"
-    return exported.read_text(encoding="utf-8")
+    text = exported.read_text(encoding="utf-8")
+    refuses_a_log_cut_off(allod, folder, text)
+    return text
+
+
+def refuses_a_log_cut_off(allod, folder, text):
+    """Without its last entry and with the head before that, everything in the file but its proof is in order."""
+    cut = json.loads(text)
+    cut["entries"].pop()
+    entries = parse(json.dumps(cut)).entries
+    head = functools.reduce(hashes.log_head, (it.entry for it in entries), e.LogHead(0, hashes.ZERO))
+    cut |= {"logCount": head.count, "logHead": "0x" + head.head.hex()}
+    path = folder / "cut.json"
+    path.write_text(json.dumps(cut), encoding="utf-8")
+    assert "proof" in allod("did", "verify-log", path, fails=1)
+    del cut["proof"], cut["trail"]
+    path.write_text(json.dumps(cut), encoding="utf-8")
+    assert allod("did", "verify-log", path) == "consistent"
 
 
 def lies(honest):
@@ -90,6 +112,20 @@ def lies(honest):
         yield f"without entry {place}", changed
 
 
+def unproven(honest):
+    """Files whose proof of the end does not hold."""
+    for name in ("proof", "genesis", "validators"):
+        text = honest[name] if name == "proof" else honest["trail"][name]
+        for place in range(2, len(text), max(1, len(text) // 100)):
+            changed = json.loads(json.dumps(honest))
+            other = text[:place] + ("1" if text[place] == "0" else "0") + text[place + 1 :]
+            if name == "proof":
+                changed[name] = other
+            else:
+                changed["trail"][name] = other
+            yield f"{name} at {place}", changed
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="allod-python-") as folder:
         folder = pathlib.Path(folder)
@@ -99,6 +135,14 @@ def main():
             page = call(manifest["nodes"][0]["rpc"], "identity_history", {"did": honest["did"], "count": 1})
     genesis = bytes.fromhex(manifest["chain"]["genesis"][2:])
     known = (page["logCount"], bytes.fromhex(page["logHead"][2:]))
+    proven = end.from_genesis(parse(text))
+    assert proven.head == known, "the proof in the file is of another end"
+    for what, lie in unproven(honest):
+        try:
+            end.from_genesis(parse(json.dumps(lie)))
+        except end.Unproven:
+            continue
+        raise SystemExit(f"{what} was not noticed")
     verdict = verify(parse(text), honest["did"], genesis, known)
     assert len(verdict.record.pending) == 1 and verdict.record.log.count == len(honest["entries"])
     refused = 0

@@ -6,7 +6,7 @@
 //!                 "operation"?: "0x…", "record"?: "0x…", "effectiveAt"?,
 //!                 "decision"?: { "kind": "freeze", "reason", "until" } | { "kind": "unfreeze" } },
 //!               …],
-//!   "proof"?: "0x…" }
+//!   "proof"?: "0x…", "trail"?: { "genesis": "0x…", "validators": "0x…", "transitions": ["0x…", …] } }
 //! ```
 //!
 //! Source: spec/history.md §1.
@@ -23,6 +23,7 @@ use parity_scale_codec::{Decode, Encode};
 use serde::{Deserialize, Serialize};
 
 use crate::hex;
+use crate::light::{TRAIL_TRANSITIONS_MAX, Trail};
 
 const VERSION: u32 = 1;
 const KIND: &str = "history";
@@ -40,6 +41,8 @@ pub struct Export {
     pub entries: Vec<ExportedEntry>,
     /// SCALE proof of the record at a certified block, if whoever exported it added one.
     pub proof: Option<Vec<u8>>,
+    /// From genesis to the validators of the proof, if whoever exported it added that.
+    pub trail: Option<Trail>,
 }
 
 /// One entry.
@@ -88,6 +91,16 @@ struct File {
     entries: Vec<FileEntry>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proof: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trail: Option<FileTrail>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileTrail {
+    genesis: String,
+    validators: String,
+    transitions: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,6 +143,7 @@ impl Export {
             log_head: self.head.head.to_string(),
             entries: self.entries.iter().map(FileEntry::new).collect(),
             proof: self.proof.as_ref().map(hex::encode),
+            trail: self.trail.as_ref().map(FileTrail::new),
         };
         let mut text = serde_json::to_string_pretty(&file).expect("plain data is JSON");
         text.push('\n');
@@ -163,6 +177,33 @@ impl Export {
                 Some(text) => Some(hex::decode(text).map_err(|_| wrong("proof"))?),
                 None => None,
             },
+            trail: match &file.trail {
+                Some(trail) => Some(trail.read().ok_or_else(|| wrong("trail"))?),
+                None => None,
+            },
+        })
+    }
+}
+
+impl FileTrail {
+    fn new(it: &Trail) -> Self {
+        let transitions = it.transitions.iter().map(|it| hex::encode(it.encode()));
+        Self {
+            genesis: hex::encode(it.genesis.encode()),
+            validators: hex::encode(it.validators.encode()),
+            transitions: transitions.collect(),
+        }
+    }
+
+    fn read(&self) -> Option<Trail> {
+        if self.transitions.len() > TRAIL_TRANSITIONS_MAX {
+            return None;
+        }
+        let transitions = self.transitions.iter().map(|it| decoded(it));
+        Some(Trail {
+            genesis: decoded(&self.genesis)?,
+            validators: decoded(&self.validators)?,
+            transitions: transitions.collect::<Option<_>>()?,
         })
     }
 }

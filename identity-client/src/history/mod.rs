@@ -11,6 +11,7 @@ mod export;
 mod fault;
 mod fetch;
 mod form;
+mod proof;
 mod replay;
 mod step;
 mod stub;
@@ -22,6 +23,7 @@ mod version;
 
 pub use export::{Export, ExportError, ExportedEntry};
 pub use fault::{Fault, ReplayError};
-pub use fetch::fetch;
+pub use fetch::{FetchError, fetch, fetch_proven};
+pub use proof::{EndError, ProvenEnd, claimed_end, proven_end, trust_checkpoint, trust_genesis};
 pub use replay::{Expectations, Replayed, replay};
 pub use version::{Version, version};

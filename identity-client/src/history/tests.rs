@@ -32,6 +32,7 @@ pub(super) fn export(world: &World) -> Export {
         head: world.record.log,
         entries: entries.collect(),
         proof: None,
+        trail: None,
     }
 }
 
@@ -340,6 +341,45 @@ fn a_statement_that_is_missing_or_another_is_found() {
 
 /// Goal: a network's bounds need not be known. Method: incept where they are tight, so that they
 /// move both delays, and replay without a word about them.
+/// Goal: of an erased operation the record is found that the entry commits to, and no other; the log
+/// then replays against its head.
+#[tokio::test]
+async fn an_erased_operation_is_made_up_for_by_the_record_after_it() {
+    let world = life();
+    let whole = export(&world);
+    let head_at = |count: usize| {
+        let entries = whole.entries.iter().take(count);
+        entries.fold(LogHead::default(), |head, it| head.append(&it.entry))
+    };
+    let record_at = |count: usize| {
+        let mut cut = whole.clone();
+        cut.entries.truncate(count);
+        cut.head = head_at(count);
+        verify(&cut, world.did, None).unwrap().record
+    };
+    let mut erased = whole.clone();
+    erased.entries[3].operation = None;
+    let refused = verify(&erased, world.did, Some(whole.head));
+    assert_eq!(refused.unwrap_err().name(), "operation_missing");
+    let (before, after) = (record_at(3).encode(), record_at(4).encode());
+    for (shown, is_found) in [
+        (vec![vec![7], before.clone()], false),
+        (vec![vec![], before, after], true),
+    ] {
+        let mut filled = erased.clone();
+        let done = fetch::fill_erased(&mut filled, async |entry, head| {
+            assert_eq!((entry.n, head), (3, head_at(4)));
+            Ok::<_, ()>(shown.clone())
+        });
+        done.await.unwrap();
+        let replayed = verify(&filled, world.did, Some(whole.head));
+        assert_eq!(replayed.is_ok(), is_found);
+        if let Ok(replayed) = replayed {
+            assert_eq!(replayed.erased, [3]);
+        }
+    }
+}
+
 #[test]
 fn a_delay_that_the_networks_bounds_moved_replays() {
     for bounds in [(5 * DAY, 90 * DAY), (DAY / 24, 7 * DAY)] {

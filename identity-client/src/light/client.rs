@@ -369,7 +369,7 @@ impl LightClient {
 }
 
 /// Works an answer out, and checks that the question read exactly what is proven.
-fn worked_out<T>(
+pub(super) fn worked_out<T>(
     read: &VerifiedRead,
     work: &impl Fn(&dyn AnswerView) -> Result<T, AnswerError>,
 ) -> Result<Result<T, RpcError>, Problem> {
@@ -384,7 +384,7 @@ fn worked_out<T>(
 }
 
 /// Adds what every read can be asked for.
-fn options(request: &mut Value, as_of: AsOf, answered: Height, set: u64) {
+pub(super) fn options(request: &mut Value, as_of: AsOf, answered: Height, set: u64) {
     let at_least = match as_of {
         AsOf::Now => answered,
         AsOf::AtLeast(height) => height.max(answered),

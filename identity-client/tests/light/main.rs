@@ -8,6 +8,7 @@ mod fixture;
 mod fork;
 mod lies;
 mod log;
+mod offline;
 mod trust;
 mod view;
 mod view_cuts;

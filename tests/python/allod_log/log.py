@@ -14,7 +14,7 @@ FREEZE_MS_MAX = 2_678_400_000
 SHORTEST, LONGEST = (form.HOUR, 7 * form.DAY), (7 * form.DAY, 90 * form.DAY)
 U64_MAX = 2**64 - 1
 
-File = namedtuple("File", "did did_id network genesis fork_id head entries")
+File = namedtuple("File", "did did_id network genesis fork_id head entries proof trail")
 Entry = namedtuple("Entry", "entry operation record effective_at decision")
 Verdict = namedtuple("Verdict", "record retired failed by_unknown_controllers erased")
 
@@ -107,10 +107,10 @@ def parse(text):
     except ValueError as error:
         raise Invalid("form") from error
     needed = ("version", "kind", "did", "genesis", "forkId", "logCount", "logHead", "entries")
-    _members(value, needed, ("proof",))
+    _members(value, needed, ("proof", "trail"))
     _need(_number(value["version"]) == 1 and value["kind"] == "history")
     _need(isinstance(value["entries"], list) and isinstance(value["did"], str))
-    _bytes(value.get("proof", "0x"))
+    proof = _bytes(value["proof"]) if "proof" in value else None
     did = hashes.parse_did(value["did"])
     _need(did is not None)
     return File(
@@ -121,7 +121,18 @@ def parse(text):
         _number(value["forkId"], 2**32 - 1),
         e.LogHead(_number(value["logCount"]), _bytes(value["logHead"], 32)),
         [_entry(it) for it in value["entries"]],
+        proof,
+        _trail(value["trail"]) if "trail" in value else None,
     )
+
+
+def _trail(value):
+    _need(isinstance(value, dict))
+    _members(value, ("genesis", "validators", "transitions"))
+    transitions = value["transitions"]
+    _need(isinstance(transitions, list) and len(transitions) <= 4096)
+    genesis, validators = _bytes(value["genesis"]), _bytes(value["validators"])
+    return {"genesis": genesis, "validators": validators, "transitions": [_bytes(it) for it in transitions]}
 
 
 # The checks (§3)

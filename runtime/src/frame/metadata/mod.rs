@@ -2,8 +2,9 @@
 //!
 //! Made from the types: calls, events and errors describe themselves, storage entries and
 //! constants come from [`crate::runtime::pallets`]. Paths of types that clients know by name are
-//! rewritten to Substrate's; documentation of types is left out, so that the bytes change only
-//! when something that is encoded does.
+//! rewritten to Substrate's. Documentation is part of it, so that clients show what a call does;
+//! clients take the bytes to be the same for one `spec_version`, and so a change of either raises
+//! it once there is a release.
 //!
 //! Source: spec/runtime.md §6.
 

@@ -1,32 +1,16 @@
 //! Rewriting of type paths to the ones Substrate's clients look for.
 
-use scale_info::form::PortableForm;
-use scale_info::{Field, PortableRegistry, TypeDef};
+use scale_info::PortableRegistry;
 
-/// Gives every type its path for clients, and drops documentation.
+/// Gives every type its path for clients.
 pub(super) fn rewrite(registry: &mut PortableRegistry) {
     for portable in &mut registry.types {
         let ty = &mut portable.ty;
-        ty.docs.clear();
-        match &mut ty.type_def {
-            TypeDef::Composite(composite) => clear_docs(&mut composite.fields),
-            TypeDef::Variant(variants) => {
-                for variant in &mut variants.variants {
-                    variant.docs.clear();
-                    clear_docs(&mut variant.fields);
-                }
-            }
-            _ => {}
-        }
         let segments: Vec<&str> = ty.path.segments.iter().map(String::as_str).collect();
         if let Some(path) = substrate_path(&segments) {
             ty.path.segments = path.split("::").map(str::to_owned).collect();
         }
     }
-}
-
-fn clear_docs(fields: &mut [Field<PortableForm>]) {
-    fields.iter_mut().for_each(|field| field.docs.clear());
 }
 
 /// Returns the path for clients, if it is another.

@@ -161,3 +161,37 @@ fn system_lists_what_clients_need_to_sign_and_to_read_events() {
     assert_eq!(era.variants[255].name, "Mortal255");
     assert_eq!(era.variants[255].index, 255);
 }
+
+/// Names of what clients show to people, and whether it is documented.
+fn documented(types: &PortableRegistry, pallet: &str, id: u32) -> Vec<(String, bool)> {
+    let TypeDef::Variant(list) = &types.resolve(id).expect("registered").type_def else {
+        panic!("not an enum");
+    };
+    let variants = list.variants.iter();
+    variants
+        .map(|it| (format!("{pallet}.{}", it.name), !it.docs.is_empty()))
+        .collect()
+}
+
+#[test]
+fn every_call_event_and_error_is_documented() {
+    let RuntimeMetadata::V16(v16) = decoded(16) else {
+        panic!("another version");
+    };
+    let mut found = Vec::new();
+    for pallet in &v16.pallets {
+        let calls = pallet.calls.iter().map(|it| it.ty.id);
+        let events = pallet.event.iter().map(|it| it.ty.id);
+        let errors = pallet.error.iter().map(|it| it.ty.id);
+        for id in calls.chain(events).chain(errors) {
+            found.extend(documented(&v16.types, &pallet.name, id));
+        }
+    }
+    assert!(found.len() > 60, "{}", found.len());
+    let bare: Vec<&str> = found
+        .iter()
+        .filter(|(_, is_documented)| !is_documented)
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert!(bare.is_empty(), "{bare:?}");
+}

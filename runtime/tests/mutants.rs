@@ -223,14 +223,14 @@ const MUTANTS: [Mutant; 41] = [
     },
     Mutant {
         name: "fewer vetoes cancel than could have kept it from approval",
-        file: "src/authority/rules.rs",
+        file: "primitives/src/governance.rs",
         from: "«count.saturating_sub(votes).saturating_add(1)»",
         to: "count.saturating_sub(votes).max(1)",
     },
     Mutant {
         name: "a rule is changed as fast as any",
-        file: "src/authority/rules.rs",
-        from: "            «take(*kind)»;",
+        file: "primitives/src/governance.rs",
+        from: "            «take(*kind)?»;",
         to: "{}",
     },
     Mutant {

@@ -1,6 +1,8 @@
 //! Booting consensus and watching over it.
 
 use std::convert::Infallible;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use arc_malachitebft_app_channel::app::engine::util::events::{Event, RxEvent};
 use arc_malachitebft_app_channel::app::metrics::export;
 use arc_malachitebft_app_channel::app::types::core::LinearTimeouts;
 use arc_malachitebft_app_channel::{ConsensusRequest, EngineHandle, NetworkRequest};
+use fs2::FileExt as _;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -36,6 +39,8 @@ const STEP_MAX: Duration = Duration::from_secs(60);
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long an orderly stop may take before it becomes a kill.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often it is looked whether the log's file is free.
+const LOG_POLL: Duration = Duration::from_millis(2);
 
 /// What consensus touches the world through.
 #[derive(Debug, Default)]
@@ -106,9 +111,9 @@ pub async fn start(
             proposals: proposals.clone(),
         },
     };
-    let world = match seams {
-        Seams::Real => World::Real(config.wal.clone()),
-        Seams::Simulated { network, wal } => World::Simulated(network, wal),
+    let (world, log) = match seams {
+        Seams::Real => (World::Real(config.wal.clone()), Some(config.wal.clone())),
+        Seams::Simulated { network, wal } => (World::Simulated(network, wal), None),
     };
     let (channels, engine) = engine::boot(&config, &keys, voice, world).await?;
     info!(moniker = %config.moniker, ?keys, tip = %app.tip(), "consensus started");
@@ -125,6 +130,7 @@ pub async fn start(
     let (commands, received) = mpsc::channel(16);
     let supervisor = Supervisor {
         engine,
+        log,
         diverged: watch_replay(channels.events.subscribe()),
         driver: tokio::spawn(driver.run(channels.consensus)),
         probes: channels.requests,
@@ -152,6 +158,8 @@ fn linear(timeouts: &Timeouts) -> LinearTimeouts {
 /// Watches engine and driver: when one ends, the other is stopped.
 struct Supervisor {
     engine: EngineHandle,
+    /// The log's file, if it is one.
+    log: Option<PathBuf>,
     /// Finishes if the replay of the log contradicts the log.
     diverged: JoinHandle<()>,
     driver: JoinHandle<Ended>,
@@ -239,6 +247,11 @@ impl Supervisor {
             error!("the consensus engine did not stop in time");
         }
         self.kill().await;
+        if let Some(log) = &self.log
+            && timeout(STOP_TIMEOUT, released(log)).await.is_err()
+        {
+            error!(log = %log.display(), "the consensus engine did not let go of its log");
+        }
     }
 
     /// Ends everything at once.
@@ -249,6 +262,17 @@ impl Supervisor {
             child.kill();
         }
         self.engine.actor.kill();
+    }
+}
+
+/// Waits until nobody holds the log's file. The engine's thread lets go of it only some time after
+/// the actor that it belongs to has ended, and until then nobody else can open it.
+async fn released(log: &Path) {
+    while let Ok(file) = File::open(log) {
+        if file.try_lock_exclusive().is_ok() {
+            return;
+        }
+        tokio::time::sleep(LOG_POLL).await;
     }
 }
 

@@ -1,5 +1,7 @@
 //! The JSON form of a DID document (DID v1.1), made from a record.
 
+use std::fmt;
+
 use allod_primitives::document::{
     Document, Method, MethodKey, Relationships, RetireReason, RetiredMethod,
 };
@@ -161,23 +163,24 @@ impl DidDocument {
             .map(|it| &it.method)
             .filter(|it| it.expires.is_none_or(|expires| now < expires))
             .collect();
+        // Once: base 58 is slow, and every method has it in its name.
+        let did = did.to_string();
         let serving = |relationship: Relationships| -> Vec<String> {
             let methods = active.iter();
             methods
                 .filter(|it| it.relationships.contains(relationship))
-                .map(|it| method_id(did, it.fragment.as_str()))
+                .map(|it| method_id(&did, it.fragment.as_str()))
                 .collect()
         };
         Self {
             context: vec![DID_CONTEXT.to_owned()],
-            id: did.to_string(),
             controller: document.controllers.iter().map(Did::to_string).collect(),
             also_known_as: document
                 .also_known_as
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
-            verification_method: active.iter().map(|it| method_entry(did, it)).collect(),
+            verification_method: active.iter().map(|it| method_entry(&did, it)).collect(),
             authentication: serving(Relationships::AUTHENTICATION),
             assertion_method: serving(Relationships::ASSERTION_METHOD),
             key_agreement: serving(Relationships::KEY_AGREEMENT),
@@ -187,11 +190,12 @@ impl DidDocument {
                 .services
                 .iter()
                 .map(|it| ServiceEntry {
-                    id: method_id(did, it.fragment.as_str()),
+                    id: method_id(&did, it.fragment.as_str()),
                     kind: it.kind.to_string(),
                     service_endpoint: it.endpoints.iter().map(ToString::to_string).collect(),
                 })
                 .collect(),
+            id: did,
         }
     }
 }
@@ -234,13 +238,13 @@ pub fn version_id(record: &DidRecord) -> String {
 }
 
 /// Returns the absolute DID URL of a fragment.
-pub fn method_id(did: &Did, fragment: &str) -> String {
+pub fn method_id(did: &impl fmt::Display, fragment: &str) -> String {
     format!("{did}#{fragment}")
 }
 
-fn method_entry(did: &Did, method: &Method) -> VerificationMethod {
+fn method_entry(did: &str, method: &Method) -> VerificationMethod {
     VerificationMethod {
-        id: method_id(did, method.fragment.as_str()),
+        id: method_id(&did, method.fragment.as_str()),
         kind: "Multikey".to_owned(),
         controller: did.to_string(),
         public_key_multibase: multibase(&method.key),

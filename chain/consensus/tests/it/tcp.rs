@@ -169,3 +169,17 @@ async fn validators_come_back_on_their_files_and_ports() {
         cluster.stop(n).await;
     }
 }
+
+/// Goal: whoever has stopped may start again at once, on the same files. Method: one validator,
+/// again and again; the engine's own thread holds the log for a moment after the engine has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_is_free_once_consensus_has_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let listen = addresses(1).remove(0);
+    let store = Store::new(set(1), 0);
+    for round in 1..=20 {
+        let handle = boot(dir.path(), keys(0), &listen, Vec::new(), &store).await;
+        reach(&store, round).await;
+        handle.stop().await;
+    }
+}

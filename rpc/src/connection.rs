@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     pub(crate) followers: Arc<Semaphore>,
     /// Places for waiting until a height is reached.
     pub(crate) waiters: Arc<Semaphore>,
+    /// Places for questions about states of any age.
+    pub(crate) archives: Arc<Semaphore>,
     /// Blocks that may still wait for the client to take them.
     pub(crate) queued: Queued,
 }
@@ -31,10 +33,14 @@ impl Default for Connection {
         Self {
             followers: Arc::new(Semaphore::new(BLOCK_FOLLOWERS_PER_CONNECTION_MAX)),
             waiters: Arc::new(Semaphore::new(READ_WAITERS_PER_CONNECTION_MAX)),
+            archives: Arc::new(Semaphore::new(ARCHIVE_QUESTIONS_PER_CONNECTION_MAX)),
             queued: Queued::default(),
         }
     }
 }
+
+/// Questions about states of any age that one connection has under way.
+const ARCHIVE_QUESTIONS_PER_CONNECTION_MAX: usize = 4;
 
 impl Connection {
     /// Returns the connection that a call has come by.

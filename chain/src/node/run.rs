@@ -221,7 +221,15 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     let view = Arc::new(ChainView::new(node.shared().clone(), info));
-    let server = match RpcServer::start(&server_config(&config), view).await {
+    // Every state only if none was given up before it was wanted.
+    let oldest = node.shared().chain().store().reader().oldest();
+    let is_archive = config.storage.archive && oldest.is_ok_and(|oldest| oldest.0 == 0);
+    if config.storage.archive && !is_archive {
+        tracing::warn!(
+            "states were given up before `storage.archive` was set; `archive_v1_*` is not offered"
+        );
+    }
+    let server = match RpcServer::start(&server_config(&config, is_archive), view).await {
         Ok(server) => server,
         Err(error) => {
             node.stop().await;
@@ -323,7 +331,7 @@ fn prepare(
     Ok((setup, world))
 }
 
-fn server_config(config: &NodeConfig) -> ServerConfig {
+fn server_config(config: &NodeConfig, is_archive: bool) -> ServerConfig {
     ServerConfig {
         listen: config.rpc.listen,
         cors_origins: config.rpc.cors.clone(),
@@ -331,7 +339,7 @@ fn server_config(config: &NodeConfig) -> ServerConfig {
         batch_calls_max: config.rpc.batch_max,
         connections_max: config.rpc.connections_max,
         subscriptions_per_connection_max: config.rpc.subscriptions_max,
-        is_archive: config.storage.archive,
+        is_archive,
         ..ServerConfig::default()
     }
 }

@@ -10,10 +10,11 @@ use allod_primitives::{H256, Height};
 use allod_rpc_api::hex_bytes::{HexBytes, to_hex};
 use allod_rpc_api::{ErrorCode, HexHash};
 use jsonrpsee::server::{PendingSubscriptionSink, RegisterMethodError, SubscriptionSink};
-use jsonrpsee::types::Params;
+use jsonrpsee::types::{ErrorObjectOwned, Params};
 use parity_scale_codec::Encode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::heads::send;
 use super::json::Arguments;
@@ -21,6 +22,7 @@ use super::query::StorageItem;
 use super::runtime_call::{self, CallError, error_text};
 use super::{blocking, state};
 use crate::answer::{Answer, failed, invalid_params};
+use crate::connection::{Connection, Place};
 use crate::methods::Module;
 use crate::view::{NodeView, StateUnavailable};
 
@@ -28,11 +30,18 @@ use crate::view::{NodeView, StateUnavailable};
 const ITEMS_MAX: usize = 1024;
 /// Blocks between the two states of a difference.
 const DIFF_BLOCKS_MAX: u64 = 1024;
-/// Changed keys read at a time.
-const DIFF_PAGE: usize = 256;
+/// Keys that may have changed between them; they are kept until the last is told of.
+const DIFF_KEYS_MAX: usize = 65_536;
+/// Items of one question about a difference: each makes an event of every key that it covers.
+const DIFF_ITEMS_MAX: usize = 16;
+/// Bytes of values after which a page of events is sent.
+const DIFF_PAGE_BYTES: usize = 1024 * 1024;
+/// Questions of this family under way, for all clients; the server has a smaller number for each.
+const QUESTIONS_MAX: usize = 32;
 const UNAVAILABLE: &str = "the state of that block is not available";
 
 pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
+    let places = Arc::new(Semaphore::new(QUESTIONS_MAX));
     module.register_method("archive_v1_finalizedHeight", |_, view, _| {
         view.head().height().0
     })?;
@@ -69,13 +78,22 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         "archive_v1_storage",
         "archive_v1_storageEvent",
         "archive_v1_stopStorage",
-        |params, pending, view, _| storage(params, pending, view),
+        {
+            let places = places.clone();
+            move |params, pending, view, extensions| {
+                let place = Place::take(&places, &Connection::of(&extensions).archives);
+                storage(params, pending, view, place)
+            }
+        },
     )?;
     module.register_subscription(
         "archive_v1_storageDiff",
         "archive_v1_storageDiffEvent",
         "archive_v1_stopStorageDiff",
-        |params, pending, view, _| difference(params, pending, view),
+        move |params, pending, view, extensions| {
+            let place = Place::take(&places, &Connection::of(&extensions).archives);
+            difference(params, pending, view, place)
+        },
     )?;
     Ok(())
 }
@@ -96,7 +114,11 @@ async fn storage(
     params: Params<'static>,
     pending: PendingSubscriptionSink,
     view: Arc<Arc<dyn NodeView>>,
+    place: Option<Place>,
 ) {
+    let Some(_place) = place else {
+        return pending.reject(busy()).await;
+    };
     let (hash, items) = match storage_asked(&params) {
         Ok(asked) => asked,
         Err(error) => return pending.reject(error).await,
@@ -132,6 +154,10 @@ async fn storage(
     send(&sink, &json!({ "event": "storageDone" })).await;
 }
 
+fn busy() -> ErrorObjectOwned {
+    failed(ErrorCode::Busy.with("as many questions about states as may are under way"))
+}
+
 fn storage_asked(params: &Params<'_>) -> Answer<(H256, Vec<StorageItem>)> {
     let mut arguments = Arguments::new(params);
     let hash: HexHash = arguments.next()?;
@@ -158,6 +184,13 @@ struct DiffItem {
     child_trie_key: Option<HexBytes>,
 }
 
+impl DiffItem {
+    /// Whether changes of `key` are asked for.
+    fn covers(&self, key: &[u8]) -> bool {
+        self.child_trie_key.is_none() && key.starts_with(&self.key.0)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum ReturnType {
@@ -178,7 +211,11 @@ async fn difference(
     params: Params<'static>,
     pending: PendingSubscriptionSink,
     view: Arc<Arc<dyn NodeView>>,
+    place: Option<Place>,
 ) {
+    let Some(_place) = place else {
+        return pending.reject(busy()).await;
+    };
     let asked = match difference_asked(&params, &**view) {
         Ok(asked) => asked,
         Err(error) => return pending.reject(error).await,
@@ -215,20 +252,21 @@ async fn send_difference(
         Some(Err(error)) => return Sent::Failed(error),
         None => return Sent::Failed(UNAVAILABLE),
     };
-    for page in keys.chunks(DIFF_PAGE) {
-        let (view, asked, page) = (view.clone(), asked.clone(), page.to_vec());
-        let read = move || {
-            let events = page.iter().map(|key| events(&**view, &asked, key));
-            events.collect::<Result<Vec<_>, StateUnavailable>>()
-        };
-        let Some(Ok(events)) = blocking::read(read).await else {
+    let keys = Arc::new(keys);
+    let mut next = 0;
+    while next < keys.len() {
+        let (view, asked, keys) = (view.clone(), asked.clone(), keys.clone());
+        let Some(Ok((events, end))) =
+            blocking::read(move || page(&**view, &asked, &keys, next)).await
+        else {
             return Sent::Failed(UNAVAILABLE);
         };
-        for event in events.into_iter().flatten() {
+        for event in events {
             if !send(sink, &event).await {
                 return Sent::Unheard;
             }
         }
+        next = end;
     }
     Sent::All
 }
@@ -245,7 +283,7 @@ fn difference_asked(params: &Params<'_>, view: &dyn NodeView) -> Answer<Differen
             child_trie_key: None,
         }]
     });
-    if items.len() > ITEMS_MAX {
+    if items.len() > DIFF_ITEMS_MAX {
         return Err(failed(ErrorCode::TooManyKeys));
     }
     let header = view.header(&to.0);
@@ -273,9 +311,35 @@ fn changed_between(view: &dyn NodeView, asked: &Difference) -> Result<Vec<Vec<u8
     let mut keys = BTreeSet::new();
     for height in from + 1..=to {
         let hash = view.hash_of(Height(height)).ok_or(UNAVAILABLE)?;
-        keys.extend(view.changed_keys(&hash).map_err(|_| UNAVAILABLE)?);
+        let changed = view.changed_keys(&hash).map_err(|_| UNAVAILABLE)?;
+        let covered = |key: &Vec<u8>| asked.items.iter().any(|item| item.covers(key));
+        keys.extend(changed.into_iter().filter(covered));
+        if keys.len() > DIFF_KEYS_MAX {
+            return Err("more than 65536 keys changed: compare blocks that are less far apart");
+        }
     }
     Ok(keys.into_iter().collect())
+}
+
+/// Returns the events of the keys from `first` on, up to a page, and where the next one begins.
+fn page(
+    view: &dyn NodeView,
+    asked: &Difference,
+    keys: &[Vec<u8>],
+    first: usize,
+) -> Result<(Vec<Value>, usize), StateUnavailable> {
+    let (mut found, mut bytes, mut next) = (Vec::new(), 0, first);
+    for key in keys.iter().skip(first) {
+        for event in events(view, asked, key)? {
+            bytes += key.len() + event["value"].as_str().map_or(0, str::len);
+            found.push(event);
+        }
+        next += 1;
+        if bytes >= DIFF_PAGE_BYTES {
+            break;
+        }
+    }
+    Ok((found, next))
 }
 
 /// Returns what is to be told of one key, once for each item that it belongs to.
@@ -285,11 +349,7 @@ fn events(
     key: &[u8],
 ) -> Result<Vec<Value>, StateUnavailable> {
     let items = asked.items.iter();
-    let items = items.filter(|it| it.child_trie_key.is_none() && key.starts_with(&it.key.0));
-    let mut items = items.peekable();
-    if items.peek().is_none() {
-        return Ok(Vec::new());
-    }
+    let items = items.filter(|it| it.covers(key));
     let before = state::stored(view, &asked.from, key)?;
     let after = state::stored(view, &asked.to, key)?;
     let kind = match (&before, &after) {

@@ -3,7 +3,7 @@
 //! Source: spec/substrate.md §4.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use allod_rpc_api::HexBytes;
 use allod_rpc_api::submit::extrinsic_body;
@@ -11,11 +11,12 @@ use jsonrpsee::server::{ConnectionId, PendingSubscriptionSink, RegisterMethodErr
 use jsonrpsee::types::{ErrorObject, Params};
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::heads::send;
 use super::json::Arguments;
 use crate::answer::Answer;
+use crate::connection::Connection;
 use crate::methods::Module;
 use crate::submit::pool_error;
 use crate::view::{Finalized, NodeView, PoolError, TxStatus};
@@ -30,6 +31,10 @@ const BROADCASTS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Blocks after which a transaction is given up that nobody stops; no era is accepted that lasts
 /// longer.
 const BROADCAST_BLOCKS_MAX: u32 = 4096;
+/// How often in a row a transaction may be found invalid before it is given up.
+const BROADCAST_INVALID_MAX: u32 = 32;
+/// Transactions that are handed to the pool at once.
+const BROADCAST_TURNS: usize = 8;
 /// Broadcasts that ended by themselves and may still be stopped, which then does nothing.
 const ENDED_KEPT: usize = 4096;
 /// An operation that is not under way.
@@ -43,7 +48,8 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         move |params, view, extensions| {
             let HexBytes(bytes) = Arguments::new(&params).next()?;
             let connection = extensions.get::<ConnectionId>().map_or(0, |it| it.0);
-            Answer::Ok(all.start(connection, view, &bytes))
+            let asker = Arc::downgrade(&Connection::of(extensions));
+            Answer::Ok(all.start(connection, asker, view, &bytes))
         },
     )?;
     module.register_method("transaction_v1_stop", move |params, _, extensions| {
@@ -69,9 +75,19 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
 /// Connection and number.
 type Id = (usize, u64);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Broadcasts {
     inner: Mutex<Inner>,
+    turns: Semaphore,
+}
+
+impl Default for Broadcasts {
+    fn default() -> Self {
+        Self {
+            inner: Mutex::default(),
+            turns: Semaphore::new(BROADCAST_TURNS),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -109,6 +125,7 @@ impl Broadcasts {
     fn start(
         self: &Arc<Self>,
         connection: usize,
+        asker: Weak<Connection>,
         view: &Arc<dyn NodeView>,
         bytes: &[u8],
     ) -> Option<String> {
@@ -131,12 +148,16 @@ impl Broadcasts {
             id
         };
         let (all, view) = (self.clone(), view.clone());
-        let body = extrinsic_body(bytes);
+        let Some(body) = extrinsic_body(bytes) else {
+            // No transaction at all; the interface wants nothing to be said about it.
+            self.end(id);
+            return Some(id.1.to_string());
+        };
         tokio::spawn(async move {
             tokio::select! {
                 // Its sender is never used: it ends by being dropped.
                 _ = stopped => return,
-                () = broadcast(&*view, body) => {}
+                () = broadcast(&all, &*view, body, asker) => {}
             }
             all.end(id);
         });
@@ -170,16 +191,21 @@ impl Broadcasts {
 }
 
 /// Hands a transaction to the pool, and again when the pool had no room or gave it up, until it is
-/// final or can no longer become so. The client is told nothing.
-async fn broadcast(view: &dyn NodeView, body: Option<Vec<u8>>) {
-    // One that cannot be read is no transaction; it counts until it is stopped.
-    let Some(body) = body else {
-        return std::future::pending().await;
-    };
+/// final, can hardly become so, or nobody is left who wants it. The client is told nothing.
+async fn broadcast(all: &Broadcasts, view: &dyn NodeView, body: Vec<u8>, asker: Weak<Connection>) {
     let mut heads = view.subscribe_heads();
+    let mut invalid = 0;
     for _ in 0..BROADCAST_BLOCKS_MAX {
-        match view.submit_and_watch(vec![body.clone()]).await.pop() {
+        let submitted = {
+            // In turn: with a block all are tried again, and others submit as well.
+            let Ok(_turn) = all.turns.acquire().await else {
+                return;
+            };
+            view.submit_and_watch(vec![body.clone()]).await.pop()
+        };
+        match submitted {
             Some(Ok(mut watched)) => {
+                invalid = 0;
                 while let Some(status) = watched.updates.recv().await {
                     match status {
                         TxStatus::Finalized(_) => return,
@@ -188,14 +214,24 @@ async fn broadcast(view: &dyn NodeView, body: Option<Vec<u8>>) {
                     }
                 }
             }
-            Some(Err(PoolError::AlreadyFinalized(_) | PoolError::AlreadyIncluded)) => return,
-            Some(Err(PoolError::TooLarge)) => return,
+            Some(Err(
+                PoolError::AlreadyFinalized(_) | PoolError::AlreadyIncluded | PoolError::TooLarge,
+            )) => return,
             // What is invalid now may be valid after another transaction.
+            Some(Err(PoolError::Invalid(_))) => {
+                invalid += 1;
+                if invalid >= BROADCAST_INVALID_MAX {
+                    return;
+                }
+            }
             Some(Err(_)) | None => {}
         }
         match heads.recv().await {
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => return,
+        }
+        if asker.strong_count() == 0 {
+            return;
         }
     }
 }

@@ -252,3 +252,41 @@ async fn a_difference_names_what_was_added_changed_and_nothing_else() {
     .await;
     assert!(failed.is_empty());
 }
+
+#[tokio::test]
+async fn a_connection_has_four_questions_under_way() {
+    let harness = archive().await;
+    let client = harness.websocket().await;
+    let busy = harness.node.busy();
+    let hash = format!("0x{}", "11".repeat(32));
+    let items = json!([{"key": "0x", "type": "descendantsValues"}]);
+    let mut open = Vec::new();
+    let ask = || {
+        let params = rpc_params![&hash, &items, Value::Null];
+        client.subscribe::<Value, _>("archive_v1_storage", params, "archive_v1_stopStorage")
+    };
+    for _ in 0..4 {
+        open.push(ask().await.unwrap());
+    }
+    let refused = ask().await;
+    assert!(
+        matches!(&refused, Err(jsonrpsee::core::client::Error::Call(error)) if error.code() == 1007),
+        "{refused:?}"
+    );
+    drop(busy);
+    for mut events in open {
+        assert_eq!(next(&mut events).await["event"], "storageError");
+    }
+    let items = vec![json!({"key": "0x", "returnType": "hash"}); 17];
+    let head = harness.node.head().hash.to_string();
+    let params = rpc_params![head, items];
+    let many = client.subscribe::<Value, _>(
+        "archive_v1_storageDiff",
+        params,
+        "archive_v1_stopStorageDiff",
+    );
+    assert!(matches!(
+        many.await,
+        Err(jsonrpsee::core::client::Error::Call(_))
+    ));
+}

@@ -160,15 +160,58 @@ async fn a_broadcast_that_is_stopped_is_tried_no_more() {
 async fn a_connection_broadcasts_no_more_than_it_may() {
     let harness = Harness::start().await;
     harness.node.hold();
+    harness.node.refuse(Some(PoolError::Full));
     let client = harness.websocket().await;
+    let transaction = batch(&harness, 1, 0);
     let mut ids = Vec::new();
     for _ in 0..1024 {
-        // No transaction at all: it counts, and nobody is told.
-        ids.push(broadcast(&client, "0x0800").await.unwrap());
+        ids.push(broadcast(&client, &transaction).await.unwrap());
     }
-    assert_eq!(broadcast(&client, "0x0800").await, None);
+    assert_eq!(broadcast(&client, &transaction).await, None);
     let other = harness.websocket().await;
-    assert!(broadcast(&other, "0x0800").await.is_some());
+    assert!(broadcast(&other, &transaction).await.is_some());
     assert_eq!(stop(&client, &ids[3]).await, Ok(Value::Null));
-    assert!(broadcast(&client, "0x0800").await.is_some());
+    assert!(broadcast(&client, &transaction).await.is_some());
+}
+
+#[tokio::test]
+async fn what_is_no_transaction_takes_no_place() {
+    let harness = Harness::start().await;
+    let client = harness.websocket().await;
+    let mut last = None;
+    for _ in 0..1100 {
+        last = broadcast(&client, "0x0800").await;
+        assert!(last.is_some());
+    }
+    assert_eq!(stop(&client, &last.unwrap()).await, Ok(Value::Null));
+}
+
+#[tokio::test]
+async fn places_come_back_when_their_connection_closes() {
+    let harness = Harness::start().await;
+    harness.node.hold();
+    harness.node.refuse(Some(PoolError::Full));
+    let transaction = batch(&harness, 1, 0);
+    // All places that there are.
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        let client = harness.websocket().await;
+        for _ in 0..1024 {
+            assert!(broadcast(&client, &transaction).await.is_some());
+        }
+        clients.push(client);
+    }
+    let other = harness.websocket().await;
+    assert_eq!(broadcast(&other, &transaction).await, None);
+    drop(clients);
+    let freed = async {
+        while broadcast(&other, &transaction).await.is_none() {
+            harness.node.produce(1);
+            tokio::task::yield_now().await;
+        }
+    };
+    let deadline = std::time::Duration::from_secs(60);
+    tokio::time::timeout(deadline, freed)
+        .await
+        .expect("a place");
 }

@@ -101,15 +101,14 @@ impl LightClient {
         }
         self.save(false).map_err(Problem::Stop)?;
         self.compare(index, &head).await.map_err(Problem::Stop)?;
+        let proof = ReadProof {
+            transitions: Vec::new(),
+            ..proof
+        };
         let answer = ProvenRecord {
             record,
-            trail: self
-                .trail(index, read.header().header().digest.set_id)
-                .await?,
-            proof: ReadProof {
-                transitions: Vec::new(),
-                ..proof
-            },
+            trail: self.trail(index, &proof).await?,
+            proof,
         };
         Ok(Proven {
             answer,
@@ -119,8 +118,10 @@ impl LightClient {
         })
     }
 
-    /// Collects what leads from genesis to the set `set_id`, checking each step.
-    async fn trail(&self, index: usize, set_id: u64) -> Result<Option<Trail>, Fault> {
+    /// Collects what leads from genesis to the validators of `proof`, checking each step, and the
+    /// whole as whoever gets it will.
+    async fn trail(&self, index: usize, proof: &ReadProof) -> Result<Option<Trail>, Fault> {
+        let set_id = proof.head.header.digest.set_id;
         let longest = u64::try_from(TRAIL_TRANSITIONS_MAX).unwrap_or(u64::MAX);
         if self.chain().fork_id != ForkId(0) || set_id > longest {
             return Ok(None);
@@ -129,7 +130,7 @@ impl LightClient {
         let (genesis, validators) = wire::genesis(node.as_ref()).await?;
         let mut trust = Trust::from_genesis(&self.network(), &genesis, &validators)?;
         let mut transitions = Vec::new();
-        let mut known = 0;
+        let mut known = trust.newest_set().set_id();
         while known < set_id {
             let page = wire::transitions(node.as_ref(), known).await?;
             if page.is_empty() {
@@ -138,11 +139,17 @@ impl LightClient {
             for transition in page {
                 if known < set_id {
                     trust.advance(&transition)?;
+                    // One that is known already verifies, and leads nowhere.
+                    let newest = trust.newest_set().set_id();
+                    if newest <= known {
+                        return Err(Fault::TransitionsWithheld { known });
+                    }
+                    known = newest;
                     transitions.push(transition);
-                    known = known.saturating_add(1);
                 }
             }
         }
+        trust.verify_read(proof)?;
         Ok(Some(Trail {
             genesis,
             validators,

@@ -8,8 +8,8 @@ use allod_primitives::light::{LightError, ReadProof};
 use allod_primitives::log::LogHead;
 use allod_primitives::{H256, Height};
 
-use crate::fixture::node::FakeNode;
-use crate::world::{Time, alice, chain, config, kept, open, record_with_log};
+use crate::fixture::node::{FakeNode, Lies};
+use crate::world::{Time, alice, chain, config, kept, lies, open, record_with_log};
 
 const HEAD: LogHead = LogHead {
     count: 3,
@@ -47,6 +47,22 @@ async fn exported(time: &Time, folder: Option<&std::path::Path>) -> (FakeNode, E
     let read = Export::from_json(&export.to_json()).unwrap();
     assert_eq!(read, export, "it survives its file");
     (node, export)
+}
+
+/// Goal: a trail that leads nowhere is not exported. Method: the node gives the same change of
+/// validators over and over, to a client that knows the later ones already.
+#[tokio::test]
+async fn a_change_of_validators_that_comes_twice_is_no_trail() {
+    let (time, did) = (Time::new(), alice(&chain()));
+    let (node, _) = exported(&time, None).await;
+    let client = open(config(&node.chain(), &time), &[&node]).await.unwrap();
+    client.resolve(&did, None).await.unwrap();
+    node.lie(lies(|it| it.first_transition = true));
+    let refused = client.prove_record(&did, None).await.unwrap_err();
+    assert_eq!(refused.slug(), "light.transitions_withheld", "{refused}");
+    node.lie(Lies::default());
+    let proven = client.prove_record(&did, None).await.unwrap();
+    assert_eq!(proven.answer.trail.unwrap().transitions.len(), 3);
 }
 
 fn end_from_genesis(export: &Export) -> Result<ProvenEnd, EndError> {

@@ -21,7 +21,9 @@ use allod_primitives::log::LogHead;
 use allod_primitives::operation::{Admission, Body, Inception, SignedOperation};
 use allod_primitives::record::{DID_RECORD_VERSION, DidRecord, Lanes, Status};
 use allod_primitives::token::{REVOCATION_ENTRY_VERSION, RevocationEntry, SignedTokenOperation};
-use allod_primitives::{BoundedVec, Did, DidId, H256, Height, TimeMs, decode_strict, keys};
+use allod_primitives::{
+    BoundedVec, Did, DidId, H256, Height, PublicKey, TimeMs, decode_strict, keys,
+};
 use allod_rpc_api::error::{ErrorCode, Failure};
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
 use allod_rpc_api::submit::{
@@ -71,6 +73,8 @@ pub(crate) enum Fault {
     Late,
     /// Do nothing, and say that it is final in the newest block.
     Pretended,
+    /// Anchor what is to be anchored under a key of its own, and say that it was there already.
+    Taken,
     /// Do nothing, and say that it failed in its block.
     Failed(ErrorCode),
 }
@@ -206,6 +210,7 @@ impl State {
             Some(Fault::Answer(value)) => return Ok(value),
             Some(Fault::Failed(code)) => return Ok(json!(not_done(SubmitStatus::Failed, code))),
             Some(Fault::Pretended) => return Ok(json!(self.pretended())),
+            Some(Fault::Taken) => return Ok(json!(self.take(params))),
             Some(Fault::Late) => return Ok(json!(late())),
             Some(Fault::DoneButLate) => {
                 self.submit(params);
@@ -300,6 +305,22 @@ impl State {
         SubmitResponse {
             items: items.collect(),
         }
+    }
+
+    /// A registrar's anchorings, under another key.
+    fn take(&mut self, params: &Value) -> SubmitResponse {
+        let before = self.items.clone();
+        self.submit(params);
+        for (key, entry) in &mut self.items {
+            if !before.contains_key(key) {
+                let taken = GrantEntry {
+                    grant_key: PublicKey([9; 32]),
+                    ..decode_strict(entry).unwrap()
+                };
+                *entry = taken.encode();
+            }
+        }
+        not_done(SubmitStatus::Failed, ErrorCode::GrantAlreadyExists)
     }
 
     fn pretended(&self) -> SubmitResponse {

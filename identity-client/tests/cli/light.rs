@@ -165,3 +165,69 @@ async fn a_revocation_is_reported_when_the_ledger_proves_it() {
         "{unproven:?}"
     );
 }
+
+/// Goal: an anchor is reported when the ledger proves it, as the file opens it. Method: a node says
+/// that it is final or was there before, and does nothing; a registrar anchors its identifier under
+/// a key of its own, and says that it was there before.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_anchor_is_reported_when_the_ledger_has_it_as_it_was_made() {
+    let ledger = Ledger::start().await;
+    let user = User::new(&ledger.url);
+    let key = user.registrar().await;
+    user.ok(&["did", "create", "alice"]).await;
+    let issue = ["token", "issue", "alice", "--audience", "https://a.example"];
+    let token = user.ok(&issue).await;
+    let (file, other) = (user.path("a.anchor.json"), user.path("b.anchor.json"));
+    let anchor = |file: &str| {
+        [
+            "token",
+            "anchor",
+            &token,
+            "--out",
+            file,
+            "--registrar-key",
+            &key,
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    };
+    let refused = async |file: &str, fault: Option<Fault>, more: &[&str], code, expected: &str| {
+        if let Some(fault) = fault {
+            ledger.fail("identity_submit", fault);
+        }
+        let arguments = anchor(file);
+        let arguments = arguments.iter().map(String::as_str);
+        let arguments: Vec<&str> = arguments.chain(more.iter().copied()).collect();
+        let refused = user.run(&arguments).await;
+        assert_eq!((refused.code, refused.stdout.as_str()), (code, ""));
+        assert!(refused.stderr.contains(expected), "{refused:?}");
+    };
+    let already = || Fault::Failed(ErrorCode::GrantAlreadyExists);
+    for fault in [Fault::Pretended, already()] {
+        let expected = "token.not_anchored";
+        refused(&file, Some(fault), &["--json"], 1, expected).await;
+    }
+    let arguments = anchor(&file);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = user.json(&arguments).await;
+    assert!(done["provenAt"].as_u64() >= done["height"].as_u64());
+    assert!(done["height"].is_u64());
+    ledger.fail("identity_submit", already());
+    let again = user.json(&arguments).await;
+    assert_eq!(again["alreadyAnchored"], true);
+
+    let (taken, slug) = (Some(Fault::Taken), "token.anchor_taken");
+    refused(&other, taken, &["--json"], 1, slug).await;
+    let believed = ["--json", "--trust-node"];
+    refused(&other, Some(already()), &believed, 1, slug).await;
+
+    let begun = fs::read_to_string(&file).unwrap();
+    let mut written: Value = serde_json::from_str(&begun).unwrap();
+    written["expiryDay"] = 1.into();
+    fs::write(&file, written.to_string()).unwrap();
+    refused(&file, None, &[], 2, "is past its day").await;
+    let genesis = written["genesis"].as_str().unwrap().to_owned();
+    let foreign = begun.replace(&genesis, &format!("0x{}", "11".repeat(32)));
+    fs::write(&file, foreign).unwrap();
+    refused(&file, None, &[], 2, "is of another network").await;
+}

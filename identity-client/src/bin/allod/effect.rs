@@ -1,6 +1,8 @@
 //! What a write has done: by the ledger's proven state, not by the word of the node that took it.
 
+use allod_identity_client::anchors::Anchor;
 use allod_primitives::{Did, H256, Height};
+use allod_rpc_api::ErrorCode;
 use allod_rpc_api::grant::{GrantCheckRequest, GrantState};
 use allod_rpc_api::revocation::RevocationCheckRequest;
 use allod_rpc_api::submit::SubmitStatus;
@@ -106,6 +108,93 @@ impl Session {
         let message = format!("it is not revoked as of height {height}, whatever the node says");
         Err(not_revoked(what, message))
     }
+}
+
+impl Session {
+    /// Reports an anchor once the ledger has it, with its key and its day: whoever carries it there
+    /// sees its identifier first, and could anchor that as something else.
+    pub(crate) async fn anchored(
+        &self,
+        network: &Network,
+        anchor: &Anchor,
+        sent: Result<Receipt, Failure>,
+        fields: Value,
+    ) -> Result<Report, Failure> {
+        let gid = anchor.gid.to_string();
+        let said = sent.as_ref().ok().and_then(|it| it.outcome.height);
+        let (text, mut fields) = match sent.and_then(Receipt::check_items) {
+            Ok(receipt) => {
+                let text = format!("the anchor {}", receipt.text());
+                let fields = receipt.json(fields);
+                if receipt.outcome.status != SubmitStatus::Finalized {
+                    return Ok(Report::new(gid, fields).note(text));
+                }
+                (text, fields)
+            }
+            Err(failure) if failure.code == Some(ErrorCode::GrantAlreadyExists.code()) => {
+                let mut fields = fields;
+                fields["final"] = json!(true);
+                fields["alreadyAnchored"] = json!(true);
+                ("it was anchored already".to_owned(), fields)
+            }
+            Err(failure) => return Err(failure),
+        };
+        let proven = self.find_anchor(network, anchor, said).await?;
+        fields["provenAt"] = json!(proven.map(|it| it.0));
+        let note = match proven {
+            Some(height) => format!("{text}, proven as of height {height}"),
+            None => text,
+        };
+        Ok(Report::new(gid, fields).note(note))
+    }
+
+    /// Finds the anchor on the ledger; `None` if the node is believed.
+    async fn find_anchor(
+        &self,
+        network: &Network,
+        anchor: &Anchor,
+        said: Option<u64>,
+    ) -> Result<Option<Height>, Failure> {
+        let request = GrantCheckRequest {
+            gid: Some(anchor.gid.into()),
+            grant: None,
+        };
+        let (found, proven) = if self.reads.trust_node {
+            (self.client.grant_check(&request).await?, None)
+        } else {
+            let light = self.light(None).await?;
+            if light.chain() != network.chain {
+                let message =
+                    "the node is of another network or fork than the one that is followed";
+                return Err(not_anchored(message));
+            }
+            let asked = Box::pin(light.grant_check(&request, said.map(Height)));
+            let found = self.console.during("proving it", asked).await?;
+            (found.answer, Some(found.height))
+        };
+        let evidence = anchor.evidence();
+        match (found.grant_key, found.expiry_day) {
+            (Some(key), Some(day)) if key == evidence.grant_key && day == evidence.expiry_day => {
+                Ok(proven)
+            }
+            (None, _) | (_, None) => {
+                let height = found.height;
+                let message = format!("it is not there as of height {height}, whatever was said");
+                Err(not_anchored(message))
+            }
+            _ => Err(Failure::negative(
+                "token.anchor_taken",
+                "somebody has anchored its identifier with another key or day: it shows nothing",
+                "make another anchor (--out FILE), and have another registrar anchor it",
+            )),
+        }
+    }
+}
+
+fn not_anchored(message: impl Into<String>) -> Failure {
+    let hint = "run the command again with the same file, and other nodes (--node): to anchor twice \
+                does no harm";
+    Failure::negative("token.not_anchored", message, hint)
 }
 
 impl Revoked {

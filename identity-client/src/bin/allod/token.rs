@@ -7,10 +7,10 @@ use allod_identity_client::hex;
 use allod_identity_client::jwt::{TokenRequest, Unverified, issue_token};
 use allod_identity_client::keys::{Identity, SecretKey};
 use allod_identity_client::operation::{Signer, call, sign_token_operation, token_operation};
-use allod_primitives::TimeMs;
 use allod_primitives::limits::GRANT_DAYS_MAX;
 use allod_primitives::policy::{Capabilities, ControlPolicy, Rank};
 use allod_primitives::token::TokenId;
+use allod_primitives::{H256, TimeMs};
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::document::date_time;
 use allod_rpc_api::login::{Relationship, VerifyJwsRequest};
@@ -185,7 +185,7 @@ async fn anchor(
     let genesis = network.chain.genesis;
     let anchor = match out.exists() {
         // Begun before: the same anchor again, not one of a later time beside it.
-        true => Anchor::from_json(&session.read(out)?)?,
+        true => begun(session, out, genesis, now)?,
         false => Anchor::new(genesis, &jws, expiry_day)?,
     };
     let until = now.plus_ms(ANCHOR_VALIDITY_MS);
@@ -197,6 +197,7 @@ async fn anchor(
     let expiry_day = anchor.opening.expiry_day;
     let (gid, file) = (anchor.gid.to_string(), out.display().to_string());
     let mut fields = json!({ "gid": gid, "file": file, "expiryDay": expiry_day });
+    let keep_it = format!("keep {file} with the token");
     let Some(key) = registrar else {
         let message = hex::encode(message.encode());
         fields["anchorMessage"] = json!(message);
@@ -205,19 +206,21 @@ async fn anchor(
     };
     let call = call::grant_anchor(&[message]);
     let item = session.transaction(&network, &key, call).await?;
-    let receipt = session.submit(item, write).await?;
-    match receipt.check_items() {
-        Ok(receipt) => {
-            let note = format!("the anchor {}; keep {file} with the token", receipt.text());
-            Ok(Report::new(gid, receipt.json(fields)).note(note))
-        }
-        Err(failure) if failure.code == Some(ErrorCode::GrantAlreadyExists.code()) => {
-            fields["final"] = json!(true);
-            fields["alreadyAnchored"] = json!(true);
-            Ok(Report::new(gid, fields).note("it was anchored already"))
-        }
-        Err(failure) => Err(failure),
-    }
+    let sent = session.submit(item, write).await;
+    let anchored = Box::pin(session.anchored(&network, &anchor, sent, fields));
+    Ok(anchored.await?.note(keep_it))
+}
+
+/// Reads the file of an anchor that was begun before: one of this network, and not of a past day.
+fn begun(session: &Session, path: &Path, genesis: H256, now: TimeMs) -> Result<Anchor, Failure> {
+    let anchor = Anchor::from_json(&session.read(path)?)?;
+    let refused = match anchor.genesis == genesis {
+        false => "is of another network",
+        true if anchor.opening.expiry_day < now.day() => "is past its day",
+        true => return Ok(anchor),
+    };
+    let message = format!("the anchor in {} {refused}", path.display());
+    Err(Failure::usage(message, "give --out another file"))
 }
 
 fn asked(
@@ -278,10 +281,6 @@ fn signature_verdict(verdict: &SignatureVerdict) -> Report {
     if let Some(anchored) = verdict.anchored {
         let anchored = date_time(TimeMs(anchored));
         notes.push(format!("the ledger shows that it existed at {anchored}"));
-    }
-    if verdict.is_valid() && !verdict.revocation_known {
-        let note = "whether it had been revoked by then, the ledger does not know any more";
-        notes.push(note.to_owned());
     }
     let word = match verdict.verdict {
         Standing::Valid => "valid".to_owned(),

@@ -1,10 +1,10 @@
 //! A network of real node processes for one test: on a loopback address of its own, in a
 //! directory of its own, ended with its value.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use allod_identity_client::clock::Clock;
 use allod_identity_client::keys::SecretKey;
@@ -32,16 +32,44 @@ pub struct Devnet {
     pub manifest: Value,
 }
 
-/// Returns the path of one of our programs: beside the tests' own, where cargo puts it.
+/// What changes later, while the tests run, is not for them.
+static BEGINNING: LazyLock<SystemTime> = LazyLock::new(SystemTime::now);
+
+/// Returns the path of one of our programs: beside the tests' own, where cargo puts it. Cargo does
+/// not build the programs of other packages for a test, so what is there may be of another day.
 ///
 /// # Errors
-/// It has not been built.
+/// It has not been built, or its source has changed since.
 pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let beside = own.parent().context("a program is in a directory")?;
     let places = [beside.join(name), beside.join("..").join(name)];
     let found = places.into_iter().find(|path| path.exists());
-    found.with_context(|| format!("{name} is not built: run `make build`"))
+    let found = found.with_context(|| format!("{name} is not built: run `make build`"))?;
+    check_current(&found, *BEGINNING)?;
+    Ok(found)
+}
+
+/// Checks that no source that cargo noted beside a program has changed between the program's build
+/// and `now`.
+fn check_current(program: &Path, now: SystemTime) -> anyhow::Result<()> {
+    let Ok(noted) = std::fs::read_to_string(program.with_extension("d")) else {
+        return Ok(());
+    };
+    let built = program.metadata()?.modified()?;
+    let (_, sources) = noted.split_once(": ").unwrap_or_default();
+    // A space in a path is written with a backslash before it.
+    let sources = sources.trim_end().replace("\\ ", "\0");
+    for source in sources.split(' ').map(|it| it.replace('\0', " ")) {
+        let changed = Path::new(&source).metadata().and_then(|it| it.modified());
+        let is_current = changed.is_ok_and(|changed| changed <= built || changed > now);
+        let program = program.display();
+        ensure!(
+            is_current,
+            "{program} is older than {source}: run `make build`"
+        );
+    }
+    Ok(())
 }
 
 impl Devnet {
@@ -249,5 +277,36 @@ impl Devnet {
         self.control(&["stop"]).await?;
         self.child.wait().await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{File, write};
+
+    use super::*;
+
+    #[test]
+    fn a_program_older_than_its_source_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (program, source) = (at("node"), at("a source.rs"));
+        let time = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let written = |path: &Path, seconds| {
+            write(path, "").unwrap();
+            let file = File::options().write(true).open(path).unwrap();
+            file.set_modified(time(seconds)).unwrap();
+        };
+        written(&program, 100);
+        assert!(check_current(&program, time(200)).is_ok(), "nothing noted");
+        let name = source.display().to_string().replace(' ', "\\ ");
+        let noted = format!("{}: {name} {name}\n", program.display());
+        write(program.with_extension("d"), noted).unwrap();
+        assert!(check_current(&program, time(200)).is_err(), "it is gone");
+        for (changed, is_current) in [(99, true), (100, true), (101, false), (201, true)] {
+            written(&source, changed);
+            let found = check_current(&program, time(200));
+            assert_eq!(found.is_ok(), is_current, "{changed}");
+        }
     }
 }

@@ -9,7 +9,15 @@ from . import hashes
 
 LEEWAY_S = 60
 FOREVER = 2**64 - 1
-INDETERMINATE = {"as_of_ahead", "evidence_missing", "evidence_not_found", "evidence_mismatch", "evidence_out_of_time"}
+INDETERMINATE = {
+    "as_of_ahead",
+    "evidence_missing",
+    "evidence_not_found",
+    "evidence_mismatch",
+    "evidence_out_of_time",
+    "cutoff_unknown",
+    "revocation_unknown",
+}
 
 
 def gid(genesis, grant_key, expiry_day, salt, jws):
@@ -41,9 +49,12 @@ def reason(facts):
         return "token_before_cutoff"
     if facts.get("revokedAt", FOREVER) <= as_of:
         return "token_revoked"
-    if "retired" not in method and block < end(method):
-        return "ok"
-    return evidence_reason(facts, method)
+    found = "ok" if "retired" not in method and block < end(method) else evidence_reason(facts, method)
+    if found != "ok":
+        return found
+    if 1000 * token["iat"] < facts["notBefore"]:
+        return "cutoff_unknown"
+    return "ok" if block // 1000 <= token["exp"] + LEEWAY_S else "revocation_unknown"
 
 
 def evidence_reason(facts, method):

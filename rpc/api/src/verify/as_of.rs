@@ -74,7 +74,7 @@ pub struct SignatureVerdict {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchored: Option<u64>,
     /// Whether the ledger would still know of a revocation of the token. It forgets them soon after
-    /// `exp`; from then on `valid` does not say that the token was not revoked.
+    /// `exp`; from then on nothing is `valid` any more.
     pub revocation_known: bool,
 }
 
@@ -130,6 +130,8 @@ const fn standing(reason: ReasonCode) -> Standing {
         | ReasonCode::EvidenceNotFound
         | ReasonCode::EvidenceMismatch
         | ReasonCode::EvidenceOutOfTime
+        | ReasonCode::CutoffUnknown
+        | ReasonCode::RevocationUnknown
         | ReasonCode::StaleState
         | ReasonCode::StateUnavailable => Standing::Indeterminate,
         _ => Standing::Invalid,
@@ -205,7 +207,8 @@ fn judge(
         return Err(ReasonCode::KeyNotInForce);
     }
     let cut_off = signer.record.not_before;
-    if iat.saturating_mul(1000) < cut_off.0 && cut_off <= as_of {
+    let is_cut_off = iat.saturating_mul(1000) < cut_off.0;
+    if is_cut_off && cut_off <= as_of {
         return Err(ReasonCode::TokenBeforeCutoff);
     }
     seen.revocation_known = time.seconds() <= exp.saturating_add(TOKEN_LEEWAY_S);
@@ -215,16 +218,20 @@ fn judge(
             return Err(ReasonCode::TokenRevoked);
         }
     }
-    if term.is_current(judged_at(view, token.now)) {
-        return Ok(());
+    if !term.is_current(judged_at(view, token.now)) {
+        let opening = expectations.evidence;
+        let opening = opening.ok_or(ReasonCode::EvidenceMissing)?;
+        let anchored = anchored(view, &opening, jws)?;
+        seen.anchored = Some(anchored);
+        if !term.contains(anchored) {
+            return Err(ReasonCode::EvidenceOutOfTime);
+        }
     }
-    let opening = expectations.evidence;
-    let opening = opening.ok_or(ReasonCode::EvidenceMissing)?;
-    let anchored = anchored(view, &opening, jws)?;
-    seen.anchored = Some(anchored);
-    match term.contains(anchored) {
-        true => Ok(()),
-        false => Err(ReasonCode::EvidenceOutOfTime),
+    // The record has the last cut-off alone: an earlier one may have been there by then.
+    match (is_cut_off, seen.revocation_known) {
+        (true, _) => Err(ReasonCode::CutoffUnknown),
+        (false, false) => Err(ReasonCode::RevocationUnknown),
+        (false, true) => Ok(()),
     }
 }
 

@@ -152,6 +152,12 @@ reasons! {
     EvidenceOutOfTime = "evidence_out_of_time",
         "the token was anchored while the verification method was not in force",
         "only an anchor from before the end, or from before a compromise, shows anything";
+    CutoffUnknown = "cutoff_unknown",
+        "the identity has logged out everywhere after that time, and maybe before it too",
+        "all else holds; the identity's exported history has every such cut-off";
+    RevocationUnknown = "revocation_unknown",
+        "the ledger no longer knows whether the token was revoked by then",
+        "all else holds; ask who relied on the token, or a node that kept that time's state";
 }
 
 impl ReasonCode {

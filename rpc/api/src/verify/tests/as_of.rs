@@ -179,7 +179,32 @@ fn the_answer_says_by_when_the_token_was_there_and_what_is_forgotten() {
     assert_eq!((verdict.as_of, verdict.height), (1_800_000_200_000, 42));
     assert!(verdict.revocation_known && verdict.method.is_some());
     let verdict = Scene::new(&case("the token has expired since")).judge();
-    assert!(verdict.is_valid() && !verdict.revocation_known);
+    assert_eq!(verdict.reason, ReasonCode::RevocationUnknown);
+    assert!(!verdict.revocation_known);
+}
+
+/// Two cut-offs, asked about a time between them: the second takes the place of the first, and
+/// what was invalid does not become valid by that. Nor does it when a revocation is forgotten.
+#[test]
+fn what_was_invalid_is_never_valid_later() {
+    let case = case("the method is in force now and was then");
+    let judge = |changes: Value| {
+        let mut case = case.clone();
+        for (name, value) in changes.as_object().unwrap() {
+            case[name] = value.clone();
+        }
+        let verdict = Scene::new(&case).judge();
+        (verdict.verdict, verdict.reason)
+    };
+    let first = judge(json!({"notBefore": 1_800_000_150_000_u64}));
+    assert_eq!(first, (Standing::Invalid, ReasonCode::TokenBeforeCutoff));
+    let second = judge(json!({"notBefore": 1_800_000_300_000_u64}));
+    assert_eq!(second, (Standing::Indeterminate, ReasonCode::CutoffUnknown));
+    let revoked = judge(json!({"revokedAt": 1_800_000_150_000_u64}));
+    assert_eq!(revoked, (Standing::Invalid, ReasonCode::TokenRevoked));
+    let forgotten = judge(json!({"time": 1_800_009_000_000_u64}));
+    let unknown = (Standing::Indeterminate, ReasonCode::RevocationUnknown);
+    assert_eq!(forgotten, unknown);
 }
 
 #[test]

@@ -224,10 +224,7 @@ impl LightClient {
         let mut faults = Vec::new();
         for index in self.inner.nodes.order(now) {
             match self.head_of(index).await {
-                Ok(head) => {
-                    self.inner.nodes.take_back(index);
-                    return Ok(mark(&head));
-                }
+                Ok(head) => return Ok(mark(&head)),
                 Err(Problem::Fault(fault)) => faults.push(self.aside(index, fault)),
                 Err(Problem::Stop(error)) => return Err(error),
             }
@@ -270,10 +267,7 @@ impl LightClient {
         for index in self.inner.nodes.order(self.now()) {
             let attempt = self.attempt(index, method, request.clone(), as_of, &work);
             match attempt.await {
-                Ok(proven) => {
-                    self.inner.nodes.take_back(index);
-                    return proven.into_answer();
-                }
+                Ok(proven) => return proven.into_answer(),
                 Err(Problem::Fault(fault)) => faults.push(self.aside(index, fault)),
                 Err(Problem::Stop(error)) => return Err(error),
             }
@@ -336,6 +330,8 @@ impl LightClient {
             state.kept.answered = state.kept.answered.max(head.height);
         }
         self.save(false).map_err(Problem::Stop)?;
+        // Before comparing, which may put it aside.
+        self.inner.nodes.take_back(index);
         self.compare(index, &head).await.map_err(Problem::Stop)?;
         Ok(Proven {
             answer,

@@ -67,65 +67,88 @@ impl LightClient {
         let now = self.now();
         self.state().comparing.tried = Some(now);
         let mut last = None;
+        // Whoever is asked is blamed for the silence: it may be the first node as well.
+        let mut asking = index;
         let asked = async {
             for other in self.inner.nodes.others(index, now) {
-                last = Some((other, Fault::Disconnected));
-                match self.compare_with(index, other, head).await {
-                    Ok(()) => return Ok(true),
+                let missed = match self.compare_with(index, other, head, &mut asking).await {
+                    Ok(height) => return Ok(Some(height)),
                     Err(Problem::Stop(error)) => return Err(error),
-                    Err(Problem::Fault(fault)) => last = Some((other, fault)),
-                }
-                if let Some((_, fault)) = last.take_if(|(_, fault)| fault.is_lie()) {
-                    let aside = self.aside(other, fault);
-                    self.state().comparing.missed = Some(aside);
-                }
+                    Err(Problem::Fault(fault)) if fault.is_lie() => self.aside(asking, fault),
+                    Err(Problem::Fault(fault)) => {
+                        self.inner.nodes.blame(asking, now, Arc::new(fault))
+                    }
+                };
+                last = Some(missed);
             }
-            Ok(false)
+            Ok(None)
         };
         let asked = tokio::time::timeout(COMPARE_TIMEOUT, asked).await;
         if let Ok(Err(error)) = asked {
             return Err(error);
         }
-        let mut state = self.state();
-        if matches!(asked, Ok(Ok(true))) {
-            state.comparing.made = Some((now, head.height));
-            state.comparing.missed = None;
-            return Ok(());
+        // Who only lags is not asked last for that. Who is silent is.
+        if asked.is_err() {
+            last = Some(self.aside(asking, Fault::Disconnected));
         }
-        if let Some((other, fault)) = last {
-            let aside = self.inner.nodes.blame(other, now, Arc::new(fault));
-            // It may only lag: that is no reason to ask it last. Silence is.
-            if asked.is_err() {
-                let fault = Arc::clone(&aside.fault);
-                self.inner.nodes.put_aside(other, now, fault);
+        let mut state = self.state();
+        match asked {
+            Ok(Ok(Some(height))) => {
+                state.comparing.made = Some((now, height));
+                state.comparing.missed = None;
             }
-            state.comparing.missed = Some(aside);
+            _ => state.comparing.missed = last.or(state.comparing.missed.take()),
         }
         Ok(())
     }
 
-    /// Compares with one other node; with the newest block that it has, if it lags within the
-    /// staleness bound.
+    /// Compares with one other node; with a block that both have shown, if it lags within the
+    /// staleness bound. Returns the height compared. `asking` is the node that a fault is of.
     async fn compare_with(
         &self,
         index: usize,
         other: usize,
         head: &HeaderMark,
-    ) -> Result<(), Problem> {
+        asking: &mut usize,
+    ) -> Result<Height, Problem> {
+        *asking = other;
         match self.header_of(other, Wanted::At(head.height)).await {
             Err(Problem::Fault(Fault::Node(error)))
                 if error.known() == Some(ErrorCode::BlockNotFound) => {}
-            found => return found.map(drop),
+            found => return Ok(found?.number()),
         }
         let theirs = self.header_of(other, Wanted::Newest).await?;
-        let height = theirs.number();
-        if height > head.height {
+        if theirs.number() > head.height {
             let found = self.header_of(other, Wanted::At(head.height)).await;
-            return found.map(drop);
+            return Ok(found?.number());
         }
         check_head_stale(&theirs, self.now(), self.inner.config.staleness_ms())?;
+        // A block that another has shown already: the first node is not needed, and cannot keep
+        // the two from being compared.
+        if let Some(height) = self.shown_by_others(other, theirs.number()) {
+            return Ok(self.header_of(other, Wanted::At(height)).await?.number());
+        }
         // The same height of the first node's history: two blocks of it would be a conflict.
-        self.header_of(index, Wanted::At(height)).await.map(drop)
+        *asking = index;
+        let found = self.header_of(index, Wanted::At(theirs.number())).await;
+        Ok(found?.number())
+    }
+
+    /// Returns the highest block, not above `highest`, that another node than `other` has shown,
+    /// if it is fresh.
+    fn shown_by_others(&self, other: usize, highest: Height) -> Option<Height> {
+        let name = self.inner.nodes.get(other).name();
+        let (now, bound) = (self.now(), self.inner.config.staleness_ms());
+        let state = self.state();
+        let is_others = |hash: &H256| state.kept.source(hash).is_some_and(|it| it != name);
+        let mut known = state.kept.trust.known_headers().rev();
+        let found = known.find(|it| {
+            let header = &it.header;
+            header.number <= highest
+                && now <= header.digest.time.plus_ms(bound)
+                && is_others(&header.hash())
+        });
+        Some(found?.header.number)
     }
 
     /// Whether there is another node, and no block was compared lately, nor tried to be.

@@ -87,6 +87,8 @@ impl LightClient {
         let head = self.header_of(index, Wanted::Newest).await?;
         self.check_place(&head, AsOf::Now)?;
         self.save(false).map_err(Problem::Stop)?;
+        // Before comparing, which may put it aside.
+        self.inner.nodes.take_back(index);
         let compared = self.compare(index, &mark(&head)).await;
         compared.map_err(Problem::Stop)?;
         Ok(head)

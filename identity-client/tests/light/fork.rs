@@ -394,6 +394,51 @@ async fn a_node_that_lags_is_compared_with_where_it_stands() {
     assert_eq!(evidence(error.unwrap_err()).rule, "two_blocks");
 }
 
+/// Lies that refuse headers with junk, and nothing else.
+fn junk() -> Lies {
+    lies(|it| {
+        it.header = Some(Arc::new(|header| {
+            header.header.extrinsics_root = H256::ZERO
+        }));
+    })
+}
+
+/// Goal: the node that answers does not decide whether it is compared, nor who is to blame. Method:
+/// the others lag by a block, and the first gives junk for headers.
+#[tokio::test]
+async fn a_first_node_that_gives_junk_is_compared_all_the_same() {
+    let time = Time::new();
+    let (nodes, client) = compared(&time, &["first", "second", "third"]).await;
+    let did = alice(&nodes[0].chain());
+    nodes[0].lie(junk());
+    // Nothing but its newest block is known: then it is asked, and it is to blame.
+    tick(&time, &nodes[0]);
+    client.resolve(&did, None).await.unwrap();
+    let status = client.status();
+    let told = status.comparison.unwrap();
+    assert!(told.made.is_none());
+    assert_eq!(told.missed.unwrap().node, "first");
+    let asides: Vec<&str> = status.asides.iter().map(|it| it.node.as_str()).collect();
+    assert_eq!(asides, ["first"]);
+    // What it has shown before is what the others are compared with.
+    time.pass(31_000);
+    nodes[0].grow(|chain| chain.empty(time.now()));
+    for other in &nodes[1..] {
+        other.lie(lies(|it| it.silent = true));
+    }
+    client.resolve(&did, None).await.unwrap();
+    let asked = nodes[0].calls("light_header");
+    for other in &nodes[1..] {
+        other.lie(Lies::default());
+        other.grow(|chain| *chain = nodes[0].chain());
+    }
+    tick(&time, &nodes[0]);
+    client.resolve(&did, None).await.unwrap();
+    let made = client.status().comparison.unwrap().made;
+    assert_eq!(made, Some((time.now(), Height(5))));
+    assert_eq!(nodes[0].calls("light_header"), asked);
+}
+
 #[tokio::test]
 async fn a_clock_that_went_back_does_not_hold_up_comparing() {
     let time = Time::new();

@@ -117,6 +117,18 @@ pub(super) fn check_age(config: &LightConfig, newest: &HeaderMark) -> Result<(),
     })
 }
 
+/// Checks that who certified a block of the past may still be believed. That the client follows the
+/// chain further says nothing about it: of a set that was replaced, the keys may be sold.
+///
+/// Source: spec/proofs.md §3, 27.
+pub(super) fn check_block_age(config: &LightConfig, block: &HeaderMark) -> Result<(), ReadError> {
+    let now = config.now.get();
+    check_trust_age(block, now, config.trusting_period_ms()).map_err(|_| ReadError::BlockExpired {
+        height: block.height,
+        age: Duration::from_millis(now.0.saturating_sub(block.time.0)),
+    })
+}
+
 impl Anchor {
     /// Returns the checkpoint, if it is one.
     pub(super) const fn checkpoint(&self) -> Option<Checkpoint> {

@@ -158,6 +158,16 @@ pub enum ReadError {
         /// How old that is.
         age: Duration,
     },
+    /// A block of the past that is asked about is too old: who signed it may have sold their keys
+    /// since, and whoever has them can sign another in its place.
+    #[error("block {height} is {} days old, and validators' keys of then prove nothing now",
+        .age.as_secs() / 86_400)]
+    BlockExpired {
+        /// Its height.
+        height: Height,
+        /// How old it is.
+        age: Duration,
+    },
     /// What is asked about belongs to another network.
     #[error("{wanted} is another network than this client's, {here}")]
     WrongNetwork {
@@ -251,6 +261,7 @@ impl ReadError {
             Self::Store(error) => error.slug(),
             Self::Frozen { .. } => "light.frozen",
             Self::TrustExpired { .. } => "light.trust_expired",
+            Self::BlockExpired { .. } => "light.block_expired",
             Self::WrongNetwork { .. } => "did.wrong_network",
             Self::CheckpointContradicted { .. } => "light.checkpoint_contradicted",
             Self::Unanswered { .. } => {
@@ -291,6 +302,10 @@ impl ReadError {
             Self::TrustExpired { .. } => {
                 "get a newer checkpoint from somebody you trust (`allod light checkpoint` prints \
                  one) and give it with --checkpoint"
+                    .into()
+            }
+            Self::BlockExpired { .. } => {
+                "ask about a newer block; of older ones a node that you run yourself can tell"
                     .into()
             }
             Self::WrongNetwork { .. } => {

@@ -44,7 +44,8 @@ impl LightClient {
     /// `identity_resolve` as of an earlier block, of which the node still has the state.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve).
+    /// As [`resolve`](Self::resolve); [`ReadError::BlockExpired`] if the block is older than the
+    /// trusting period.
     pub async fn resolve_at(
         &self,
         did: &Did,

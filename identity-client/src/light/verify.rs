@@ -182,7 +182,11 @@ impl LightClient {
         let staleness = self.inner.config.staleness_ms();
         check_head_ahead(head, now)?;
         match as_of {
-            AsOf::At(height) => check_head_other(head, height)?,
+            AsOf::At(height) => {
+                check_head_other(head, height)?;
+                let config = &self.inner.config;
+                anchor::check_block_age(config, &mark(head)).map_err(Problem::Stop)?;
+            }
             AsOf::AtLeast(height) => {
                 check_head_stale(head, now, staleness)?;
                 check_head_too_low(head, height)?;

@@ -287,3 +287,31 @@ async fn an_answer_about_the_past_is_of_a_type_of_its_own() {
     let now = client.resolve(&did, Some(Height(4))).await.unwrap();
     assert_eq!(now.height, Height(4));
 }
+
+/// Goal: the keys of validators that were replaced prove nothing once they may have been sold,
+/// though the client itself followed the chain further. Method: it keeps asking for 32 days.
+#[tokio::test]
+async fn a_block_older_than_the_trusting_period_is_no_answer_about_the_past() {
+    let (time, node, client) = pair().await;
+    let did = alice(&node.chain());
+    for _ in 0..2 {
+        time.pass(15 * 86_400_000 - 1000);
+        tick(&time, &node);
+        client.resolve(&did, None).await.unwrap();
+    }
+    // Block 3 was a second old when the clock began.
+    time.go_back(1000);
+    client.resolve_at(&did, Height(3)).await.unwrap();
+    time.pass(1001);
+    let refused = client.resolve_at(&did, Height(3)).await.unwrap_err();
+    assert_eq!(refused.slug(), "light.block_expired", "{refused}");
+    assert!(matches!(
+        refused,
+        ReadError::BlockExpired {
+            height: Height(3),
+            ..
+        }
+    ));
+    assert!(client.status().asides.is_empty(), "it is nobody's fault");
+    client.resolve_at(&did, Height(4)).await.unwrap();
+}

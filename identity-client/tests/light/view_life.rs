@@ -7,7 +7,7 @@ use allod_identity_client::light::{
     LightClient, Prefetch, ReadError, VerifiedView, ViewConfig, ViewError, ViewState,
 };
 use allod_primitives::light::{PageValue, StatePage};
-use allod_primitives::{H256, Height, keys};
+use allod_primitives::{DidId, H256, Height, keys};
 use allod_rpc_api::access::{AccessEvaluateRequest, ActionName};
 use allod_rpc_api::grant::GrantCheckRequest;
 use allod_rpc_api::login::VerifyJwsRequest;
@@ -16,7 +16,7 @@ use crate::fixture::chain::Chain;
 use crate::fixture::node::{FakeNode, Lies};
 use crate::fork::forked_by_sets;
 use crate::view::{begin, client, is_revoked, quick, reach, revoke};
-use crate::world::{Time, alice, chain, config, kept, lies, login, open, tick};
+use crate::world::{Time, alice, chain, config, kept, lies, login, open, record, tick};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -424,6 +424,53 @@ async fn a_node_that_gives_the_state_too_slowly_is_left() {
     let slow = lies(|it| it.page_takes = Duration::from_secs(2));
     let error = refused_to_begin(slow, Duration::from_secs(5)).await;
     assert_eq!(error.slug(), "light.too_slow", "{error}");
+}
+
+/// Goal: who fetches every value first is not held up either. Method: 300 values, of which the
+/// first 256 take 15 seconds.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_gives_the_values_too_slowly_is_left() {
+    let (time, node) = (Time::new(), FakeNode::new("one", chain()));
+    let records = (0..300u16).map(|number| {
+        let mut id = [9; 32];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        (keys::did_record(&DidId(id)), Some(vec![1]))
+    });
+    node.grow(|chain| chain.write(time.now(), records.collect()));
+    node.lie(lies(|it| it.values_take = Duration::from_secs(15)));
+    let client = client(&time, &[&node]).await;
+    let config = ViewConfig {
+        begin: Duration::from_secs(3600),
+        ..quick(Prefetch::All)
+    };
+    let error = VerifiedView::start(client, config).await.unwrap_err();
+    assert_eq!(error.slug(), "light.too_slow", "{error}");
+    assert_eq!(node.calls("state_queryStorageAt"), 1);
+}
+
+/// Method: a block brings a record as its hash, and the value does not come for an hour.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_does_not_come_holds_a_view_no_longer_than_the_bound() {
+    let (time, node) = (Time::new(), FakeNode::new("one", chain()));
+    let view = begin(&time, &[&node]).await;
+    node.lie(lies(|it| {
+        it.values_take = Duration::from_secs(3600);
+        it.block = Some(Arc::new(|blocks| {
+            let records = keys::item("Did", "Records");
+            let changes = blocks.iter_mut().flat_map(|it| &mut it.changes);
+            for (_, value) in changes.filter(|(key, _)| key.starts_with(&records)) {
+                *value = value.as_ref().map(|it| PageValue::Hash(it.hash()));
+            }
+        }));
+    }));
+    let did = alice(&node.chain());
+    time.pass(100);
+    node.grow(|chain| chain.write(time.now(), vec![record(&did, 2)]));
+    time.pass(100);
+    node.grow(|chain| chain.write(time.now(), vec![revoke(1)]));
+    reach(&view, 5).await;
+    assert_eq!(node.calls("state_queryStorageAt"), 2, "it was asked");
+    assert!(is_revoked(&view, 1).unwrap());
 }
 
 /// What has no answer at all, one line a question.

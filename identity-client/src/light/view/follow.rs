@@ -113,14 +113,20 @@ async fn whole_state(
         if !more {
             return Ok(pages.finish(head)?);
         }
-        let within = PATIENCE + Duration::from_secs(count / ENTRIES_PER_S_MIN);
-        if begun.elapsed() > within {
-            return Err(Fault::TooSlow.into());
-        }
+        keep_pace(begun, count)?;
     }
 }
 
-/// Fills in every value, each checked against its hash.
+/// Checks that a node has brought `count` entries since `begun`, and not less.
+fn keep_pace(begun: Instant, count: u64) -> Result<(), Fault> {
+    let within = PATIENCE + Duration::from_secs(count / ENTRIES_PER_S_MIN);
+    if begun.elapsed() > within {
+        return Err(Fault::TooSlow);
+    }
+    Ok(())
+}
+
+/// Fills in every value, each checked against its hash, at the pace of the whole state.
 async fn prefetch(
     client: &LightClient,
     index: usize,
@@ -129,7 +135,10 @@ async fn prefetch(
 ) -> Result<(), Problem> {
     let node = client.nodes().get(index);
     let missing: Vec<Key> = table.missing();
+    let (mut count, begun) = (0u64, Instant::now());
     for keys in missing.chunks(VALUES_AT_ONCE) {
+        keep_pace(begun, count)?;
+        count = count.saturating_add(u64::try_from(keys.len()).unwrap_or(u64::MAX));
         let values = wire::values(node.as_ref(), keys, head.hash()).await?;
         for (key, value) in keys.iter().zip(values) {
             let value = value.ok_or(Fault::WrongValue)?;
@@ -280,7 +289,9 @@ async fn step(
     let verified = verified(client, index, follower, block).await?;
     shared.apply(&verified);
     if shared.config.prefetch == Prefetch::All {
-        fill(shared, index, &verified).await;
+        // However slowly they come, the view goes on while it may still answer.
+        let bound = client.config().staleness;
+        let _in_time = timeout(bound, fill(shared, index, &verified)).await;
     }
     client.save(false).map_err(Problem::Stop)?;
     let head = mark(verified.header());

@@ -311,7 +311,7 @@ impl Store {
             return Ok(None);
         }
         let aside = self.folder.join(format!("evidence-{now}.json"));
-        let moved = fs::rename(&path, &aside).and_then(|()| File::open(&self.folder)?.sync_all());
+        let moved = fs::rename(&path, &aside).and_then(|()| self.sync_folder());
         moved.map_err(|source| StoreError::Io {
             verb: "write",
             path,
@@ -329,16 +329,23 @@ impl Store {
         self.remove_trust()
     }
 
+    /// Removes what was trusted, so that it stays away: also if it was removed before, and the
+    /// system went down since.
     fn remove_trust(&self) -> Result<(), StoreError> {
         let path = self.folder.join(TRUST);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(StoreError::Io {
-                verb: "write",
-                path,
-                source,
-            }),
-            _ => Ok(()),
-        }
+        let removed = match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.sync_folder(),
+        };
+        removed.map_err(|source| StoreError::Io {
+            verb: "write",
+            path,
+            source,
+        })
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
     }
 
     /// Waits for the folder's lock, which nobody holds for longer than a write takes.

@@ -1,16 +1,13 @@
 //! A node as the light client sees it: something that answers, truly or not.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jsonrpsee::core::client::Subscription;
 use jsonrpsee::core::params::ArrayParams;
-use jsonrpsee::ws_client::WsClient;
 use serde_json::Value;
 
-use crate::rpc::{Client, ClientConfig, ClientError};
+use crate::rpc::{Client, ClientConfig, ClientError, Messages};
 
 /// Something that answers questions. What it says is believed only as far as it is proven.
 #[async_trait]
@@ -86,28 +83,21 @@ impl Node for RemoteNode {
         unsubscribe: &'static str,
     ) -> Result<Box<dyn Notifications>, ClientError> {
         let params = positional(method, &params)?;
-        let subscribed = self.client.subscribe(method, params, unsubscribe);
-        let (connection, stream) = subscribed.await?;
-        Ok(Box::new(RemoteNotifications {
-            method,
-            stream,
-            _connection: connection,
-        }))
+        let messages = self.client.subscribe(method, params, unsubscribe).await?;
+        Ok(Box::new(RemoteNotifications { method, messages }))
     }
 }
 
 #[derive(Debug)]
 struct RemoteNotifications {
     method: &'static str,
-    stream: Subscription<Value>,
-    /// The stream ends with its connection.
-    _connection: Arc<WsClient>,
+    messages: Messages<Value>,
 }
 
 #[async_trait]
 impl Notifications for RemoteNotifications {
     async fn next(&mut self) -> Result<Option<Value>, ClientError> {
-        let next = self.stream.next().await;
+        let next = self.messages.next().await;
         next.transpose().map_err(|error| ClientError::Answer {
             method: self.method,
             reason: error.to_string(),

@@ -1,22 +1,16 @@
 //! What happens to identities, as it happens.
 
-use std::sync::Arc;
-
 use allod_primitives::Did;
 use allod_rpc_api::changes::{ChangeNotification, SubscribeChangesRequest, WatchedDid};
 use allod_rpc_api::method;
-use jsonrpsee::core::client::Subscription;
 use jsonrpsee::core::params::ArrayParams;
-use jsonrpsee::ws_client::WsClient;
 
-use super::{Client, ClientError};
+use super::{Client, ClientError, Messages};
 
 /// The entries of some identities' logs, those asked for and missed first, then as they come.
 #[derive(Debug)]
 pub struct Changes {
-    stream: Subscription<ChangeNotification>,
-    /// The stream ends with its connection.
-    _connection: Arc<WsClient>,
+    messages: Messages<ChangeNotification>,
     positions: Vec<WatchedDid>,
 }
 
@@ -49,22 +43,22 @@ impl Client {
             reason: error.to_string(),
         })?;
         let unsubscribe = method::IDENTITY_UNSUBSCRIBE_CHANGES;
-        let (connection, stream) = self.subscribe(method, params, unsubscribe).await?;
+        let messages = self.subscribe(method, params, unsubscribe).await?;
         Ok(Changes {
-            stream,
-            _connection: connection,
+            messages,
             positions,
         })
     }
 }
 
 impl Changes {
-    /// Waits for the next entry; `None` once the connection has gone.
+    /// Waits for the next entry; `None` once the connection has gone, or if the node sends more at
+    /// once than is read: then [resume](Client::resume_changes).
     ///
     /// # Errors
     /// [`ClientError::Answer`] if the node sends something else.
     pub async fn next(&mut self) -> Result<Option<ChangeNotification>, ClientError> {
-        let Some(next) = self.stream.next().await else {
+        let Some(next) = self.messages.next().await else {
             return Ok(None);
         };
         let next = next.map_err(|error| ClientError::Answer {

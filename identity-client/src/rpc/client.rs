@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jsonrpsee::core::client::{
-    ClientT, Error as TransportError, Subscription, SubscriptionClientT,
+    ClientT, Error as TransportError, Subscription, SubscriptionClientT, SubscriptionCloseReason,
 };
 use jsonrpsee::core::params::ArrayParams;
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
@@ -16,6 +16,9 @@ use super::{ClientError, Refusal};
 
 /// Bytes of the largest answer accepted.
 const ANSWER_BYTES_MAX: u32 = 16 * 1024 * 1024;
+/// Messages of one subscription that may wait to be read: a node decides how long each is. One that
+/// sends more at once is left, and asked again from where it was read up to.
+const MESSAGES_WAITING_MAX: usize = 8;
 /// How much longer than a node may wait for finality we wait for its answer.
 const GRACE: Duration = Duration::from_secs(5);
 /// Endpoints one client may have.
@@ -58,6 +61,33 @@ enum Connection {
     Http(HttpClient),
     /// Opened when first needed, and again when it has broken.
     Ws(Mutex<Option<Arc<WsClient>>>),
+}
+
+/// What a subscription brings, without a gap.
+#[derive(Debug)]
+pub(crate) struct Messages<T> {
+    stream: Subscription<T>,
+    /// The stream ends with its connection.
+    _connection: Arc<WsClient>,
+    /// How many may still be read, once some behind them were dropped for want of room.
+    left: Option<usize>,
+}
+
+impl<T: DeserializeOwned> Messages<T> {
+    /// Waits for the next; `None` once the connection has gone, or behind what fitted in if the
+    /// node sent too much at once.
+    pub(crate) async fn next(&mut self) -> Option<Result<T, serde_json::Error>> {
+        let reason = self.stream.close_reason();
+        if matches!(reason, Some(SubscriptionCloseReason::Lagged)) && self.left.is_none() {
+            // Of those that wait the first are from before the gap. That there is one is marked a
+            // moment after it came about, in which some may have been read: so only half of them.
+            self.left = Some(MESSAGES_WAITING_MAX / 2);
+        }
+        if let Some(left) = &mut self.left {
+            *left = left.checked_sub(1)?;
+        }
+        self.stream.next().await
+    }
 }
 
 impl Client {
@@ -115,8 +145,7 @@ impl Client {
         Err(last)
     }
 
-    /// Subscribes at the first endpoint that takes it. The subscription lives as long as the
-    /// connection returned with it.
+    /// Subscribes at the first endpoint that takes it.
     ///
     /// # Errors
     /// As [`Self::call`].
@@ -125,7 +154,7 @@ impl Client {
         method: &'static str,
         params: ArrayParams,
         unsubscribe: &'static str,
-    ) -> Result<(Arc<WsClient>, Subscription<T>), ClientError> {
+    ) -> Result<Messages<T>, ClientError> {
         let mut last = ClientError::NoEndpoint;
         for endpoint in self.endpoints.iter() {
             let limit = self.timeout;
@@ -134,10 +163,14 @@ impl Client {
                 let stream = connection
                     .subscribe(method, params.clone(), unsubscribe)
                     .await?;
-                Ok((connection, stream))
+                Ok(Messages {
+                    stream,
+                    _connection: connection,
+                    left: None,
+                })
             };
             let error = match tokio::time::timeout(limit, subscribed).await {
-                Ok(Ok(subscription)) => return Ok(subscription),
+                Ok(Ok(messages)) => return Ok(messages),
                 Ok(Err(error)) => self.translate(method, endpoint, error, limit),
                 Err(_) => ClientError::TimedOut {
                     method,
@@ -241,6 +274,7 @@ impl Endpoint {
 async fn connect(url: &str) -> Result<Arc<WsClient>, TransportError> {
     let client = WsClientBuilder::default()
         .max_response_size(ANSWER_BYTES_MAX)
+        .max_buffer_capacity_per_subscription(MESSAGES_WAITING_MAX)
         .request_timeout(Duration::from_secs(3600))
         .build(url)
         .await?;
@@ -254,4 +288,48 @@ fn innermost(error: &TransportError) -> String {
         source = next;
     }
     source.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jsonrpsee::RpcModule;
+    use jsonrpsee::server::{Server, SubscriptionMessage};
+
+    /// Goal: a node decides neither how much waits in memory, nor which message is missing. Method:
+    /// it sends 500 numbers, and the first is read when some were dropped.
+    #[tokio::test]
+    async fn a_node_that_sends_too_much_at_once_is_left_without_a_gap() {
+        let server = Server::builder().build("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let mut module = RpcModule::new(());
+        let subscribed =
+            module.register_subscription("on", "number", "off", |_, sink, _, _| async {
+                let sink = sink.accept().await.unwrap();
+                for number in 0..500u32 {
+                    let number = serde_json::value::to_raw_value(&number).unwrap();
+                    if sink.send(SubscriptionMessage::from(number)).await.is_err() {
+                        break;
+                    }
+                }
+                sink.closed().await;
+            });
+        subscribed.unwrap();
+        let _server = server.start(module);
+        let client = Client::new(&ClientConfig::new(format!("http://{address}"))).unwrap();
+        let messages = client.subscribe::<u32>("on", ArrayParams::new(), "off");
+        let mut messages = messages.await.unwrap();
+        let lagged = async {
+            while messages.stream.close_reason().is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let limit = Duration::from_secs(20);
+        tokio::time::timeout(limit, lagged).await.unwrap();
+        let mut read = Vec::new();
+        while let Some(number) = messages.next().await {
+            read.push(number.unwrap());
+        }
+        assert_eq!(read, [0, 1, 2, 3]);
+    }
 }

@@ -12,6 +12,7 @@ mod ledger;
 mod ss58;
 
 pub use changes::Changes;
+pub(crate) use client::Messages;
 pub use client::{Client, ClientConfig};
 pub use error::{ClientError, Refusal};
 pub use ledger::{ChainHealth, Resolved, chain_id};

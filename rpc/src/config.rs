@@ -16,11 +16,13 @@ pub struct ServerConfig {
     pub response_bytes_max: u32,
     /// Calls of one batch. Default 64; 0 refuses batches.
     pub batch_calls_max: u32,
-    /// Connections at a time. Default 1,024.
+    /// WebSocket connections, and HTTP requests being answered, at a time. Default 1,024. Sockets:
+    /// 64 more.
     pub connections_max: u32,
     /// Subscriptions of one connection. Default 1,024: a watched extrinsic is one.
     pub subscriptions_per_connection_max: u32,
-    /// Messages that wait for a slow client before it is made to wait. Default 1,024.
+    /// Messages that wait for a slow client before the subscription waits. Default 64: one may have
+    /// megabytes.
     pub messages_buffered_max: u32,
     /// Whether the node keeps every state, so that `archive_v1_*` is complete. Default false.
     pub is_archive: bool,
@@ -36,7 +38,7 @@ impl Default for ServerConfig {
             batch_calls_max: 64,
             connections_max: 1024,
             subscriptions_per_connection_max: 1024,
-            messages_buffered_max: 1024,
+            messages_buffered_max: 64,
             is_archive: false,
         }
     }

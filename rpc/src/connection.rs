@@ -5,15 +5,15 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use allod_rpc_api::limits::{
     BLOCK_FOLLOWERS_PER_CONNECTION_MAX, FOLLOWER_QUEUED_BYTES_MAX, READ_WAITERS_PER_CONNECTION_MAX,
 };
 use http::Extensions;
-use jsonrpsee::server::HttpRequest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::{Layer, Service};
+
+use crate::socket::Patience;
+use crate::traffic::Traffic;
 
 /// What one connection has under way.
 #[derive(Debug)]
@@ -26,7 +26,23 @@ pub(crate) struct Connection {
     pub(crate) archives: Arc<Semaphore>,
     /// Blocks that may still wait for the client to take them.
     pub(crate) queued: Queued,
+    /// Places for rebuilding earlier versions, and for waiting for one.
+    pub(crate) replays: Arc<Semaphore>,
+    pub(crate) replays_waiting: Arc<Semaphore>,
+    /// Places for resolutions, and for those whose body is still to come.
+    pub(crate) resolutions: Arc<Semaphore>,
+    pub(crate) bodies: Arc<Semaphore>,
+    /// What was asked and is not yet taken.
+    pub(crate) traffic: Arc<Traffic>,
+    /// How long it stays open.
+    pub(crate) patience: Patience,
 }
+
+/// Versions that are rebuilt for one connection at a time, and questions of it that wait for that.
+const REPLAYS_MAX: usize = 1;
+const REPLAYS_WAITING_MAX: usize = 8;
+/// Resolutions of one connection at a time, and bodies of it that are waited for.
+const RESOLUTIONS_MAX: usize = 8;
 
 impl Default for Connection {
     fn default() -> Self {
@@ -35,6 +51,12 @@ impl Default for Connection {
             waiters: Arc::new(Semaphore::new(READ_WAITERS_PER_CONNECTION_MAX)),
             archives: Arc::new(Semaphore::new(ARCHIVE_QUESTIONS_PER_CONNECTION_MAX)),
             queued: Queued::default(),
+            replays: Arc::new(Semaphore::new(REPLAYS_MAX)),
+            replays_waiting: Arc::new(Semaphore::new(REPLAYS_WAITING_MAX)),
+            resolutions: Arc::new(Semaphore::new(RESOLUTIONS_MAX)),
+            bodies: Arc::new(Semaphore::new(RESOLUTIONS_MAX)),
+            traffic: Arc::default(),
+            patience: Patience::default(),
         }
     }
 }
@@ -64,6 +86,14 @@ impl Place {
         Some(Self {
             _connection: connection.clone().try_acquire_owned().ok()?,
             _node: node.clone().try_acquire_owned().ok()?,
+        })
+    }
+
+    /// Waits for a place of both, the connection's first. `None` if none will come any more.
+    pub(crate) async fn wait(node: &Arc<Semaphore>, connection: &Arc<Semaphore>) -> Option<Self> {
+        Some(Self {
+            _connection: connection.clone().acquire_owned().await.ok()?,
+            _node: node.clone().acquire_owned().await.ok()?,
         })
     }
 }
@@ -100,44 +130,6 @@ impl Queued {
             lengths.push_back(length);
         }
         Some(sent)
-    }
-}
-
-/// Gives every connection a [`Connection`], which its calls find among their extensions.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConnectionLayer;
-
-/// See [`ConnectionLayer`].
-#[derive(Clone, Debug)]
-pub(crate) struct Connected<S> {
-    connection: Arc<Connection>,
-    inner: S,
-}
-
-impl<S> Layer<S> for ConnectionLayer {
-    type Service = Connected<S>;
-
-    /// The server makes its services anew for every connection.
-    fn layer(&self, inner: S) -> Connected<S> {
-        Connected {
-            connection: Arc::default(),
-            inner,
-        }
-    }
-}
-
-impl<S: Service<HttpRequest>> Service<HttpRequest> for Connected<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: HttpRequest) -> S::Future {
-        request.extensions_mut().insert(self.connection.clone());
-        self.inner.call(request)
     }
 }
 

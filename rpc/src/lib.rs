@@ -28,8 +28,10 @@ mod proofs;
 mod reads;
 mod resolution;
 mod snapshot;
+mod socket;
 mod submit;
 mod substrate;
+mod traffic;
 mod versions;
 
 pub use allod_runtime::frame::wire::RuntimeVersion;

@@ -22,6 +22,7 @@ use crate::connection::{Connection, Place};
 use crate::methods::Module;
 use crate::proofs::{HeadDigits, bundle};
 use crate::snapshot::Snapshot;
+use crate::traffic::Turn;
 use crate::versions::Replays;
 use crate::view::NodeView;
 
@@ -111,11 +112,12 @@ impl<'m> Reads<'m> {
                 async move {
                     let ReadRequest { request, options } = parse(&params)?;
                     let connection = Connection::of(&extensions);
-                    wait(&**view, &options, &shared.waiters, &connection).await?;
+                    wait(&**view, &options, &shared.waiters, &extensions).await?;
                     let question = Question {
                         request,
                         options,
                         answer,
+                        replays: shared.replays.of(connection),
                     };
                     if cost(&question.request) == Cost::Light && !lags(&**view, &options) {
                         let at_once = respond(&**view, &shared, &question, Some(READS_AT_ONCE));
@@ -139,6 +141,7 @@ struct Question<Q, A> {
     request: Q,
     options: ReadOptions,
     answer: Answering<Q, A>,
+    replays: Replays,
 }
 
 /// Whether the asker wants to be shown validator sets, up to sixteen of them.
@@ -152,7 +155,7 @@ async fn wait(
     view: &dyn NodeView,
     options: &ReadOptions,
     waiters: &Arc<Semaphore>,
-    connection: &Connection,
+    extensions: &Extensions,
 ) -> Answer<()> {
     let Some(least) = options.at_least else {
         return Ok(());
@@ -165,11 +168,12 @@ async fn wait(
     if is_reached() {
         return Ok(());
     }
-    let place = Place::take(waiters, &connection.waiters);
+    let place = Place::take(waiters, &Connection::of(extensions).waiters);
     let _place = place.ok_or_else(|| {
         let detail = "as many reads as may wait for a height";
         failed(ErrorCode::Busy.with(detail))
     })?;
+    let paused = Turn::pause(extensions);
     // Listens before it looks again, so that no head slips through between.
     let mut heads = view.subscribe_heads();
     let heard = async {
@@ -183,6 +187,9 @@ async fn wait(
     let limit = Duration::from_millis(READ_WAIT_MS_MAX);
     // The look below decides, whether the time was up or not.
     let _in_time = tokio::time::timeout(limit, heard).await;
+    if let Some(paused) = paused {
+        paused.resume().await;
+    }
     if is_reached() {
         return Ok(());
     }
@@ -207,7 +214,7 @@ fn respond<Q, A>(
         seen: Recorder::new(&at),
         at: &at,
         view,
-        replays: &shared.replays,
+        replays: &question.replays,
         options,
     };
     let answered = (question.answer)(&asked, &question.request);

@@ -4,20 +4,26 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allod_rpc_api::limits::REQUEST_HEAD_MS_MAX;
+use futures::FutureExt as _;
 use http::HeaderValue;
+use jsonrpsee::server::middleware::rpc::RpcServiceBuilder;
 use jsonrpsee::server::{
-    BatchRequestConfig, PingConfig, RandomStringIdProvider, RegisterMethodError, Server,
-    ServerConfig as Limits, ServerHandle,
+    BatchRequestConfig, HttpBody, Methods, PingConfig, RandomStringIdProvider, RegisterMethodError,
+    Server, ServerConfig as Limits, ServerHandle, StopHandle, serve_with_graceful_shutdown,
+    stop_channel, ws,
 };
+use tokio::net::TcpListener;
+use tower::Service as _;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use crate::config::ServerConfig;
-use crate::connection::ConnectionLayer;
+use crate::connection::Connection;
 use crate::front::Front;
 use crate::methods::all_methods;
 use crate::probes::Probes;
 use crate::resolution::Resolver;
+use crate::socket::{self, SPARE};
+use crate::traffic::TurnLayer;
 use crate::versions::Replays;
 use crate::view::NodeView;
 
@@ -69,20 +75,37 @@ impl RpcServer {
         let middleware = tower::ServiceBuilder::new()
             .option_layer(cors(&config.cors_origins)?)
             .layer(Front(Probes::new(view.clone())))
-            .layer(Front(Resolver::new(view, replays)))
-            .layer(ConnectionLayer);
+            .layer(Front(Resolver::new(view, replays)));
         let failed = |source| StartError::Listen {
             address: config.listen,
             source,
         };
-        let server = Server::builder()
+        let service = Server::builder()
             .set_config(limits(config))
             .set_http_middleware(middleware)
-            .build(config.listen)
-            .await
-            .map_err(failed)?;
-        let address = server.local_addr().map_err(failed)?;
-        let handle = server.start(methods);
+            .set_rpc_middleware(RpcServiceBuilder::new().layer(TurnLayer))
+            .to_service_builder();
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let (stop, handle) = stop_channel();
+        let methods = Methods::from(methods);
+        let serve = move |socket, connection: Arc<Connection>, stop: StopHandle| {
+            let service = service.clone().build(methods.clone(), stop.clone());
+            let asked = tower::service_fn(move |request: http::Request<_>| {
+                connection.patience.asked();
+                let mut request = request.map(HttpBody::new);
+                if ws::is_upgrade_request(&request) {
+                    connection.traffic.is_websocket();
+                }
+                request.extensions_mut().insert(connection.clone());
+                service.clone().call(request)
+            });
+            let served = serve_with_graceful_shutdown(socket, asked, stop.shutdown());
+            // That a client goes away is no error of the node.
+            tokio::spawn(served.map(drop));
+        };
+        let sockets_max = config.connections_max.saturating_add(SPARE);
+        tokio::spawn(socket::accept(listener, sockets_max, stop, serve));
         tracing::info!(%address, "serving JSON-RPC");
         Ok(Self { address, handle })
     }
@@ -115,7 +138,6 @@ fn limits(config: &ServerConfig) -> Limits {
         .max_subscriptions_per_connection(config.subscriptions_per_connection_max)
         .set_batch_request_config(batches)
         .set_message_buffer_capacity(config.messages_buffered_max.max(1))
-        .set_first_request_timeout(Some(Duration::from_millis(REQUEST_HEAD_MS_MAX)))
         .set_id_provider(RandomStringIdProvider::new(SUBSCRIPTION_ID_CHARS))
         .enable_ws_ping(ping)
         .build()

@@ -65,11 +65,24 @@ impl<'a> Snapshot<'a> {
         budget.is_some_and(|budget| budget.is_exceeded.get())
     }
 
-    fn spend(&self) -> Result<(), Unavailable> {
+    /// Returns how many of `count` keys may be looked for: one more than may be read tells that
+    /// there are too many.
+    fn looked_for(&self, count: usize) -> usize {
+        let left = self.budget.as_ref().map(|budget| budget.left.get());
+        let most = left.map(|left| {
+            usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .saturating_add(1)
+        });
+        most.map_or(count, |most| count.min(most))
+    }
+
+    fn spend(&self, reads: usize) -> Result<(), Unavailable> {
         let Some(budget) = &self.budget else {
             return Ok(());
         };
-        let Some(left) = budget.left.get().checked_sub(1) else {
+        let reads = u32::try_from(reads).unwrap_or(u32::MAX);
+        let Some(left) = budget.left.get().checked_sub(reads) else {
             budget.is_exceeded.set(true);
             return Err(Unavailable);
         };
@@ -85,7 +98,7 @@ impl<'a> Snapshot<'a> {
 
 impl LedgerView for Snapshot<'_> {
     fn storage(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Unavailable> {
-        self.spend()?;
+        self.spend(1)?;
         self.view
             .storage_at(&self.head.hash, key)
             .map_err(|_| Unavailable)
@@ -106,9 +119,11 @@ impl AnswerView for Snapshot<'_> {
     }
 
     fn keys_under(&self, prefix: &[u8], count: usize) -> Result<Vec<Vec<u8>>, Unavailable> {
-        self.spend()?;
-        self.view
-            .keys_at(&self.head.hash, prefix, count, None)
-            .map_err(|_| Unavailable)
+        self.spend(1)?;
+        let most = self.looked_for(count);
+        let keys = self.view.keys_at(&self.head.hash, prefix, most, None);
+        let keys = keys.map_err(|_| Unavailable)?;
+        self.spend(keys.len())?;
+        Ok(keys)
     }
 }

@@ -1,6 +1,7 @@
 //! Earlier versions of identities, rebuilt from their logs: however old, no state of that time is
 //! needed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use allod_primitives::did::{Did, DidId};
@@ -17,8 +18,9 @@ use allod_rpc_api::limits::{
     VERSION_REPLAYS_MAX, VERSION_REPLAYS_WAITING_MAX,
 };
 use allod_rpc_api::versions::{self, Misfit, Past, Rebuilding, VersionAsked};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
+use crate::connection::{Connection, Place};
 use crate::reads::Asked;
 use crate::view::{HistoryItem, NodeView};
 
@@ -26,34 +28,48 @@ use crate::view::{HistoryItem, NodeView};
 /// nothing for it: so few are replayed at a time, and few wait for that.
 #[derive(Debug)]
 pub(crate) struct Replays {
-    places: Semaphore,
-    line: Semaphore,
+    places: Arc<Semaphore>,
+    line: Arc<Semaphore>,
+    /// Who asks: one connection does not take every place.
+    connection: Arc<Connection>,
 }
 
 impl Default for Replays {
     fn default() -> Self {
         Self {
-            places: Semaphore::new(VERSION_REPLAYS_MAX),
-            line: Semaphore::new(VERSION_REPLAYS_WAITING_MAX),
+            places: Arc::new(Semaphore::new(VERSION_REPLAYS_MAX)),
+            line: Arc::new(Semaphore::new(VERSION_REPLAYS_WAITING_MAX)),
+            connection: Arc::default(),
         }
     }
 }
 
 impl Replays {
+    /// Returns the same places as those of a connection.
+    pub(crate) fn of(&self, connection: Arc<Connection>) -> Self {
+        Self {
+            places: self.places.clone(),
+            line: self.line.clone(),
+            connection,
+        }
+    }
+
     /// Takes a place; blocks until there is one. To be called from a thread that may block.
     ///
     /// # Errors
     /// `request.busy`: too many wait already, or for too long.
-    fn begin(&self) -> Result<SemaphorePermit<'_>, RpcError> {
-        if let Ok(place) = self.places.try_acquire() {
+    fn begin(&self) -> Result<Place, RpcError> {
+        if let Some(place) = Place::take(&self.places, &self.connection.replays) {
             return Ok(place);
         }
         let busy = || ErrorCode::Busy.with("as many versions as may are being rebuilt");
-        let _in_line = self.line.try_acquire().map_err(|_| busy())?;
+        let in_line = Place::take(&self.line, &self.connection.replays_waiting);
+        let _in_line = in_line.ok_or_else(busy)?;
         let limit = Duration::from_millis(VERSION_REPLAY_WAIT_MS_MAX);
-        let turn = async { tokio::time::timeout(limit, self.places.acquire()).await };
+        let place = Place::wait(&self.places, &self.connection.replays);
+        let turn = async { tokio::time::timeout(limit, place).await };
         let turn = tokio::runtime::Handle::current().block_on(turn);
-        turn.map_err(|_| busy())?.map_err(|_| internal())
+        turn.map_err(|_| busy())?.ok_or_else(internal)
     }
 }
 
@@ -221,4 +237,23 @@ fn page(
 
 fn internal() -> RpcError {
     ErrorCode::Internal.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_connection_does_not_take_every_place_for_rebuilding() {
+        let node = Replays::default();
+        let [greedy, other] = [(); 2].map(|()| node.of(Arc::default()));
+        let began = Place::take(&greedy.places, &greedy.connection.replays);
+        assert!(began.is_some());
+        let wait = || Place::take(&greedy.line, &greedy.connection.replays_waiting);
+        let waiting: Vec<_> = std::iter::from_fn(wait).collect();
+        assert!(waiting.len() < VERSION_REPLAYS_WAITING_MAX);
+        let refused = tokio::task::spawn_blocking(move || greedy.begin().is_err());
+        assert!(refused.await.unwrap());
+        assert!(other.begin().is_ok());
+    }
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Limited};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::accept::{self, Form};
 use super::dereference;
@@ -21,6 +21,7 @@ use super::proof::state_proof;
 use super::question::{self, Asked};
 use super::resolve::{read_did, resolve_at};
 use super::result::{response, transport};
+use crate::connection::{Connection, Place};
 use crate::front::{Answering, Desk};
 use crate::versions::Replays;
 use crate::view::{HeadInfo, NodeView};
@@ -75,6 +76,7 @@ impl Resolver {
     /// Answers one request; the error is an answer too, about HTTP instead of DIDs.
     async fn serve(self, request: HttpRequest) -> Result<HttpResponse, HttpResponse> {
         let (head, body) = request.into_parts();
+        let connection = Connection::of(&head.extensions);
         let takes_body = match head.method {
             Method::GET | Method::HEAD => false,
             Method::POST => true,
@@ -87,14 +89,14 @@ impl Resolver {
         }
         let body = match takes_body {
             true => {
-                let _waiting = place(&self.bodies).ok_or_else(busy)?;
+                let _waiting = Place::take(&self.bodies, &connection.bodies).ok_or_else(busy)?;
                 read_body(body).await?
             }
             false => Bytes::new(),
         };
-        let place = place(&self.places).ok_or_else(busy)?;
+        let place = Place::take(&self.places, &connection.resolutions).ok_or_else(busy)?;
         let forms = accept::forms(&head.headers);
-        let (view, replays) = (self.view, self.replays);
+        let (view, replays) = (self.view, self.replays.of(connection));
         let answered = tokio::task::spawn_blocking(move || {
             let answer = answer(&*view, &replays, &head.uri, &body, &forms);
             drop(place);
@@ -103,10 +105,6 @@ impl Resolver {
         let failed = |_| transport(StatusCode::INTERNAL_SERVER_ERROR, "the resolution failed");
         answered.await.map_err(failed)
     }
-}
-
-fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    places.clone().try_acquire_owned().ok()
 }
 
 fn busy() -> HttpResponse {

@@ -89,7 +89,7 @@ async fn what_a_follower_missed_is_read_off_the_event_loop() {
 }
 
 /// Makes `count` blocks that change something of the first person.
-async fn replace_methods(harness: &Harness, count: u8) {
+pub(crate) async fn replace_methods(harness: &Harness, count: u8) {
     let alice = harness.person(1);
     let mut previous = H256::ZERO;
     for n in 1..=count {
@@ -102,14 +102,20 @@ async fn replace_methods(harness: &Harness, count: u8) {
     }
 }
 
-/// A WebSocket client that subscribes to blocks from 2 on and does not read what comes.
-async fn stalled(harness: &Harness) -> TcpStream {
+/// A WebSocket client that takes little at a time and has not read that it is one.
+pub(crate) async fn upgraded(harness: &Harness) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     let mut stream = socket.connect(harness.server.address()).await.unwrap();
     let upgrade = "GET / HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
                    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n";
     stream.write_all(upgrade.as_bytes()).await.unwrap();
+    stream
+}
+
+/// A WebSocket client that subscribes to blocks from 2 on and does not read what comes.
+async fn stalled(harness: &Harness) -> TcpStream {
+    let mut stream = upgraded(harness).await;
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "light_subscribeBlocks",
         "params": [{"from": 2}]})
     .to_string();

@@ -1,6 +1,7 @@
 //! What clients may do wrong: the server answers or hangs up, and serves the next one.
 
 use std::future::Future;
+use std::time::Duration;
 
 use allod_rpc::ServerConfig;
 use allod_rpc_api::limits::{
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use crate::followers::{replace_methods, upgraded};
 use crate::wire::Harness;
 
 async fn is_alive(harness: &Harness) -> bool {
@@ -250,5 +252,108 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
     assert!(
         waited <= u128::from(REQUEST_HEAD_MS_MAX) + 1000,
         "{waited} ms"
+    );
+}
+
+#[tokio::test]
+async fn sockets_that_ask_nothing_are_bounded_too() {
+    let config = ServerConfig {
+        connections_max: 1,
+        ..ServerConfig::default()
+    };
+    let harness = Harness::with(config).await;
+    // Sixty-four more than that for probes and refusals.
+    let mut sockets = Vec::new();
+    for _ in 0..65 {
+        let socket = TcpStream::connect(harness.server.address()).await;
+        sockets.push(socket.unwrap());
+    }
+    let mut socket = TcpStream::connect(harness.server.address()).await.unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(5), socket.read(&mut [0])).await;
+    assert!(matches!(end, Ok(Ok(0) | Err(_))), "it is closed at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_asks_nothing_more_is_closed() {
+    let harness = Harness::start().await;
+    let mut stream = TcpStream::connect(harness.server.address()).await.unwrap();
+    let request = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = Vec::new();
+    let all = stream.read_to_end(&mut answer);
+    let end = tokio::time::timeout(Duration::from_secs(200), all).await;
+    assert!(end.is_ok(), "kept open without a request");
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
+
+/// Asks for a hundred kilobytes by a WebSocket frame of sixty, masked by zeros.
+fn padded_call() -> Vec<u8> {
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "rpc_methods"});
+    let mut call = Value::Array(vec![call; 32]).to_string();
+    call.push_str(&" ".repeat(60_000 - call.len()));
+    let length = u16::try_from(call.len()).unwrap().to_be_bytes();
+    let head = [0x81, 0x80 | 126, length[0], length[1], 0, 0, 0, 0];
+    [&head, call.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn a_client_that_asks_and_does_not_read_is_not_read_from() {
+    const CALLS: usize = 300;
+    let harness = Harness::start().await;
+    let stream = upgraded(&harness).await;
+    let (mut reads, mut writes) = stream.into_split();
+    let sending = tokio::spawn(async move {
+        let call = padded_call();
+        for _ in 0..CALLS {
+            writes.write_all(&call).await.unwrap();
+        }
+        writes
+    });
+    tokio::pin!(sending);
+    // More than all buffers between the two hold: the end comes only if the server takes it all.
+    let taken = tokio::time::timeout(Duration::from_secs(3), &mut sending).await;
+    let text = "everything was taken from a client that does not read";
+    assert!(taken.is_err(), "{text}: {taken:?}");
+    // Who reads is answered, every call.
+    let (mut answers, mut piece, mut last) = (0, vec![0; 1 << 20], Vec::<u8>::new());
+    // So begins the answer to a batch, and nothing in it.
+    let answer: &[u8] = b"[{";
+    while answers < CALLS {
+        let read = reads.read(&mut piece).await.unwrap();
+        assert_ne!(read, 0);
+        last.extend(&piece[..read]);
+        answers += last
+            .windows(answer.len())
+            .filter(|it| *it == answer)
+            .count();
+        last.drain(..last.len() - (answer.len() - 1).min(last.len()));
+    }
+    assert!(sending.await.is_ok());
+}
+
+#[tokio::test]
+async fn long_lists_of_keys_are_read_off_the_event_loop() {
+    let harness = Harness::start().await;
+    let alice = harness.person(1);
+    harness.incept(&alice).await;
+    let did = json!({"did": alice.did().to_string()});
+    let few = harness.call("identity_resolve", did.clone()).await.unwrap();
+    replace_methods(&harness, 26).await;
+    let many = harness.call("identity_resolve", did).await.unwrap();
+    assert_eq!(
+        (&few["retiredCount"], &many["retiredCount"]),
+        (&json!(0), &json!(26))
+    );
+    // This runtime has one thread for tasks: that of the test.
+    let (here, elsewhere): (Vec<_>, Vec<_>) = harness
+        .node
+        .scans()
+        .into_iter()
+        .partition(|(thread, _)| *thread == std::thread::current().id());
+    assert!(!here.is_empty());
+    assert!(here.iter().all(|(_, count)| *count <= 25), "{here:?}");
+    assert!(
+        elsewhere.iter().any(|(_, count)| *count > 26),
+        "{elsewhere:?}"
     );
 }

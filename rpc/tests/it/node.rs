@@ -68,6 +68,8 @@ struct Inner {
     padding: usize,
     /// Threads that changes were read on.
     readers: Vec<ThreadId>,
+    /// For how many keys was looked, and on which thread.
+    scans: Vec<(ThreadId, usize)>,
     entry_bytes_read: usize,
     /// How often entries were read with their causes.
     blocks_read: usize,
@@ -151,6 +153,7 @@ impl Node {
                 clock: START,
                 padding: 0,
                 readers: Vec::new(),
+                scans: Vec::new(),
                 entry_bytes_read: 0,
                 blocks_read: 0,
             }),
@@ -195,6 +198,11 @@ impl Node {
     /// Returns the threads that changes of blocks were read on.
     pub(crate) fn readers(&self) -> Vec<ThreadId> {
         self.lock().readers.clone()
+    }
+
+    /// Returns for how many keys was looked, and on which threads.
+    pub(crate) fn scans(&self) -> Vec<(ThreadId, usize)> {
+        self.lock().scans.clone()
     }
 
     /// Returns the bytes of entries that were read for pages of the state.
@@ -564,6 +572,8 @@ impl NodeView for Node {
         count: usize,
         start: Option<&[u8]>,
     ) -> Result<Vec<Vec<u8>>, StateUnavailable> {
+        let scan = (std::thread::current().id(), count);
+        self.lock().scans.push(scan);
         self.with_state(at, |stored| {
             let keys = stored.state.keys();
             keys.filter(|key| key.starts_with(prefix))

@@ -1,0 +1,215 @@
+//! The sockets of the server: so many at a time, each open as long as bytes move, and read from as
+//! its [`Traffic`] allows.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use allod_rpc_api::limits::REQUEST_HEAD_MS_MAX;
+use jsonrpsee::server::StopHandle;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep};
+
+use crate::connection::Connection;
+
+/// A socket that no byte goes through for this long is closed. Above what calls wait.
+pub(crate) const IDLE: Duration = Duration::from_secs(120);
+/// Sockets beyond those of the operator, so that probes and refusals get through.
+pub(crate) const SPARE: u32 = 64;
+/// Until the next try when the system gives no socket.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// Takes sockets until the server stops, and hands each to `serve`. One above `sockets_max` is
+/// closed at once.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    sockets_max: u32,
+    stop: StopHandle,
+    serve: impl Fn(Socket, Arc<Connection>, StopHandle),
+) {
+    let places = Arc::new(Semaphore::new(sockets_max as usize));
+    let stopped = stop.clone().shutdown();
+    tokio::pin!(stopped);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut stopped => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(%error, "no socket");
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+        };
+        let Ok(place) = places.clone().try_acquire_owned() else {
+            continue;
+        };
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a socket that is closed already");
+            continue;
+        }
+        let connection = Arc::<Connection>::default();
+        let socket = Socket::new(stream, connection.clone(), place);
+        serve(socket, connection, stop.clone());
+    }
+    // The port is free before those who wait for the end are told.
+    drop(listener);
+}
+
+/// Until when a socket is open.
+#[derive(Debug)]
+pub(crate) struct Patience(Mutex<Until>);
+
+#[derive(Debug)]
+struct Until {
+    end: Instant,
+    was_asked: bool,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(Mutex::new(Until {
+            end: Instant::now() + Duration::from_millis(REQUEST_HEAD_MS_MAX),
+            was_asked: false,
+        }))
+    }
+}
+
+impl Patience {
+    /// A request has come.
+    pub(crate) fn asked(&self) {
+        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.was_asked = true;
+        until.end = Instant::now() + IDLE;
+    }
+
+    /// Bytes went through. Before the first request they do not count.
+    fn moved(&self) {
+        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if until.was_asked {
+            until.end = Instant::now() + IDLE;
+        }
+    }
+
+    fn end(&self) -> Instant {
+        let until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        until.end
+    }
+
+    /// Fails once the time is up; wakes the task then.
+    fn check(&self, timer: &mut Pin<Box<Sleep>>, context: &mut Context<'_>) -> io::Result<()> {
+        while timer.as_mut().poll(context).is_ready() {
+            let end = self.end();
+            if end <= Instant::now() {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing moved"));
+            }
+            timer.as_mut().reset(end);
+        }
+        Ok(())
+    }
+}
+
+/// One socket.
+pub(crate) struct Socket {
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    /// Reading and writing are of two tasks, so each has a timer that wakes it.
+    reading: Pin<Box<Sleep>>,
+    writing: Pin<Box<Sleep>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Socket {
+    fn new(stream: TcpStream, connection: Arc<Connection>, place: OwnedSemaphorePermit) -> Self {
+        let timer = || Box::pin(tokio::time::sleep_until(connection.patience.end()));
+        Self {
+            reading: timer(),
+            writing: timer(),
+            stream,
+            connection,
+            _place: place,
+        }
+    }
+
+    /// Notes what a try to write came to.
+    fn wrote(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        let count = match &written {
+            Poll::Pending => {
+                let patience = &self.connection.patience;
+                patience.check(&mut self.writing, context)?;
+                None
+            }
+            Poll::Ready(Ok(count)) => {
+                self.connection.patience.moved();
+                Some(*count)
+            }
+            Poll::Ready(Err(_)) => Some(0),
+        };
+        self.connection.traffic.wrote(count);
+        written
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let patience = &this.connection.patience;
+        patience.check(&mut this.reading, context)?;
+        ready!(this.connection.traffic.poll_may_read(context));
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        if buffer.filled().len() > before {
+            patience.moved();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.wrote(written, context)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, pieces);
+        this.wrote(written, context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}

@@ -14,6 +14,9 @@ use ed25519_dalek::SigningKey;
 use crate::app::Store;
 use crate::net::{chain, keys, set};
 
+/// These networks live in real time: one at a time, so that they do not take it from each other.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Returns `count` addresses whose ports were free a moment ago.
 fn addresses(count: usize) -> Vec<String> {
     let listeners: Vec<_> = (0..count)
@@ -110,6 +113,7 @@ async fn reach(store: &Store, height: u64) {
 /// validator admits it at run time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn four_validators_finalize_over_tcp_and_a_stranger_is_shut_out() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let mut cluster = Cluster::boot().await;
     let stranger = Keys {
         network: SigningKey::from_bytes(&[250; 32]),
@@ -154,6 +158,7 @@ async fn four_validators_finalize_over_tcp_and_a_stranger_is_shut_out() {
 /// the chain halts in the middle of a height; they come back on the same files and ports.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn validators_come_back_on_their_files_and_ports() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let mut cluster = Cluster::boot().await;
     reach(&cluster.stores[0], 5).await;
     cluster.stop(2).await;
@@ -174,6 +179,7 @@ async fn validators_come_back_on_their_files_and_ports() {
 /// again and again; the engine's own thread holds the log for a moment after the engine has ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_is_free_once_consensus_has_stopped() {
+    let _alone = ONE_AT_A_TIME.lock().await;
     let dir = tempfile::tempdir().unwrap();
     let listen = addresses(1).remove(0);
     let store = Store::new(set(1), 0);

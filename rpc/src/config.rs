@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::visitors::VisitorLimits;
+
 /// The server's configuration. Every limit protects the node from a single client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -21,6 +23,8 @@ pub struct ServerConfig {
     pub connections_max: u32,
     /// Subscriptions of one connection. Default 1,024: a watched extrinsic is one.
     pub subscriptions_per_connection_max: u32,
+    /// What one address may ask.
+    pub visitors: VisitorLimits,
     /// Messages that wait for a slow client before the subscription waits. Default 64: one may have
     /// megabytes.
     pub messages_buffered_max: u32,
@@ -38,6 +42,7 @@ impl Default for ServerConfig {
             batch_calls_max: 64,
             connections_max: 1024,
             subscriptions_per_connection_max: 1024,
+            visitors: VisitorLimits::default(),
             messages_buffered_max: 64,
             is_archive: false,
         }

@@ -1,9 +1,10 @@
 //! What one connection may have under way: a client that is alone does not take every place.
 //!
-//! The server knows connections, and not who is behind them: whoever opens many has the places of
-//! many. How many there are is bounded by the operator.
+//! Whoever opens many has the places of many. How many one address opens is bounded
+//! ([`crate::visitors`]).
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use allod_rpc_api::limits::{
@@ -14,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::socket::Patience;
 use crate::traffic::Traffic;
+use crate::visitors;
 
 /// What one connection has under way.
 #[derive(Debug)]
@@ -36,6 +38,10 @@ pub(crate) struct Connection {
     pub(crate) traffic: Arc<Traffic>,
     /// How long it stays open.
     pub(crate) patience: Patience,
+    /// Where it comes from; nowhere if from within the process.
+    peer: Option<IpAddr>,
+    /// Its place among those of its address.
+    place: Mutex<Option<visitors::Place>>,
 }
 
 /// Versions that are rebuilt for one connection at a time, and questions of it that wait for that.
@@ -57,6 +63,8 @@ impl Default for Connection {
             bodies: Arc::new(Semaphore::new(RESOLUTIONS_MAX)),
             traffic: Arc::default(),
             patience: Patience::default(),
+            peer: None,
+            place: Mutex::default(),
         }
     }
 }
@@ -65,6 +73,35 @@ impl Default for Connection {
 const ARCHIVE_QUESTIONS_PER_CONNECTION_MAX: usize = 4;
 
 impl Connection {
+    /// Makes one from `peer`, with its place if it needs one.
+    pub(crate) fn from(peer: IpAddr, place: Option<visitors::Place>) -> Self {
+        Self {
+            peer: Some(peer),
+            place: Mutex::new(place),
+            ..Self::default()
+        }
+    }
+
+    /// Returns the address of the socket's other end.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.peer
+    }
+
+    /// Keeps a place that a request found; false if it is none, or only one to be told so.
+    pub(crate) fn enter(&self, place: Option<visitors::Place>) -> bool {
+        let Some(place) = place.filter(|place| !place.is_surplus) else {
+            return false;
+        };
+        *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        true
+    }
+
+    /// Returns whether its address has too many connections.
+    pub(crate) fn is_surplus(&self) -> bool {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        place.as_ref().is_some_and(|place| place.is_surplus)
+    }
+
     /// Returns the connection that a call has come by.
     pub(crate) fn of(extensions: &Extensions) -> Arc<Self> {
         let found = extensions.get::<Arc<Self>>().cloned();

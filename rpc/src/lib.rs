@@ -19,7 +19,9 @@ mod blocks;
 mod changes;
 mod checks;
 mod connection;
+mod counts;
 mod front;
+mod guard;
 mod identity;
 mod light;
 mod methods;
@@ -33,6 +35,7 @@ mod submit;
 mod substrate;
 mod traffic;
 mod versions;
+mod visitors;
 
 pub use allod_runtime::frame::wire::RuntimeVersion;
 pub use config::ServerConfig;
@@ -42,3 +45,4 @@ pub use view::{
     PeerInfo, PoolError, StateUnavailable, SyncState, TransactionError, TxStatus, ValidTransaction,
     ValidityError, Watched,
 };
+pub use visitors::{AddressRange, BadAddressRange, VisitorLimits};

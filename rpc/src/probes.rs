@@ -6,6 +6,7 @@ use http::{Method, StatusCode, header};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use serde_json::json;
 
+use crate::counts::Counts;
 use crate::front::{Answering, Desk};
 use crate::view::NodeView;
 
@@ -16,11 +17,12 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 #[derive(Clone)]
 pub(crate) struct Probes {
     view: Arc<dyn NodeView>,
+    counts: Arc<Counts>,
 }
 
 impl Probes {
-    pub(crate) fn new(view: Arc<dyn NodeView>) -> Self {
-        Self { view }
+    pub(crate) fn new(view: Arc<dyn NodeView>, counts: Arc<Counts>) -> Self {
+        Self { view, counts }
     }
 }
 
@@ -31,12 +33,12 @@ impl Desk for Probes {
     }
 
     fn answer(&self, request: HttpRequest) -> Answering {
-        let response = probe(&*self.view, request.uri().path());
+        let response = probe(&*self.view, &self.counts, request.uri().path());
         Box::pin(std::future::ready(response))
     }
 }
 
-fn probe(view: &dyn NodeView, path: &str) -> HttpResponse {
+fn probe(view: &dyn NodeView, counts: &Counts, path: &str) -> HttpResponse {
     match path {
         "/health" => {
             let body = json!({"status": "ok", "height": view.head().height().0});
@@ -56,7 +58,10 @@ fn probe(view: &dyn NodeView, path: &str) -> HttpResponse {
             });
             response(status, JSON, body.to_string())
         }
-        _ => response(StatusCode::OK, OPEN_METRICS, view.metrics_text()),
+        _ => {
+            let metrics = counts.append(&view.metrics_text());
+            response(StatusCode::OK, OPEN_METRICS, metrics)
+        }
     }
 }
 

@@ -18,14 +18,17 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use crate::config::ServerConfig;
 use crate::connection::Connection;
+use crate::counts::Counts;
 use crate::front::Front;
+use crate::guard::{Guard, PayLayer};
 use crate::methods::all_methods;
 use crate::probes::Probes;
 use crate::resolution::Resolver;
-use crate::socket::{self, SPARE};
+use crate::socket::{self, Door, SPARE};
 use crate::traffic::TurnLayer;
 use crate::versions::Replays;
 use crate::view::NodeView;
+use crate::visitors::Visitors;
 
 /// Characters of a subscription's id. Ids are text: numbers break some clients.
 const SUBSCRIPTION_ID_CHARS: usize = 16;
@@ -72,9 +75,12 @@ impl RpcServer {
     pub async fn start(config: &ServerConfig, view: Arc<dyn NodeView>) -> Result<Self, StartError> {
         let replays = Arc::<Replays>::default();
         let methods = all_methods(view.clone(), config.is_archive, replays.clone())?;
+        let counts = Arc::<Counts>::default();
+        let visitors = Arc::new(Visitors::new(config.visitors.clone()));
         let middleware = tower::ServiceBuilder::new()
             .option_layer(cors(&config.cors_origins)?)
-            .layer(Front(Probes::new(view.clone())))
+            .layer(Guard::new(visitors.clone(), counts.clone()))
+            .layer(Front(Probes::new(view.clone(), counts.clone())))
             .layer(Front(Resolver::new(view, replays)));
         let failed = |source| StartError::Listen {
             address: config.listen,
@@ -83,7 +89,7 @@ impl RpcServer {
         let service = Server::builder()
             .set_config(limits(config))
             .set_http_middleware(middleware)
-            .set_rpc_middleware(RpcServiceBuilder::new().layer(TurnLayer))
+            .set_rpc_middleware(RpcServiceBuilder::new().layer(PayLayer).layer(TurnLayer))
             .to_service_builder();
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
@@ -105,7 +111,8 @@ impl RpcServer {
             tokio::spawn(served.map(drop));
         };
         let sockets_max = config.connections_max.saturating_add(SPARE);
-        tokio::spawn(socket::accept(listener, sockets_max, stop, serve));
+        let door = Door { visitors, counts };
+        tokio::spawn(socket::accept(listener, sockets_max, door, stop, serve));
         tracing::info!(%address, "serving JSON-RPC");
         Ok(Self { address, handle })
     }
@@ -164,6 +171,7 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>, StartError> {
             http::header::CONTENT_TYPE,
             // Of the media types of DID resolution some are no simple values of it.
             http::header::ACCEPT,
-        ]));
+        ]))
+        .expose_headers([http::header::RETRY_AFTER]);
     Ok(Some(layer))
 }

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -16,6 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
 use crate::connection::Connection;
+use crate::counts::{Counts, Refused};
+use crate::visitors::Visitors;
 
 /// A socket that no byte goes through for this long is closed. Above what calls wait.
 pub(crate) const IDLE: Duration = Duration::from_secs(120);
@@ -24,11 +27,36 @@ pub(crate) const SPARE: u32 = 64;
 /// Until the next try when the system gives no socket.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// Where sockets come in.
+#[derive(Clone, Debug)]
+pub(crate) struct Door {
+    pub(crate) visitors: Arc<Visitors>,
+    pub(crate) counts: Arc<Counts>,
+}
+
+impl Door {
+    /// Makes a connection from `peer`, unless that has far too many.
+    fn enter(&self, peer: IpAddr) -> Option<Arc<Connection>> {
+        let place = match self.visitors.of_socket(peer) {
+            None => None,
+            Some(source) => match self.visitors.enter(source) {
+                Some(place) => Some(place),
+                None => {
+                    self.counts.refused(Refused::AddressConnections);
+                    return None;
+                }
+            },
+        };
+        Some(Arc::new(Connection::from(peer, place)))
+    }
+}
+
 /// Takes sockets until the server stops, and hands each to `serve`. One above `sockets_max` is
 /// closed at once.
 pub(crate) async fn accept(
     listener: TcpListener,
     sockets_max: u32,
+    door: Door,
     stop: StopHandle,
     serve: impl Fn(Socket, Arc<Connection>, StopHandle),
 ) {
@@ -40,8 +68,8 @@ pub(crate) async fn accept(
             accepted = listener.accept() => accepted,
             () = &mut stopped => break,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!(%error, "no socket");
                 tokio::time::sleep(RETRY).await;
@@ -49,13 +77,16 @@ pub(crate) async fn accept(
             }
         };
         let Ok(place) = places.clone().try_acquire_owned() else {
+            door.counts.refused(Refused::Connections);
+            continue;
+        };
+        let Some(connection) = door.enter(peer.ip()) else {
             continue;
         };
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a socket that is closed already");
             continue;
         }
-        let connection = Arc::<Connection>::default();
         let socket = Socket::new(stream, connection.clone(), place);
         serve(socket, connection, stop.clone());
     }

@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use allod_consensus::{Pacing, Timeouts};
+use allod_rpc::AddressRange;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{HISTORY_BLOCKS_MIN, HISTORY_MS_MIN};
@@ -189,6 +190,19 @@ pub struct RpcSection {
     pub connections_max: u32,
     /// Most subscriptions of one connection, 1 to 10,000. Default 1024.
     pub subscriptions_max: u32,
+    /// Most connections of one address at once, 1 to 100,000. Default 128. Of IPv6, 64 bits are one
+    /// address here and below.
+    pub connections_per_ip_max: u32,
+    /// Calls a second of one address in the long run, 0 to 1,000,000; 0 allows any number.
+    /// Default 100. Each call of a batch counts; `/health` and `/ready` do not.
+    pub calls_per_s_max: u32,
+    /// Calls of one address at once after it has rested, `batch_max` to 10,000,000. Default 1000.
+    pub calls_burst_max: u32,
+    /// Whether clients on this machine are limited as others are. Default false.
+    pub limit_loopback: bool,
+    /// Addresses of proxies, such as `["10.0.0.0/8", "::1"]`, whose `X-Forwarded-For` is believed:
+    /// their last address that is no proxy's is the client's. Default none.
+    pub trusted_proxies: Vec<AddressRange>,
     /// Origins that browsers may call from; `["*"]` allows all. Default: all, for there are no
     /// cookies or other ambient rights to abuse.
     pub cors: Vec<String>,
@@ -202,6 +216,11 @@ impl Default for RpcSection {
             batch_max: 128,
             connections_max: 1024,
             subscriptions_max: 1024,
+            connections_per_ip_max: 128,
+            calls_per_s_max: 100,
+            calls_burst_max: 1000,
+            limit_loopback: false,
+            trusted_proxies: Vec::new(),
             cors: vec!["*".to_owned()],
         }
     }
@@ -386,6 +405,24 @@ impl NodeConfig {
                 rpc.subscriptions_max.into(),
                 1,
                 10_000,
+            ),
+            (
+                "rpc.connections_per_ip_max",
+                rpc.connections_per_ip_max.into(),
+                1,
+                100_000,
+            ),
+            (
+                "rpc.calls_per_s_max",
+                rpc.calls_per_s_max.into(),
+                0,
+                1_000_000,
+            ),
+            (
+                "rpc.calls_burst_max",
+                rpc.calls_burst_max.into(),
+                rpc.batch_max.into(),
+                10_000_000,
             ),
         ];
         match ranges

@@ -39,6 +39,16 @@ fn unknown_keys_wrong_types_and_values_out_of_range_are_refused() {
         error.to_string(),
         "consensus.heartbeat_ms_max is 2000, allowed are 3000 to 60000"
     );
+    let error = read("[rpc]\nbatch_max = 200\ncalls_burst_max = 199").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "rpc.calls_burst_max is 199, allowed are 200 to 10000000",
+        "a batch that is never let in"
+    );
+    let proxies = |text: &str| read(&format!("[rpc]\ntrusted_proxies = [\"{text}\"]"));
+    assert!(proxies("10.0.0.0/8").is_ok());
+    let error = proxies("the proxy").unwrap_err().to_string();
+    assert!(error.contains("no range such as 10.0.0.0/8"), "{error}");
     assert!(matches!(
         read(&"#".repeat(2 << 20)),
         Err(ConfigError::TooLarge { .. })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allod_consensus::{FileGuard, Keys, OpenGuardError, Seams, StopReason};
-use allod_rpc::{ChainInfo, RpcServer, ServerConfig};
+use allod_rpc::{ChainInfo, RpcServer, ServerConfig, VisitorLimits};
 use allod_runtime::executive::Executive;
 use allod_runtime::genesis::GenesisError;
 use libp2p::Multiaddr;
@@ -339,6 +339,13 @@ fn server_config(config: &NodeConfig, is_archive: bool) -> ServerConfig {
         batch_calls_max: config.rpc.batch_max,
         connections_max: config.rpc.connections_max,
         subscriptions_per_connection_max: config.rpc.subscriptions_max,
+        visitors: VisitorLimits {
+            connections_max: config.rpc.connections_per_ip_max,
+            calls_per_s: config.rpc.calls_per_s_max,
+            calls_burst: config.rpc.calls_burst_max,
+            is_loopback_limited: config.rpc.limit_loopback,
+            trusted_proxies: config.rpc.trusted_proxies.clone(),
+        },
         is_archive,
         ..ServerConfig::default()
     }

@@ -73,6 +73,7 @@ impl Refusal {
             self.known(),
             Some(
                 ErrorCode::Busy
+                    | ErrorCode::RateLimited
                     | ErrorCode::Internal
                     | ErrorCode::NotReady
                     | ErrorCode::StateUnavailable

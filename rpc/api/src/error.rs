@@ -75,6 +75,9 @@ codes! {
     UnknownVersion = 1008, "request.unknown_version",
         "a version byte is not known to this node",
         "use the same version of the SDK as the node";
+    RateLimited = 1022, "request.rate_limited",
+        "the address asks more often than it may",
+        "wait for `retryAfterMs`, ask less often, or ask for a limit of your own";
     DidMalformed = 2001, "did.malformed",
         "text is not a did:allod identifier",
         "write did:allod:<network>:<id> as the SDK prints it";
@@ -536,6 +539,9 @@ pub struct ErrorData {
     /// SCALE `ReadProof` that what was asked about is not there, if one was wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<HexBytes>,
+    /// Milliseconds after which the same request may be made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// An error inside a result: of one item of many, or of an extrinsic that failed in its block.
@@ -563,6 +569,7 @@ impl RpcError {
             hint: self.code.hint().to_owned(),
             detail: self.detail.clone(),
             proof: None,
+            retry_after_ms: None,
         }
     }
 }

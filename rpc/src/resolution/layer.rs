@@ -54,13 +54,18 @@ impl Resolver {
 
 impl Desk for Resolver {
     fn takes(&self, request: &HttpRequest) -> bool {
-        identifier(request.uri()).is_some()
+        is_mine(request.uri())
     }
 
     fn answer(&self, request: HttpRequest) -> Answering {
         let resolver = self.clone();
         Box::pin(async move { resolver.serve(request).await.unwrap_or_else(identity) })
     }
+}
+
+/// Returns whether the binding answers there.
+pub(crate) fn is_mine(uri: &Uri) -> bool {
+    identifier(uri).is_some()
 }
 
 /// Returns what the path asks about, if it is the binding's.

@@ -25,4 +25,5 @@ mod result;
 mod tests;
 mod uri;
 
-pub(crate) use layer::Resolver;
+pub(crate) use layer::{Resolver, is_mine};
+pub(crate) use result::transport;

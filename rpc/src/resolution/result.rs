@@ -110,7 +110,7 @@ fn set_error(process: &mut Value, problem: &Problem, is_old: bool) {
 }
 
 /// Answers what is wrong with the request as HTTP, before it says anything about a DID.
-pub(super) fn transport(status: StatusCode, detail: &str) -> HttpResponse {
+pub(crate) fn transport(status: StatusCode, detail: &str) -> HttpResponse {
     let title = status.canonical_reason().unwrap_or("error");
     let body = json!({"type": "about:blank", "title": title, "status": status.as_u16(),
         "detail": detail});

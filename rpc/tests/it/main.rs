@@ -20,4 +20,5 @@ mod subscriptions;
 mod substrate;
 mod transactions;
 mod versions;
+mod visitors;
 mod wire;

@@ -1,0 +1,230 @@
+//! How much each source may still ask, and how many connections it has.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::HeaderMap;
+use lru::LruCache;
+use tokio::time::Instant;
+
+use super::{Source, VisitorLimits, client_of};
+
+/// Sources that are remembered; of more, those that were silent longest are forgotten and begin
+/// anew. Two megabytes.
+const SOURCES_MAX: NonZeroUsize = NonZeroUsize::new(32_768).expect("it is not zero");
+/// Connections above the maximum of a source that are told so, instead of closed at once.
+const TOLD_MAX: u32 = 4;
+
+/// What every source may still ask.
+#[derive(Debug)]
+pub(crate) struct Visitors {
+    limits: VisitorLimits,
+    /// When each source will have rested for all it has asked.
+    rested: Mutex<LruCache<Source, Instant>>,
+    /// Connections of each source that has any: no more entries than there are sockets.
+    connections: Mutex<HashMap<Source, u32>>,
+}
+
+impl Visitors {
+    pub(crate) fn new(limits: VisitorLimits) -> Self {
+        Self {
+            limits,
+            rested: Mutex::new(LruCache::new(SOURCES_MAX)),
+            connections: Mutex::default(),
+        }
+    }
+
+    /// Returns who is behind a socket; `None` if that is not limited, or if it is a proxy, whose
+    /// requests say it.
+    pub(crate) fn of_socket(&self, peer: IpAddr) -> Option<Source> {
+        let is_proxy = self.is_proxy(peer);
+        self.limited(peer).filter(|_| !is_proxy)
+    }
+
+    /// Returns who asks; `None` if that is not limited.
+    pub(crate) fn of_request(&self, peer: IpAddr, headers: &HeaderMap) -> Option<Source> {
+        self.limited(client_of(peer, headers, &self.limits.trusted_proxies))
+    }
+
+    /// Returns whether requests that come from there are others'.
+    pub(crate) fn is_proxy(&self, peer: IpAddr) -> bool {
+        let mut proxies = self.limits.trusted_proxies.iter();
+        proxies.any(|range| range.contains(peer))
+    }
+
+    fn limited(&self, address: IpAddr) -> Option<Source> {
+        let is_free = address.to_canonical().is_loopback() && !self.limits.is_loopback_limited;
+        (!is_free).then(|| Source::from(address))
+    }
+
+    /// Lets `source` ask `calls` more, or returns how long it must wait before it may.
+    pub(crate) fn spend(&self, source: Source, calls: u32) -> Result<(), Duration> {
+        let VisitorLimits {
+            calls_per_s,
+            calls_burst,
+            ..
+        } = self.limits;
+        let Some(each) = Duration::from_secs(1).checked_div(calls_per_s) else {
+            return Ok(());
+        };
+        let now = Instant::now();
+        let most = each.saturating_mul(calls_burst);
+        let mut all = self.rested.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = all.get(&source).copied().unwrap_or(now).max(now);
+        let after = before + each.saturating_mul(calls.min(calls_burst));
+        let ahead = after.duration_since(now);
+        if ahead > most {
+            return Err(ahead.saturating_sub(most));
+        }
+        all.put(source, after);
+        Ok(())
+    }
+
+    /// Gives `source` a place for one more connection; `None` if it has far too many.
+    pub(crate) fn enter(self: &Arc<Self>, source: Source) -> Option<Place> {
+        let mut all = self.connections();
+        let count = all.get(&source).copied().unwrap_or(0);
+        let most = self.limits.connections_max;
+        if count >= most.saturating_add(TOLD_MAX) {
+            return None;
+        }
+        all.insert(source, count + 1);
+        Some(Place {
+            visitors: self.clone(),
+            source,
+            is_surplus: count >= most,
+        })
+    }
+
+    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<Source, u32>> {
+        let connections = self.connections.lock();
+        connections.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A connection of a source, as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Place {
+    visitors: Arc<Visitors>,
+    source: Source,
+    /// Whether it is above the maximum, only there to be told so.
+    pub(crate) is_surplus: bool,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.visitors.connections();
+        match all.get_mut(&self.source) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => {
+                all.remove(&self.source);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn visitors(limits: VisitorLimits) -> Arc<Visitors> {
+        Arc::new(Visitors::new(limits))
+    }
+
+    fn source(n: u32) -> Source {
+        Source::V4(n.into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_source_asks_its_burst_at_once_and_then_at_its_rate() {
+        let all = visitors(VisitorLimits {
+            calls_per_s: 10,
+            calls_burst: 20,
+            ..VisitorLimits::default()
+        });
+        for _ in 0..20 {
+            assert_eq!(all.spend(source(1), 1), Ok(()));
+        }
+        let wait = all.spend(source(1), 1).unwrap_err();
+        assert_eq!(wait, Duration::from_millis(100));
+        assert_eq!(all.spend(source(2), 20), Ok(()), "another's is another's");
+        tokio::time::advance(wait).await;
+        assert_eq!(all.spend(source(1), 1), Ok(()));
+        let wait = all.spend(source(1), 5).unwrap_err();
+        assert_eq!(
+            wait,
+            Duration::from_millis(500),
+            "what was refused cost nothing"
+        );
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        let all_at_once = all.spend(source(1), 1_000_000);
+        assert_eq!(all_at_once, Ok(()), "no more than the burst is ever wanted");
+        assert!(all.spend(source(1), 1).is_err(), "rest is not saved up");
+    }
+
+    #[tokio::test]
+    async fn a_rate_of_zero_is_none() {
+        let all = visitors(VisitorLimits {
+            calls_per_s: 0,
+            calls_burst: 1,
+            ..VisitorLimits::default()
+        });
+        for _ in 0..1000 {
+            assert_eq!(all.spend(source(1), 100), Ok(()));
+        }
+    }
+
+    #[tokio::test]
+    async fn sources_without_number_take_no_more_room() {
+        let all = visitors(VisitorLimits::default());
+        for n in 0..2 * u32::try_from(SOURCES_MAX.get()).unwrap() {
+            assert_eq!(all.spend(source(n), 1), Ok(()));
+        }
+        let rested = all.rested.lock().unwrap();
+        assert_eq!(rested.len(), SOURCES_MAX.get());
+    }
+
+    #[test]
+    fn connections_of_a_source_are_counted_as_long_as_they_live() {
+        let all = visitors(VisitorLimits {
+            connections_max: 2,
+            ..VisitorLimits::default()
+        });
+        let places: Vec<_> = (0..2 + TOLD_MAX)
+            .map(|_| all.enter(source(1)).unwrap())
+            .collect();
+        let surplus: Vec<_> = places.iter().map(|it| it.is_surplus).collect();
+        assert_eq!(surplus, [false, false, true, true, true, true]);
+        assert!(all.enter(source(1)).is_none());
+        assert!(all.enter(source(2)).is_some_and(|it| !it.is_surplus));
+        drop(places);
+        assert!(all.connections().is_empty(), "nothing is kept of who left");
+    }
+
+    #[test]
+    fn this_machine_is_free_unless_it_is_not_and_proxies_speak_for_others() {
+        let local = IpAddr::from([127, 0, 0, 1]);
+        let mapped: IpAddr = "::ffff:127.0.0.1".parse().unwrap();
+        let free = visitors(VisitorLimits::default());
+        assert_eq!(free.of_socket(local), None);
+        assert_eq!(free.of_socket(mapped), None);
+        assert!(free.of_socket(IpAddr::from([192, 0, 2, 1])).is_some());
+        let proxied = visitors(VisitorLimits {
+            is_loopback_limited: true,
+            trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
+            ..VisitorLimits::default()
+        });
+        assert_eq!(proxied.of_socket(local), None, "a proxy's own connections");
+        let mut headers = HeaderMap::new();
+        assert_eq!(
+            proxied.of_request(local, &headers),
+            Some(Source::from(local))
+        );
+        headers.insert("x-forwarded-for", "192.0.2.1".parse().unwrap());
+        let client = Source::from(IpAddr::from([192, 0, 2, 1]));
+        assert_eq!(proxied.of_request(local, &headers), Some(client));
+    }
+}

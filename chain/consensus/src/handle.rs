@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 
 use crate::application::FatalError;
 use crate::guard::GuardError;
+use crate::peers::PeerCommand;
 
 /// Why consensus is not running any more. The node should exit with a clear code.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +67,7 @@ pub(crate) enum PeerChange {
 /// What the handle asks of the supervisor task.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Peer(PeerChange, String, oneshot::Sender<Result<(), PeerError>>),
-    Connected(oneshot::Sender<Vec<String>>),
+    Peers(PeerCommand),
     Stop,
     Kill,
 }
@@ -175,7 +175,7 @@ impl PeerAdmission {
     pub async fn connected(&self) -> Result<Vec<String>, PeerError> {
         let (reply, answer) = oneshot::channel();
         self.0
-            .send(Command::Connected(reply))
+            .send(Command::Peers(PeerCommand::Connected(reply)))
             .await
             .map_err(|_| PeerError::NotRunning)?;
         answer.await.map_err(|_| PeerError::NotRunning)
@@ -183,9 +183,9 @@ impl PeerAdmission {
 
     async fn change(&self, change: PeerChange, address: &str) -> Result<(), PeerError> {
         let (reply, answer) = oneshot::channel();
-        let command = Command::Peer(change, address.to_owned(), reply);
+        let command = PeerCommand::Change(change, address.to_owned(), reply);
         self.0
-            .send(command)
+            .send(Command::Peers(command))
             .await
             .map_err(|_| PeerError::NotRunning)?;
         answer.await.map_err(|_| PeerError::NotRunning)?

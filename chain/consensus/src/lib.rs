@@ -26,6 +26,7 @@ mod handle;
 pub mod limits;
 mod pacing;
 mod parts;
+mod peers;
 mod proposals;
 mod signing;
 pub mod sim;

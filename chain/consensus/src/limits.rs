@@ -45,3 +45,11 @@ pub const SYNC_REQUEST_BYTES_MAX: usize = 1024;
 pub const GUARD_RECORDS_MAX: usize = 1024;
 /// How long the engine may leave a liveness probe unanswered before it counts as hung.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Commands to the network that wait for their turn; more are refused.
+pub const PEER_COMMANDS_MAX: usize = 64;
+/// How often it is looked who takes what this node sends.
+pub const PEERS_LOOK_INTERVAL: Duration = Duration::from_secs(2);
+/// Looks in a row in which a connected peer takes nothing, until it is connected anew.
+pub const DEAF_LOOKS_MAX: u32 = 3;
+/// Peers below which the engine takes everybody into a topic's mesh (its `mesh_n_low`).
+pub const MESH_PEERS_MIN: usize = 4;

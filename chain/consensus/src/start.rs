@@ -10,7 +10,7 @@ use arc_malachitebft_app_channel::app::consensus::Error as EngineError;
 use arc_malachitebft_app_channel::app::engine::util::events::{Event, RxEvent};
 use arc_malachitebft_app_channel::app::metrics::export;
 use arc_malachitebft_app_channel::app::types::core::LinearTimeouts;
-use arc_malachitebft_app_channel::{ConsensusRequest, EngineHandle, NetworkRequest};
+use arc_malachitebft_app_channel::{ConsensusRequest, EngineHandle};
 use fs2::FileExt as _;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{mpsc, oneshot};
@@ -22,11 +22,12 @@ use crate::application::Application;
 use crate::config::{ConsensusConfig, Keys, Timeouts};
 use crate::context::Ctx;
 use crate::driver::{Driver, Ended};
-use crate::engine::{self, Voice, World, check_pinned};
+use crate::engine::{self, Voice, World};
 use crate::guard::SignGuard;
-use crate::handle::{Command, ConsensusHandle, PeerChange, PeerError, StopReason};
-use crate::limits::PROBE_TIMEOUT;
+use crate::handle::{Command, ConsensusHandle, StopReason};
+use crate::limits::{PEER_COMMANDS_MAX, PROBE_TIMEOUT};
 use crate::pacing::{Pacer, WorkSignal};
+use crate::peers::{self, PeerCommand};
 use crate::proposals::SeenProposals;
 use crate::signing::{GuardFailure, GuardedSigner, Zip215Verifier};
 use crate::sim::{SimPeer, SimWal};
@@ -128,13 +129,15 @@ pub async fn start(
         network: channels.network,
     };
     let (commands, received) = mpsc::channel(16);
+    let (peers, asked) = mpsc::channel(PEER_COMMANDS_MAX);
     let supervisor = Supervisor {
         engine,
         log,
         diverged: watch_replay(channels.events.subscribe()),
         driver: tokio::spawn(driver.run(channels.consensus)),
         probes: channels.requests,
-        peers: channels.net_requests,
+        peers,
+        connections: tokio::spawn(peers::serve(channels.net_requests, asked)),
         guard_failure,
     };
     let (alive, dropped) = oneshot::channel();
@@ -164,7 +167,9 @@ struct Supervisor {
     diverged: JoinHandle<()>,
     driver: JoinHandle<Ended>,
     probes: mpsc::Sender<ConsensusRequest<Ctx>>,
-    peers: mpsc::Sender<NetworkRequest>,
+    peers: mpsc::Sender<PeerCommand>,
+    /// Serves `peers`.
+    connections: JoinHandle<()>,
     guard_failure: GuardFailure,
 }
 
@@ -190,12 +195,8 @@ impl Supervisor {
                 () = &mut hung => break StopReason::EngineHung,
                 _ = &mut dropped => break StopReason::Requested,
                 command = commands.recv() => match command {
-                    Some(Command::Peer(change, address, reply)) => {
-                        tokio::spawn(change_peer(self.peers.clone(), change, address, reply));
-                    }
-                    Some(Command::Connected(reply)) => {
-                        tokio::spawn(connected(self.peers.clone(), reply));
-                    }
+                    // Where too much waits, the dropped reply tells the caller.
+                    Some(Command::Peers(command)) => drop(self.peers.try_send(command)),
                     Some(Command::Stop) | None => break StopReason::Requested,
                     Some(Command::Kill) => {
                         self.kill().await;
@@ -257,6 +258,7 @@ impl Supervisor {
     /// Ends everything at once.
     async fn kill(&mut self) {
         self.diverged.abort();
+        self.connections.abort();
         self.driver.abort();
         for child in self.engine.actor.get_children() {
             child.kill();
@@ -313,40 +315,4 @@ fn watch_replay(mut events: RxEvent<Ctx>) -> JoinHandle<()> {
 
 fn is_divergence(error: &EngineError<Ctx>) -> bool {
     matches!(error, EngineError::ReplayDivergence(..))
-}
-
-async fn connected(network: mpsc::Sender<NetworkRequest>, reply: oneshot::Sender<Vec<String>>) {
-    let Ok(dump) = NetworkRequest::dump_state(&network).await else {
-        return;
-    };
-    let peers = dump.into_iter().flat_map(|dump| dump.peers.into_keys());
-    let mut peers: Vec<String> = peers.map(|peer| peer.to_base58()).collect();
-    peers.sort_unstable();
-    let _ = reply.send(peers);
-}
-
-async fn change_peer(
-    network: mpsc::Sender<NetworkRequest>,
-    change: PeerChange,
-    address: String,
-    reply: oneshot::Sender<Result<(), PeerError>>,
-) {
-    let parsed = match (check_pinned(&address), address.parse()) {
-        (Ok(()), Ok(parsed)) => parsed,
-        _ => {
-            let _ = reply.send(Err(PeerError::BadAddress { address }));
-            return;
-        }
-    };
-    let answer = match change {
-        PeerChange::Admit => NetworkRequest::add_persistent_peer(&network, parsed).await,
-        PeerChange::Remove => NetworkRequest::remove_persistent_peer(&network, parsed).await,
-    };
-    let _ = reply.send(match answer {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(PeerError::Refused {
-            reason: error.to_string(),
-        }),
-        Err(_) => Err(PeerError::NotRunning),
-    });
 }

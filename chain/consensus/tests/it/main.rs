@@ -10,4 +10,5 @@ mod faults;
 mod net;
 mod pacing;
 mod progress;
+mod proxy;
 mod tcp;

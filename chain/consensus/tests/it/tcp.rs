@@ -10,9 +10,11 @@ use allod_consensus::{
     metrics, start,
 };
 use ed25519_dalek::SigningKey;
+use tokio::task::JoinSet;
 
 use crate::app::Store;
 use crate::net::{chain, keys, set};
+use crate::proxy::Lingering;
 
 /// These networks live in real time: one at a time, so that they do not take it from each other.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -73,10 +75,16 @@ impl Cluster {
     /// Boots four validators; one more address is left over.
     async fn boot() -> Self {
         let addresses = addresses(5);
-        let pinned = |n: u8| format!("{}/p2p/{}", addresses[usize::from(n)], keys(n).peer_id());
+        let reached = addresses[..4].to_vec();
+        Self::boot_behind(addresses, reached).await
+    }
+
+    /// Boots four validators that listen at `addresses` and dial each other at `reached`.
+    async fn boot_behind(addresses: Vec<String>, reached: Vec<String>) -> Self {
+        let pinned = |(n, at): (u8, String)| format!("{at}/p2p/{}", keys(n).peer_id());
         let mut cluster = Self {
             dir: tempfile::tempdir().unwrap(),
-            peers: (0..4).map(pinned).collect(),
+            peers: (0..).zip(reached).map(pinned).collect(),
             addresses,
             stores: (0..5).map(|n| Store::new(set(4), n)).collect(),
             handles: (0..4).map(|_| None).collect(),
@@ -168,6 +176,53 @@ async fn validators_come_back_on_their_files_and_ports() {
     let reached = cluster.stores[0].height();
     for store in &cluster.stores[..4] {
         reach(store, reached + 5).await;
+        assert_eq!(store.evidence(), []);
+    }
+    for n in 0..4 {
+        cluster.stop(n).await;
+    }
+}
+
+/// Goal: a validator is heard again after a restart that its peers did not notice, as after a power
+/// cut. Method: two of four are restarted while the other two's connections to them stay open with
+/// nobody at the far end, until the new ones are there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn validators_are_heard_again_though_their_old_connections_linger() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let world = Lingering::new();
+    let mut proxies = JoinSet::new();
+    let addresses = addresses(4);
+    let mut reached = Vec::new();
+    for address in &addresses {
+        let port = address.rsplit('/').next().unwrap().parse().unwrap();
+        let port = world.before(([127, 0, 0, 1], port).into(), &mut proxies);
+        reached.push(format!("/ip4/127.0.0.1/tcp/{}", port.await));
+    }
+    let mut cluster = Cluster::boot_behind(addresses, reached).await;
+    for store in &cluster.stores[..4] {
+        reach(store, 5).await;
+    }
+    cluster.stop(2).await;
+    cluster.stop(3).await;
+    let limit = Duration::from_secs(60);
+    // Each of the two had one to everybody at least.
+    tokio::time::timeout(limit, world.holds(5)).await.unwrap();
+    cluster.boot_one(3).await;
+    cluster.boot_one(2).await;
+    for n in [2, 3] {
+        let peers = cluster.handles[n].as_ref().unwrap().peers();
+        let all_connected = async {
+            while peers.connected().await.unwrap().len() < 3 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(limit, all_connected).await.unwrap();
+    }
+    world.let_go();
+
+    let tip = cluster.stores[0].height();
+    for store in &cluster.stores[..4] {
+        reach(store, tip + 5).await;
         assert_eq!(store.evidence(), []);
     }
     for n in 0..4 {

@@ -19,6 +19,13 @@
 //! [storage]
 //! archive = false                        # true keeps every version of the state
 //! ```
+//!
+//! | Module | What |
+//! |---|---|
+//! | [`table`] | what each key is: the source of checks, template and documentation |
+//! | [`check`] | what is wrong with a file, everything at once |
+//! | [`advice`] | what can be used but should be known |
+//! | [`show`] | the values in effect, and where they are from |
 
 use std::fs;
 use std::net::SocketAddr;
@@ -32,8 +39,16 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{HISTORY_BLOCKS_MIN, HISTORY_MS_MIN};
 use crate::storage::StoreOptions;
 
+pub mod advice;
+pub mod check;
+pub mod show;
+pub mod table;
 #[cfg(test)]
 mod tests;
+
+pub use advice::Machine;
+pub use check::{Checked, Problem};
+pub use show::Effective;
 
 /// Most bytes of a configuration file.
 const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
@@ -287,34 +302,58 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
-    /// Not TOML, an unknown key or a value of the wrong type.
-    #[error("{path}: {source}")]
-    Syntax {
+    /// Something is wrong with what it says.
+    #[error("{path}: {list}", list = listed(problems))]
+    Invalid {
         /// The file.
         path: PathBuf,
-        /// Where and why.
-        source: Box<toml::de::Error>,
+        /// What, in the order of the file; at least one.
+        problems: Vec<Problem>,
     },
-    /// A number outside its range.
-    #[error("{key} is {value}, allowed are {min} to {max}")]
-    Range {
-        /// The key.
-        key: &'static str,
-        /// What it says.
-        value: u64,
-        /// Least allowed.
-        min: u64,
-        /// Most allowed.
-        max: u64,
-    },
+}
+
+/// Returns one problem as it is, several on lines of their own.
+fn listed(problems: &[Problem]) -> String {
+    match problems {
+        [problem] => problem.to_string(),
+        _ => problems
+            .iter()
+            .map(|problem| format!("\n  {problem}"))
+            .collect(),
+    }
+}
+
+/// A file that was read, with what there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The configuration, with absolute paths, if it can be used.
+    pub config: Option<NodeConfig>,
+    /// Why it cannot be used.
+    pub errors: Vec<Problem>,
+    /// What should be known if it is used; empty if it cannot be.
+    pub warnings: Vec<Problem>,
+    /// Every key as it is in effect; empty if it cannot be used.
+    pub effective: Vec<Effective>,
 }
 
 impl NodeConfig {
     /// Reads and checks a file; makes its paths absolute.
     ///
     /// # Errors
-    /// [`ConfigError`] names the file or the key.
+    /// [`ConfigError::Invalid`] names everything that is wrong.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let inspection = Self::inspect(path, &Machine::default())?;
+        inspection.config.ok_or_else(|| ConfigError::Invalid {
+            path: path.to_owned(),
+            problems: inspection.errors,
+        })
+    }
+
+    /// Reads a file and says everything about it.
+    ///
+    /// # Errors
+    /// [`ConfigError::File`] or [`ConfigError::TooLarge`] only.
+    pub fn inspect(path: &Path, machine: &Machine) -> Result<Inspection, ConfigError> {
         let file = |source| ConfigError::File {
             path: path.to_owned(),
             source,
@@ -325,18 +364,49 @@ impl NodeConfig {
             });
         }
         let text = fs::read_to_string(path).map_err(file)?;
-        let mut config: Self = toml::from_str(&text).map_err(|source| ConfigError::Syntax {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
-        config.check()?;
         let absolute = std::path::absolute(path).map_err(file)?;
         let base = absolute.parent().unwrap_or(Path::new("/"));
+        Ok(Self::inspect_text(&text, base, machine))
+    }
+
+    fn inspect_text(text: &str, base: &Path, machine: &Machine) -> Inspection {
+        let checked = check::check_text(text);
+        let mut inspection = Inspection {
+            config: None,
+            errors: checked.problems.clone(),
+            warnings: Vec::new(),
+            effective: Vec::new(),
+        };
+        if !inspection.errors.is_empty() {
+            return inspection;
+        }
+        let mut config: Self = match toml::from_str(text) {
+            Ok(config) => config,
+            // The table of keys let something through that the types do not.
+            Err(error) => {
+                let message = error.message().to_owned();
+                let (key, line, hint) = (None, None, None);
+                inspection.errors.push(Problem {
+                    key,
+                    line,
+                    message,
+                    hint,
+                });
+                return inspection;
+            }
+        };
+        inspection.errors = advice::conflicts(&config, &checked);
+        if !inspection.errors.is_empty() {
+            return inspection;
+        }
+        inspection.warnings = advice::warnings(&config, &checked, base, machine);
         config.data = base.join(&config.data);
         config.chain_spec = base.join(&config.chain_spec);
         config.keys.network = base.join(&config.keys.network);
         config.keys.validator = config.keys.validator.map(|path| base.join(path));
-        Ok(config)
+        inspection.effective = show::effective(&config, &checked);
+        inspection.config = Some(config);
+        inspection
     }
 
     /// Writes the configuration.
@@ -349,93 +419,5 @@ impl NodeConfig {
             path: path.to_owned(),
             source,
         })
-    }
-
-    fn check(&self) -> Result<(), ConfigError> {
-        let c = &self.consensus;
-        let rpc = &self.rpc;
-        let storage = &self.storage;
-        let ranges = [
-            (
-                "storage.history_blocks",
-                storage.history_blocks,
-                HISTORY_BLOCKS_MIN,
-                1_000_000,
-            ),
-            (
-                "storage.history_s",
-                storage.history_s,
-                HISTORY_MS_MIN / 1000,
-                604_800,
-            ),
-            ("storage.cache_mib", storage.cache_mib.into(), 8, 65_536),
-            ("consensus.spacing_ms_min", c.spacing_ms_min, 0, 60_000),
-            (
-                "consensus.heartbeat_ms_min",
-                c.heartbeat_ms_min,
-                100,
-                60_000,
-            ),
-            (
-                "consensus.heartbeat_ms_max",
-                c.heartbeat_ms_max,
-                c.heartbeat_ms_min,
-                60_000,
-            ),
-            ("consensus.propose_ms", c.propose_ms, 50, 60_000),
-            ("consensus.vote_ms", c.vote_ms, 50, 60_000),
-            ("consensus.rebroadcast_ms", c.rebroadcast_ms, 100, 60_000),
-            ("consensus.ahead_ms_max", c.ahead_ms_max, 100, 3_600_000),
-            ("consensus.behind_ms_max", c.behind_ms_max, 100, 86_400_000),
-            (
-                "rpc.body_bytes_max",
-                rpc.body_bytes_max.into(),
-                4096,
-                64 << 20,
-            ),
-            ("rpc.batch_max", rpc.batch_max.into(), 1, 10_000),
-            (
-                "rpc.connections_max",
-                rpc.connections_max.into(),
-                1,
-                100_000,
-            ),
-            (
-                "rpc.subscriptions_max",
-                rpc.subscriptions_max.into(),
-                1,
-                10_000,
-            ),
-            (
-                "rpc.connections_per_ip_max",
-                rpc.connections_per_ip_max.into(),
-                1,
-                100_000,
-            ),
-            (
-                "rpc.calls_per_s_max",
-                rpc.calls_per_s_max.into(),
-                0,
-                1_000_000,
-            ),
-            (
-                "rpc.calls_burst_max",
-                rpc.calls_burst_max.into(),
-                rpc.batch_max.into(),
-                10_000_000,
-            ),
-        ];
-        match ranges
-            .into_iter()
-            .find(|(_, value, min, max)| value < min || value > max)
-        {
-            Some((key, value, min, max)) => Err(ConfigError::Range {
-                key,
-                value,
-                min,
-                max,
-            }),
-            None => Ok(()),
-        }
     }
 }

@@ -8,6 +8,8 @@ use std::process;
 pub enum ExitCode {
     /// It was asked to.
     Stopped = 0,
+    /// A command's answer is no, such as warnings where none were wanted.
+    Negative = 1,
     /// Command line, configuration, chain specification or key files: nothing was started.
     Usage = 2,
     /// An address could not be listened on.

@@ -151,7 +151,7 @@ impl RunError {
             ExitCode::Engine => "see docs/node.md: never delete a validator's log or sign guard",
             ExitCode::UpgradeNeeded => "install the version that the trustees voted for",
             ExitCode::Bug => "please report the log",
-            ExitCode::Usage | ExitCode::Stopped => return None,
+            ExitCode::Usage | ExitCode::Negative | ExitCode::Stopped => return None,
         })
     }
 }

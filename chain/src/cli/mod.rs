@@ -1,0 +1,114 @@
+//! The command line of `allod-node`: runs a node, and helps its operator. Logs go to standard
+//! error, data to standard output; one file per command.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a command's data goes to standard output"
+)]
+
+mod config;
+mod genesis;
+mod keys;
+mod output;
+
+use std::path::PathBuf;
+use std::process;
+use std::time::Duration;
+
+use allod_runtime::executive::Executive;
+use clap::{CommandFactory, Parser, Subcommand};
+
+use self::output::{Failure, complain};
+use crate::node::{ExitCode, LogFormat, RunOptions, run, start_logs};
+
+/// A node of the Allod identity ledger.
+#[derive(Debug, Parser)]
+#[command(name = "allod-node", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node until SIGTERM, SIGINT or a fatal error.
+    Run(RunArgs),
+    /// Check, show and write configurations.
+    Config {
+        #[command(subcommand)]
+        command: config::ConfigCommand,
+    },
+    /// Make and show key files.
+    #[command(alias = "key")]
+    Keys {
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+    },
+    /// Show genesis hash, state root and network name of a chain specification.
+    Genesis {
+        /// Chain specification (JSON).
+        chain_spec: PathBuf,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    /// Configuration file (TOML).
+    #[arg(long, default_value = "config.toml")]
+    config: PathBuf,
+    /// Stop when standard input ends, so as not to outlive the launcher.
+    #[arg(long)]
+    stop_on_stdin_eof: bool,
+    /// Development networks only: be this far ahead of the system's clock, in milliseconds,
+    /// and take `clock-ahead-ms N` from standard input to go further.
+    #[arg(long, value_name = "MS")]
+    clock_ahead_ms_unsafe: Option<u64>,
+    /// How a line of the log looks.
+    #[arg(long, value_enum, default_value_t, env = "ALLOD_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// What is logged, such as `info,allod_chain=debug`.
+    #[arg(long, env = "ALLOD_LOG")]
+    log: Option<String>,
+}
+
+/// Returns the command line's description, for completions and manual pages.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Does what the command line says, by the versions of the state machine that `executive` knows.
+pub fn main(executive: Executive) -> process::ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run(args) => run_node(args, executive),
+        Command::Config { command } => config::run(&command),
+        Command::Keys { command } => keys::run(&command),
+        Command::Genesis { chain_spec } => genesis::run(&chain_spec, executive),
+    };
+    let code = match done {
+        Ok(code) => code,
+        Err(failure) => complain(&failure),
+    };
+    code.into()
+}
+
+fn run_node(args: RunArgs, executive: Executive) -> Result<ExitCode, Failure> {
+    start_logs(args.log_format, args.log.as_deref())
+        .map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))?;
+    let options = RunOptions {
+        config: args.config,
+        stop_on_stdin_eof: args.stop_on_stdin_eof,
+        clock_ahead_unsafe: args.clock_ahead_ms_unsafe.map(Duration::from_millis),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(ExitCode::Bug, error.to_string()))?;
+    match runtime.block_on(run(&options, executive)) {
+        Ok(()) => Ok(ExitCode::Stopped),
+        Err(error) => Err(Failure {
+            code: error.exit_code(),
+            message: error.to_string(),
+            hint: error.hint().map(str::to_owned),
+        }),
+    }
+}

@@ -25,6 +25,7 @@ mod guard;
 mod identity;
 mod light;
 mod methods;
+mod openrpc;
 mod probes;
 mod proofs;
 mod reads;
@@ -39,6 +40,7 @@ mod visitors;
 
 pub use allod_runtime::frame::wire::RuntimeVersion;
 pub use config::ServerConfig;
+pub use openrpc::document as openrpc_document;
 pub use server::{RpcServer, StartError};
 pub use view::{
     ChainInfo, ChangedKey, Fault, Finalized, HeadInfo, HistoryItem, InvalidTransaction, NodeView,

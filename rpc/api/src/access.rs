@@ -1,5 +1,6 @@
 //! `access_evaluate`. It returns [`crate::verify::Decision`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hex_bytes::HexBytes;
@@ -8,7 +9,7 @@ use crate::hex_bytes::HexBytes;
 ///
 /// The subject must have been authenticated before (`identity_verifyLogin`): this method judges
 /// what it was granted, not who is asking.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessEvaluateRequest {
     /// Who asks: a DID or another URI.
@@ -19,6 +20,7 @@ pub struct AccessEvaluateRequest {
     pub resource: String,
     /// DID of the resource's owner, as the party that holds the resource knows it: the chain of
     /// grants must begin there.
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub owner: String,
     /// The client in use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,7 +42,7 @@ pub struct AccessEvaluateRequest {
 }
 
 /// One thing a grant can allow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ActionName {
     /// Read.

@@ -1,16 +1,17 @@
 //! `authority_proposals` and `authority_rules`: what trustees decide, and how.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hex_bytes::{HexBytes, HexHash};
 
 /// Parameters of `authority_proposals` and `authority_rules`: none but those of every read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorityRequest {}
 
 /// Result of `authority_proposals`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalsResponse {
     /// Proposals that are open, then those that are approved and wait, each by number.
@@ -26,7 +27,7 @@ pub struct ProposalsResponse {
 }
 
 /// A proposal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProposalEntry {
     /// Its number.
@@ -57,7 +58,7 @@ pub struct ProposalEntry {
 }
 
 /// Result of `authority_rules`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RulesResponse {
     /// Accounts that decide, ascending.
@@ -80,7 +81,7 @@ pub struct RulesResponse {
 }
 
 /// What a kind of action takes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleEntry {
     /// The kind.
@@ -94,7 +95,7 @@ pub struct RuleEntry {
 }
 
 /// The network's parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ParametersEntry {
     /// Least distance between blocks under load, ms.
@@ -112,7 +113,7 @@ pub struct ParametersEntry {
 }
 
 /// A scheduled version of the state machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct UpgradeEntry {
     /// The version.

@@ -1,5 +1,6 @@
 //! `identity_subscribeChanges`: what happens to identities, as it happens.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::control::ProposerName;
@@ -8,7 +9,7 @@ use crate::hex_bytes::HexHash;
 use crate::identity::HistoryEntry;
 
 /// Parameters of `identity_subscribeChanges`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubscribeChangesRequest {
     /// The identities to watch, 1 to 64.
@@ -16,10 +17,11 @@ pub struct SubscribeChangesRequest {
 }
 
 /// One identity to watch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WatchedDid {
     /// The identity.
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub did: String,
     /// First entry of its log to send, from 0; the log's end if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -27,10 +29,11 @@ pub struct WatchedDid {
 }
 
 /// One notification: an entry of an identity's log, and what it is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangeNotification {
     /// The identity.
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub did: String,
     /// The entry. To go on after it, subscribe from `entry.n` + 1.
     pub entry: HistoryEntry,
@@ -45,7 +48,7 @@ pub struct ChangeNotification {
 }
 
 /// What happened to an identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     tag = "event",
     rename_all = "camelCase",

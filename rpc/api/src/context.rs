@@ -1,11 +1,12 @@
 //! `identity_context`: what a client must know to build operations for this network.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hex_bytes::HexHash;
 
 /// Result of `identity_context`, which takes no parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContextResponse {
     /// The chain's name, for people.
@@ -37,7 +38,7 @@ pub struct ContextResponse {
 }
 
 /// How the network takes in new identities. A registrar's batch always may.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmissionPolicy {
     /// Whether a registrar's voucher admits a bare inception.
@@ -48,7 +49,7 @@ pub struct AdmissionPolicy {
 }
 
 /// Maxima a client must keep to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContextLimits {
     /// How far ahead `validUntil` may lie, ms.

@@ -10,13 +10,14 @@ use allod_primitives::policy::{
     Capabilities, ControlKey, ControlPolicy, GuardianSet, PolicyChange, Rank, WeightedKey,
 };
 use allod_primitives::record::{CoolDown, DidRecord, Freeze, Pending, PendingChange, Proposer};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::multibase;
 use crate::hex_bytes::HexHash;
 
 /// Who may change an identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicyInfo {
     /// Ranks, the highest first; a vacant one has no keys.
@@ -29,7 +30,7 @@ pub struct PolicyInfo {
 }
 
 /// One rank.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RankInfo {
     /// Its index, 0 the highest.
@@ -48,13 +49,14 @@ pub struct RankInfo {
 }
 
 /// One key of a rank.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyInfo {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: KeyKind,
     /// The key as a Multikey.
+    #[schemars(regex(pattern = crate::pattern::MULTIBASE))]
     pub public_key_multibase: String,
     /// What it weighs.
     pub weight: u16,
@@ -67,7 +69,7 @@ pub struct KeyInfo {
 }
 
 /// Types of control keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum KeyKind {
     /// Ed25519.
     Ed25519,
@@ -82,7 +84,7 @@ pub enum KeyKind {
 }
 
 /// What a rank may do besides changing the ranks below it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum CapabilityName {
     /// Update the document.
@@ -96,7 +98,7 @@ pub enum CapabilityName {
 }
 
 /// The guardians, as far as the ledger knows them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GuardiansInfo {
     /// Commitment to who they are.
@@ -110,7 +112,7 @@ pub struct GuardiansInfo {
 }
 
 /// A change that waits.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingInfo {
     /// Hash of the operation that proposed it; a cancellation names it.
@@ -126,7 +128,9 @@ pub struct PendingInfo {
 }
 
 /// Who proposes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum ProposerName {
     /// A quorum of guardians.
@@ -142,7 +146,7 @@ pub enum ProposerName {
 }
 
 /// What a pending change does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(
     tag = "kind",
     rename_all = "camelCase",
@@ -179,7 +183,7 @@ pub enum ChangeInfo {
 }
 
 /// A proposer that was cancelled and rests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CoolDownInfo {
     /// Who.
@@ -191,7 +195,7 @@ pub struct CoolDownInfo {
 }
 
 /// A freeze: it stops logins only, and ends by itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FreezeInfo {
     /// Why, for people.
@@ -201,15 +205,16 @@ pub struct FreezeInfo {
 }
 
 /// Parameters of `identity_pending`; a lone string is read as `did`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PendingRequest {
     /// The identity.
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub did: String,
 }
 
 /// Result of `identity_pending`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingResponse {
     /// What waits, in order of standing.

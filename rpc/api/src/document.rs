@@ -7,6 +7,7 @@ use allod_primitives::document::{
 };
 use allod_primitives::record::{DidRecord, Status};
 use allod_primitives::{Did, TimeMs};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -16,7 +17,7 @@ pub const DID_CONTEXT: &str = "https://www.w3.org/ns/did/v1.1";
 pub const DID_MEDIA_TYPE: &str = "application/did";
 
 /// A DID document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DidDocument {
     /// [`DID_CONTEXT`], first and only.
@@ -54,7 +55,7 @@ pub struct DidDocument {
 }
 
 /// A verification method as a Multikey.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VerificationMethod {
     /// Absolute DID URL.
@@ -65,14 +66,16 @@ pub struct VerificationMethod {
     /// The identity.
     pub controller: String,
     /// `z`, then base58btc of the multicodec prefix and the key.
+    #[schemars(regex(pattern = crate::pattern::MULTIBASE))]
     pub public_key_multibase: String,
     /// After this time the method counts as retired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::pattern::TIME))]
     pub expires: Option<String>,
 }
 
 /// A service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceEntry {
     /// Absolute DID URL.
@@ -85,32 +88,38 @@ pub struct ServiceEntry {
 }
 
 /// What is known about a document.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DocumentMetadata {
     /// When the identity was taken in (UTC, whole seconds).
+    #[schemars(regex(pattern = crate::pattern::TIME))]
     pub created: String,
     /// When its record last changed.
+    #[schemars(regex(pattern = crate::pattern::TIME))]
     pub updated: String,
     /// Whether it is deactivated.
     pub deactivated: bool,
     /// `<entries of the log>-<hash of the log's head>`.
+    #[schemars(regex(pattern = crate::pattern::VERSION_ID))]
     pub version_id: String,
     /// When the version after this one came, if it is not the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::pattern::TIME))]
     pub next_update: Option<String>,
     /// The id of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::pattern::VERSION_ID))]
     pub next_version_id: Option<String>,
 }
 
 /// A retired method. It authorises nothing; it is listed so that old signatures can be judged.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RetiredEntry {
     /// Absolute DID URL.
     pub id: String,
     /// Its key, as in [`VerificationMethod`].
+    #[schemars(regex(pattern = crate::pattern::MULTIBASE))]
     pub public_key_multibase: String,
     /// When it was added, ms.
     pub since: u64,

@@ -12,6 +12,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hex_bytes::HexBytes;
@@ -526,7 +527,7 @@ impl fmt::Display for RpcError {
 impl std::error::Error for RpcError {}
 
 /// `error.data` of a JSON-RPC error: what the number and the message do not say.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorData {
     /// Slug of the row.
@@ -545,7 +546,7 @@ pub struct ErrorData {
 }
 
 /// An error inside a result: of one item of many, or of an extrinsic that failed in its block.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// Number of the row.

@@ -1,11 +1,12 @@
 //! `grant_check`: what the ledger knows of a grant. Whether it *applies* is `access_evaluate`'s.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hex_bytes::{HexBytes, HexHash};
 
 /// Parameters of `grant_check`: exactly one of the two.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GrantCheckRequest {
     /// The grant's identifier.
@@ -17,7 +18,7 @@ pub struct GrantCheckRequest {
 }
 
 /// What the ledger says about a grant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum GrantState {
     /// Never anchored, or expired and forgotten. Means deny.
@@ -31,7 +32,7 @@ pub enum GrantState {
 }
 
 /// Result of `grant_check`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GrantCheckResponse {
     /// The grant's identifier.

@@ -1,8 +1,11 @@
 //! Byte strings as JSON: `0x` and hexadecimal digits.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use allod_primitives::H256;
+use schemars::generate::Contract;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Bytes, written as `0x` and lower-case hexadecimal digits; `""` is read as no bytes.
@@ -136,6 +139,43 @@ impl<'de> Deserialize<'de> for HexHash {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         hash_from_hex(&text).map(Self).map_err(de::Error::custom)
+    }
+}
+
+// Inline, because the forms that are read are more than those that are written.
+impl JsonSchema for HexBytes {
+    fn schema_name() -> Cow<'static, str> {
+        "HexBytes".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let pattern = match generator.contract() {
+            Contract::Serialize => "^0x([0-9a-f]{2})*$",
+            _ => "^(0x([0-9a-fA-F]{2})*)?$",
+        };
+        json_schema!({ "type": "string", "pattern": pattern })
+    }
+}
+
+impl JsonSchema for HexHash {
+    fn schema_name() -> Cow<'static, str> {
+        "HexHash".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let pattern = match generator.contract() {
+            Contract::Serialize => "^0x[0-9a-f]{64}$",
+            _ => "^0x[0-9a-fA-F]{64}$",
+        };
+        json_schema!({ "type": "string", "pattern": pattern })
     }
 }
 

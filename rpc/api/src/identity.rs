@@ -2,6 +2,7 @@
 
 use allod_primitives::operation::Body;
 use allod_primitives::record::Freeze;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::control::{CoolDownInfo, FreezeInfo, PendingInfo, PolicyInfo};
@@ -9,16 +10,18 @@ use crate::document::{DidDocument, DocumentMetadata, RetiredEntry};
 use crate::hex_bytes::{HexBytes, HexHash};
 
 /// Parameters of `identity_resolve`; a lone string is read as `did`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResolveRequest {
     /// The identity.
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub did: String,
     /// Height of the block to answer from; the newest finalized one if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub height: Option<u64>,
     /// The version to answer about, `<entries>-<head>`; the newest if neither is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::pattern::VERSION_ID))]
     pub version_id: Option<String>,
     /// The time to answer about, RFC 3339 in UTC; excludes `version_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +29,7 @@ pub struct ResolveRequest {
 }
 
 /// Result of `identity_resolve`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ResolveResponse {
     /// The document; `null` if the identity is deactivated.
@@ -72,7 +75,7 @@ pub struct ResolveResponse {
 /// The entries of a log from an earlier version to the present head.
 ///
 /// Source: spec/history.md §5.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VersionChain {
     /// Position of the entry that made the version.
@@ -91,10 +94,11 @@ const fn is_listed() -> bool {
 }
 
 /// Parameters of `identity_history`; a lone string is read as `did`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HistoryRequest {
     /// The identity.
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub did: String,
     /// First entry, from 0.
     #[serde(default)]
@@ -105,7 +109,7 @@ pub struct HistoryRequest {
 }
 
 /// Result of `identity_history`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryResponse {
     /// Entries, ascending.
@@ -126,7 +130,7 @@ pub struct HistoryResponse {
 }
 
 /// One entry of a log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
     /// Position, from 0.
@@ -165,7 +169,7 @@ pub struct HistoryEntry {
 }
 
 /// What trustees decided about an identity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 #[non_exhaustive]
 pub enum DecisionInfo {
@@ -191,15 +195,16 @@ impl DecisionInfo {
 }
 
 /// Parameters of `identity_lanes`; a lone string is read as `did`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LanesRequest {
     /// The identity.
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub did: String,
 }
 
 /// Result of `identity_lanes`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LanesResponse {
     /// The lanes of the ranks, highest first, whether the rank exists or not.
@@ -221,7 +226,7 @@ pub struct LanesResponse {
 }
 
 /// Where a lane stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LanePosition {
     /// `lane_seq` of its next operation.

@@ -29,6 +29,7 @@ pub mod light;
 pub mod limits;
 pub mod login;
 pub mod method;
+pub mod pattern;
 pub mod read;
 pub mod revocation;
 pub mod submit;

@@ -2,12 +2,13 @@
 //!
 //! Source: spec/rpc.md §3.1, spec/proofs.md.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hex_bytes::{HexBytes, HexHash};
 
 /// Result of `light_genesis`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LightGenesisResponse {
     /// SCALE `Header`; its hash names the chain.
@@ -17,7 +18,7 @@ pub struct LightGenesisResponse {
 }
 
 /// Parameters of `light_header`: at most one of the two. Without, the newest block.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LightHeaderRequest {
     /// Height of the block.
@@ -29,7 +30,7 @@ pub struct LightHeaderRequest {
 }
 
 /// Result of `light_header`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LightHeaderResponse {
     /// SCALE `CertifiedHeader`.
@@ -45,7 +46,7 @@ pub struct LightHeaderResponse {
 }
 
 /// Parameters of `light_transitions`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LightTransitionsRequest {
     /// The set from which on steps are wanted: the newest that the client knows.
@@ -56,7 +57,7 @@ pub struct LightTransitionsRequest {
 }
 
 /// Result of `light_transitions`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LightTransitionsResponse {
     /// SCALE `Transition`s, ascending; empty if that set certifies the newest block.
@@ -66,7 +67,7 @@ pub struct LightTransitionsResponse {
 }
 
 /// Parameters of `light_statePage`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LightStatePageRequest {
     /// Height whose state is asked for; the newest if absent. All pages need the same.
@@ -81,7 +82,7 @@ pub struct LightStatePageRequest {
 }
 
 /// Result of `light_statePage`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LightStatePageResponse {
     /// SCALE `StatePage`.
@@ -95,7 +96,7 @@ pub struct LightStatePageResponse {
 }
 
 /// Parameters of `light_subscribeBlocks`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubscribeBlocksRequest {
     /// The first height wanted: one above where the client stands. The newest block if absent.
@@ -104,7 +105,7 @@ pub struct SubscribeBlocksRequest {
 }
 
 /// A notification `light_block`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BlockNotification {
     /// Height of the block.

@@ -3,12 +3,13 @@
 
 use allod_primitives::PublicKey;
 use allod_primitives::grant::AnchorOpening;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hex_bytes::HexHash;
 
 /// Parameters of `identity_verifyLogin`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerifyLoginRequest {
     /// The answer to the challenge: a compact JWS.
@@ -26,7 +27,7 @@ pub struct VerifyLoginRequest {
 }
 
 /// Parameters of `identity_verifyJws`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VerifyJwsRequest {
     /// A compact JWS.
@@ -60,7 +61,7 @@ pub struct VerifyJwsRequest {
 /// What opens the anchor of a token.
 ///
 /// Source: spec/grants.md §7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Evidence {
     /// Key of the anchor.
@@ -82,7 +83,7 @@ impl From<Evidence> for AnchorOpening {
 }
 
 /// A verification relationship a JWS can be judged by.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Relationship {
     /// Logging in.

@@ -8,6 +8,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,7 +17,7 @@ use serde_json::Value;
 use crate::hex_bytes::HexBytes;
 
 /// Members that every read takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReadOptions {
     /// Whether the answer is to come with its proof, and which validator set the asker knows.
@@ -32,7 +33,7 @@ pub struct ReadOptions {
 }
 
 /// Which proof is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ProofWanted {
     /// `true`: without transitions, because the asker knows the set. `false`: none.
@@ -64,7 +65,7 @@ impl ReadOptions {
 }
 
 /// A request of one kind, and how it is to be answered: one JSON object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReadRequest<T> {
     /// What is asked.
     #[serde(flatten)]
@@ -75,7 +76,7 @@ pub struct ReadRequest<T> {
 }
 
 /// An answer, and its proof if one was wanted: one JSON object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReadAnswer<T> {
     /// The answer. Who has the proof works it out instead.
     #[serde(flatten)]
@@ -172,7 +173,7 @@ mod tests {
 
     #[test]
     fn an_answer_without_proof_looks_as_it_always_did() {
-        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
         struct Height {
             height: u64,
         }

@@ -1,12 +1,13 @@
 //! `revocation_check`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::hex_bytes::HexHash;
 
 /// Parameters of `revocation_check`: exactly one of `tag`, `jws`, or `issuer` with `exp` and
 /// either `jti` or `signingInputHash`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RevocationCheckRequest {
     /// The tag itself.
@@ -17,6 +18,7 @@ pub struct RevocationCheckRequest {
     pub jws: Option<String>,
     /// DID of the issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub issuer: Option<String>,
     /// The token's `exp`, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,7 +32,7 @@ pub struct RevocationCheckRequest {
 }
 
 /// Result of `revocation_check`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevocationCheckResponse {
     /// Whether the ledger lists the token as revoked.

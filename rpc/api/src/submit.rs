@@ -6,6 +6,7 @@ use allod_primitives::grant::SignedGrantMessage;
 use allod_primitives::operation::{Admission, Body, SignedOperation};
 use allod_primitives::token::SignedTokenOperation;
 use parity_scale_codec::{Decode, DecodeAll, Encode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ErrorCode, Failure, RpcError};
@@ -27,7 +28,7 @@ pub const CALL_GRANT_REVOKE: [u8; 2] = [5, 0];
 pub const CALL_GRANT_ANCHOR: [u8; 2] = [5, 1];
 
 /// Parameters of `identity_submit`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmitRequest {
     /// 1 to 1024 items; each succeeds or fails by itself, in this order where it matters.
@@ -41,7 +42,7 @@ pub struct SubmitRequest {
 }
 
 /// One thing to submit.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubmitItem {
     /// What the bytes are.
@@ -54,7 +55,7 @@ pub struct SubmitItem {
 }
 
 /// What an item is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum ItemKind {
     /// `SignedOperation` paid from the identity's own quota.
@@ -70,7 +71,7 @@ pub enum ItemKind {
 }
 
 /// What `identity_submit` waits for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Wait {
     /// The node's pool has taken the item. It can still be lost.
@@ -81,7 +82,7 @@ pub enum Wait {
 }
 
 /// Result of `identity_submit`: one outcome per item, in the items' order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitResponse {
     /// The outcomes.
@@ -89,7 +90,7 @@ pub struct SubmitResponse {
 }
 
 /// What became of an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum SubmitStatus {
     /// It never entered the pool, or left it without getting into a block; see `error`.
@@ -103,7 +104,7 @@ pub enum SubmitStatus {
 }
 
 /// What became of one item, and where.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SubmitOutcome {
     /// What became of it.
@@ -129,7 +130,7 @@ pub struct SubmitOutcome {
 }
 
 /// One failed item of a registrar's batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchItemError {
     /// Its position in the batch, from 0.

@@ -12,6 +12,7 @@ use allod_rpc_api::{ErrorCode, HexHash};
 use jsonrpsee::server::{PendingSubscriptionSink, RegisterMethodError, SubscriptionSink};
 use jsonrpsee::types::{ErrorObjectOwned, Params};
 use parity_scale_codec::Encode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -174,12 +175,15 @@ fn storage_asked(params: &Params<'_>) -> Answer<(H256, Vec<StorageItem>)> {
 }
 
 /// What of a difference is asked.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct DiffItem {
+pub(crate) struct DiffItem {
+    /// What keys begin with.
     #[serde(default)]
     key: HexBytes,
+    /// What is told of a key that changed.
     return_type: ReturnType,
+    /// There are no child tries: nothing is found in one.
     #[serde(default)]
     child_trie_key: Option<HexBytes>,
 }
@@ -191,7 +195,9 @@ impl DiffItem {
     }
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+/// What is told of a key that changed.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[schemars(rename = "DiffReturnType")]
 #[serde(rename_all = "camelCase")]
 enum ReturnType {
     Value,

@@ -59,19 +59,21 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
 
 /// Answers for a number, hexadecimal text, a list of either, or (null) the newest block.
 fn block_hash(view: &dyn NodeView, asked: Value) -> Answer<Value> {
-    let text = |hash: allod_primitives::H256| Value::String(hash.to_string());
     match asked {
-        Value::Null => Ok(text(view.head().hash)),
+        Value::Null => Ok(view.head().hash.to_string().into()),
         Value::Array(list) if list.len() <= HEIGHTS_MAX => {
-            let hashes = list.into_iter().map(|one| block_hash(view, one));
+            let hashes = list.iter().map(|one| hash_of(view, one));
             hashes.collect::<Answer<Vec<_>>>().map(Value::Array)
         }
         Value::Array(list) => Err(invalid_params(format_args!("{} heights", list.len()))),
-        one => {
-            let height = height(&one).ok_or_else(|| invalid_params("not a block number"))?;
-            Ok(view.hash_of(Height(height)).map_or(Value::Null, text))
-        }
+        one => hash_of(view, &one),
     }
+}
+
+fn hash_of(view: &dyn NodeView, asked: &Value) -> Answer<Value> {
+    let height = height(asked).ok_or_else(|| invalid_params("not a block number"))?;
+    let hash = view.hash_of(Height(height));
+    Ok(hash.map_or(Value::Null, |hash| hash.to_string().into()))
 }
 
 fn height(value: &Value) -> Option<u64> {

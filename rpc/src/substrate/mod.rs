@@ -22,6 +22,9 @@ mod state;
 mod system;
 mod transaction;
 
+pub(crate) use archive::DiffItem;
+pub(crate) use query::StorageItem;
+
 use jsonrpsee::server::RegisterMethodError;
 
 use crate::methods::Module;

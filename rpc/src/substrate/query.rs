@@ -3,6 +3,7 @@
 use allod_primitives::hash::{blake2_256, domain_hash};
 use allod_primitives::{H256, Height};
 use allod_rpc_api::hex_bytes::{HexBytes, to_hex};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -21,18 +22,22 @@ const MARK_BLOCKS: u64 = 64;
 const MARK_TAG: &str = "allod/change-mark/v1";
 
 /// What is asked of one key.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct StorageItem {
+pub(crate) struct StorageItem {
+    /// The key, or what keys begin with.
     key: HexBytes,
+    /// What is asked.
     #[serde(rename = "type")]
     kind: Kind,
+    /// Of descendants: the key after which they begin.
     #[serde(default)]
     pagination_start_key: Option<HexBytes>,
 }
 
 /// Kinds of questions, by their names in the interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "StorageKind")]
 #[serde(rename_all = "camelCase")]
 enum Kind {
     Value,

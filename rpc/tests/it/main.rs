@@ -13,6 +13,7 @@ mod limits;
 mod moments;
 mod mutations;
 mod node;
+mod openrpc;
 mod people;
 mod reads;
 mod resolution;

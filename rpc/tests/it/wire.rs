@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::node::Node;
+use crate::openrpc::judge::Judge;
 use crate::people::Person;
 
 pub(crate) struct Harness {
@@ -60,10 +61,13 @@ impl Harness {
         let (status, body) = self.post(&request.to_string()).await;
         assert_eq!(status, 200, "{body}");
         let mut body: Value = serde_json::from_str(&body).unwrap();
-        match body.get_mut("error") {
+        let answer = match body.get_mut("error") {
             Some(error) => Err(error.take()),
             None => Ok(body["result"].take()),
-        }
+        };
+        let fault = Judge::new().fault_of_call(method, &request["params"], &answer);
+        assert_eq!(fault, None, "the document of rpc_discover says otherwise");
+        answer
     }
 
     /// Calls a method that must fail, and returns code and slug (or data).

@@ -12,6 +12,7 @@ use allod_primitives::limits::{TOKEN_LEEWAY_S, TOKEN_LIFETIME_S_MAX};
 use allod_primitives::record::DidRecord;
 use allod_primitives::token::RevocationEntry;
 use allod_primitives::{Did, H256, TimeMs, keys};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::jws::ParsedJws;
@@ -32,7 +33,7 @@ pub struct AsOfExpectations<'a> {
 }
 
 /// Whether a signature was good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Standing {
     /// It was.
@@ -46,7 +47,7 @@ pub enum Standing {
 /// The answer about an old signature. It has no `decision`: it never allows an access.
 ///
 /// Source: spec/login.md §7.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SignatureVerdict {
     /// Whether it was good.
@@ -63,9 +64,11 @@ pub struct SignatureVerdict {
     pub time: u64,
     /// DID of the token's issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub did: Option<String>,
     /// DID URL of the signing method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::pattern::DID_URL))]
     pub method: Option<String>,
     /// The token's `exp`, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]

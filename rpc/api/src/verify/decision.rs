@@ -1,5 +1,6 @@
 //! The answer: allow or deny, why, and as of which block.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reason::ReasonCode;
@@ -7,7 +8,7 @@ use super::view::LedgerView;
 use crate::hex_bytes::HexHash;
 
 /// Allow or deny.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
     /// Let it pass.
@@ -17,7 +18,7 @@ pub enum Verdict {
 }
 
 /// The answer. Fields besides the first five say what was looked at, as far as the checks got.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// Allow or deny.
@@ -32,9 +33,11 @@ pub struct Decision {
     pub time: u64,
     /// DID of the token's issuer, or of the resource's owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::pattern::DID))]
     pub did: Option<String>,
     /// DID URL of the signing method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = crate::pattern::DID_URL))]
     pub method: Option<String>,
     /// When what was allowed ends, seconds: the token's `exp`, or the earliest of the grants'.
     #[serde(default, skip_serializing_if = "Option::is_none")]

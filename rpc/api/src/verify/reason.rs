@@ -1,7 +1,9 @@
 //! Why a login, token or access is allowed or denied: a closed list, pinned by a golden file.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -176,6 +178,21 @@ impl fmt::Display for ReasonCode {
 impl Serialize for ReasonCode {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.slug())
+    }
+}
+
+impl JsonSchema for ReasonCode {
+    fn schema_name() -> Cow<'static, str> {
+        "ReasonCode".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let slugs: Vec<&str> = Self::ALL.iter().map(|it| it.slug()).collect();
+        json_schema!({
+            "description": "Why. `ok` alone allows.",
+            "type": "string",
+            "enum": slugs,
+        })
     }
 }
 

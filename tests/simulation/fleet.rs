@@ -11,7 +11,7 @@ use allod_chain::node::{GossipWorld, RunningNode, Setup, Shared, Stopped, World,
 use allod_chain::seams::{SeededEntropy, TokioClock};
 use allod_chain::storage::MemoryStore;
 use allod_consensus::sim::{SimNetwork as ConsensusNetwork, SimWal};
-use allod_consensus::{Keys, Seams, StopReason};
+use allod_consensus::{Keys, LocalSigner, Seams, StopReason};
 use allod_primitives::{ForkId, Height, TimeMs};
 use allod_runtime::authority::types::{Parameters, ValidatorInfo};
 use allod_runtime::genesis::GenesisConfig;
@@ -182,7 +182,11 @@ impl Fleet {
         let place = &self.places[node];
         let keys = Keys {
             network: place.network.clone(),
-            validator: Some(place.validator.clone()),
+            validator: Some(Arc::new(LocalSigner::new(
+                self.genesis.chain,
+                place.validator.clone(),
+                Arc::new(place.guard.clone()),
+            ))),
         };
         let world = World {
             backend: Arc::new(place.disk.clone()),
@@ -193,7 +197,6 @@ impl Fleet {
                 network: self.consensus.peer(&keys.network),
                 wal: place.wal.clone(),
             },
-            guard: Arc::new(place.guard.clone()),
         };
         let mut setup = Setup::new(self.genesis.clone(), keys, "/ip4/127.0.0.1/tcp/0");
         setup.name = format!("node{node}");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use allod_primitives::{Certificate, H256, Height, PublicKey, Signature, ValidatorSet};
+use allod_primitives::{Certificate, H256, Height, PublicKey, Signature, TimeMs, ValidatorSet};
 
 /// A block as the proposer hands it to consensus.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +116,9 @@ pub struct Evidence {
 pub trait Application: Send + 'static {
     /// Returns the height of the last committed block; 0 when only genesis exists.
     fn tip(&self) -> Height;
+
+    /// Returns the time of that block; of genesis when only genesis exists.
+    fn tip_time(&self) -> TimeMs;
 
     /// Returns the validators that decide `height`; asked for `tip + 1` and `tip + 2`, and for
     /// committed heights that peers synchronise. `None` if it is not known.

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use allod_primitives::{ChainId, PublicKey};
 use ed25519_dalek::SigningKey;
 
 use crate::pacing::Pacing;
+use crate::signer::ValidatorSigner;
 
 /// How long each step of a round waits before it goes on without what it waits for.
 ///
@@ -94,13 +96,13 @@ impl ConsensusConfig {
     }
 }
 
-/// The secrets of a node.
+/// The secrets of a node: its own, and what signs for it.
 #[derive(Clone)]
 pub struct Keys {
     /// Identity on the peer-to-peer network; never the validator's key.
     pub network: SigningKey,
-    /// Key that votes; `None` makes the node an observer.
-    pub validator: Option<SigningKey>,
+    /// What votes; `None` makes the node an observer.
+    pub validator: Option<Arc<dyn ValidatorSigner>>,
 }
 
 impl Keys {
@@ -111,9 +113,7 @@ impl Keys {
 
     /// Returns the public key that votes.
     pub fn validator(&self) -> Option<PublicKey> {
-        self.validator
-            .as_ref()
-            .map(|key| PublicKey(key.verifying_key().to_bytes()))
+        self.validator.as_ref().map(|signer| signer.public_key())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::limits::{
     MESSAGE_BYTES_MAX, PART_BYTES_MAX, SYNC_BATCH_MAX, SYNC_REQUEST_BYTES_MAX,
     SYNC_RESPONSE_BYTES_MAX,
 };
-use crate::signing::{GuardedSigner, Zip215Verifier};
+use crate::signing::{EngineSigner, Zip215Verifier};
 use crate::sim::{SimPeer, SimWal};
 use crate::start::StartError;
 
@@ -41,7 +41,7 @@ pub(crate) enum World {
 
 /// Who signs and verifies.
 pub(crate) struct Voice {
-    pub(crate) signer: Option<GuardedSigner>,
+    pub(crate) signer: Option<EngineSigner>,
     pub(crate) verifier: Zip215Verifier,
 }
 
@@ -207,7 +207,7 @@ fn engine_error(error: impl std::fmt::Display) -> StartError {
 async fn identity(
     config: &ConsensusConfig,
     keys: &Keys,
-    signer: Option<&GuardedSigner>,
+    signer: Option<&EngineSigner>,
 ) -> Result<NetworkIdentity, StartError> {
     let keypair = keypair(&keys.network);
     let (Some(signer), Some(validator)) = (signer, keys.validator()) else {

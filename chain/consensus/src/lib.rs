@@ -9,7 +9,7 @@
 //! not decide who validates: the application does, two blocks ahead.
 //!
 //! **Invariants.** A validator signs at most one message per height, round and kind
-//! ([`SignGuard`]). A block is stored durably before this node votes for it
+//! ([`SignGuard`]), and only through its [`ValidatorSigner`]. A block is stored durably before this node votes for it
 //! ([`Application::put_undecided`]). A certificate handed to [`Application::commit`] passes
 //! [`allod_primitives::Certificate::verify`].
 //!
@@ -23,11 +23,14 @@ mod driver;
 mod engine;
 mod guard;
 mod handle;
+mod late;
 pub mod limits;
 mod pacing;
 mod parts;
 mod peers;
 mod proposals;
+mod seen;
+mod signer;
 mod signing;
 pub mod sim;
 mod start;
@@ -39,8 +42,9 @@ pub use application::{
 pub use config::{ConsensusConfig, Keys, Timeouts, peer_id};
 pub use context::proposer_index;
 pub use guard::{
-    FileGuard, GuardError, MemoryGuard, OpenGuardError, SignGuard, SignKind, SignRecord,
+    FileGuard, GuardError, GuardFile, MemoryGuard, OpenGuardError, SignGuard, SignKind, SignRecord,
 };
 pub use handle::{ConsensusHandle, PeerAdmission, PeerError, StopReason};
 pub use pacing::{Pacing, WorkSignal};
+pub use signer::{LocalSigner, Seen, SignError, SignMessage, ValidatorSigner};
 pub use start::{Seams, StartError, metrics, start};

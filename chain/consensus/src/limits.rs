@@ -43,6 +43,13 @@ pub const SYNC_RESPONSE_BYTES_MAX: usize = 10 * 1024 * 1024;
 pub const SYNC_REQUEST_BYTES_MAX: usize = 1024;
 /// Signatures a sign guard remembers, all of one height.
 pub const GUARD_RECORDS_MAX: usize = 1024;
+/// Messages of one height that wait for a signer to come back; the oldest give way.
+pub const LATE_MESSAGES_MAX: usize = 64;
+/// Milliseconds by which a block's time must lie after the loss of a guard for it to be surely
+/// later: more than a proposer's clock may be ahead.
+pub const GUARD_LOST_MARGIN_MS: u64 = 60_000;
+/// Committed blocks in which a starting node looks for its own signature.
+pub const SIGNED_LOOKED_FOR: u64 = 16;
 /// How long the engine may leave a liveness probe unanswered before it counts as hung.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Commands to the network that wait for their turn; more are refused.

@@ -1,37 +1,42 @@
-//! Signs and verifies the engine's messages: Ed25519, made by dalek, judged by ZIP-215.
+//! Gives the engine's messages to the validator's signer, and judges those of others: Ed25519
+//! by ZIP-215.
 //!
 //! When the guard refuses a vote because the validator voted otherwise in the same place before
-//! (its log was lost), the signer repeats the earlier vote: that is safe, and a round in which
-//! too many keep silent would never end. When the guard refuses anything else, the signer
-//! *withholds* the signature: it returns 64 bytes that verify under no key. The engine checks
-//! its own messages like anybody's, drops this one, and lives on; the codec refuses to send it.
-//! Only a guard that cannot write is an error, which ends the engine.
+//! (its log was lost), the earlier vote is signed again: that is safe, and a round in which too
+//! many keep silent would never end. Whatever else there is no signature for is *withheld*: its
+//! signature is 64 bytes that verify under no key. The engine checks its own messages like
+//! anybody's, drops this one, and lives on; the codec refuses to send it. What was withheld only
+//! because the signer was gone is said later ([`crate::late`]). Only a guard that cannot write is
+//! an error, which ends the engine.
 
 use std::sync::{Arc, Mutex};
 
-use allod_primitives::certificate::{VoteType, peer_preimage, proposal_preimage, vote_preimage};
-use allod_primitives::{ChainId, PublicKey, Signature};
+use allod_primitives::certificate::peer_preimage;
+use allod_primitives::{ChainId, H256, PublicKey, Signature};
 use arc_malachitebft_app_channel::app::types::core::{
     self as malachite, NilOrVal, Round, SignedMessage, ValidatorProof, VoteExtensionScope,
 };
 use arc_malachitebft_signing::{Error, Signer, VerificationResult, Verifier};
 use async_trait::async_trait;
-use ed25519_dalek::{Signer as _, SigningKey};
 use tracing::{error, warn};
 
 use crate::context::{BlockId, Ctx, PartInit, Proposal, Vote};
-use crate::guard::{GuardError, SignGuard, SignKind, SignRecord};
+use crate::guard::{GuardError, SignKind, SignRecord};
+use crate::late::{Late, LateMessage};
 use crate::proposals::SeenProposals;
+use crate::seen::SharedSeen;
+use crate::signer::{SignError, SignMessage, ValidatorSigner, parts_preimage};
 
 /// 64 bytes that are never a signature: `s` is not reduced, so ZIP-215 refuses them for any key.
 pub(crate) const WITHHELD: Signature = Signature([0xff; 64]);
 
-/// Signs what this validator says, if its guard agrees.
-pub(crate) struct GuardedSigner {
-    pub(crate) chain: ChainId,
-    pub(crate) key: Arc<SigningKey>,
-    pub(crate) guard: Arc<dyn SignGuard>,
+/// The validator's signer, as the engine and the driver ask it.
+#[derive(Clone, Debug)]
+pub(crate) struct EngineSigner {
+    pub(crate) signer: Arc<dyn ValidatorSigner>,
+    pub(crate) seen: SharedSeen,
     pub(crate) failure: GuardFailure,
+    pub(crate) late: Late,
 }
 
 /// Where the signer leaves the guard's failure, which ends the engine, for the supervisor.
@@ -54,17 +59,46 @@ struct ExtensionsDisabled;
 #[error("the sign guard failed")]
 struct GuardFailed;
 
+/// The signer did not bind the node's network identity to the validator.
+#[derive(Debug, thiserror::Error)]
+#[error("the signer does not vouch for the node's network identity")]
+struct NotVouchedFor;
+
 /// A vote or proposal without a round; the engine signs none.
 #[derive(Debug, thiserror::Error)]
 #[error("a message without a round")]
 struct NoRound;
 
-impl GuardedSigner {
-    /// Asks the guard: `Ok(None)` to sign, `Ok(Some(refusal))` not to sign this.
-    fn ask(&self, record: &SignRecord) -> Result<Option<GuardError>, Error> {
-        match self.guard.check_and_record(record) {
-            Ok(()) => Ok(None),
-            Err(error @ GuardError::Unavailable(_)) => {
+/// What came of asking for a signature.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// The signature.
+    Signed(Signature),
+    /// None; this was signed in the same place.
+    Conflict(SignRecord),
+    /// None, and there will not be one.
+    Refused,
+    /// None: nobody answers.
+    Unreachable,
+}
+
+impl EngineSigner {
+    pub(crate) fn public_key(&self) -> PublicKey {
+        self.signer.public_key()
+    }
+
+    /// Asks for a signature.
+    ///
+    /// # Errors
+    /// The guard failed: nothing may be signed any more, and consensus ends.
+    pub(crate) async fn ask(&self, message: &SignMessage) -> Result<Asked, Error> {
+        match self.signer.sign(message, &self.seen.get()).await {
+            Ok(signature) => Ok(Asked::Signed(signature)),
+            Err(SignError::Unreachable) => {
+                warn!(?message, "the signer cannot be reached; keeping silent");
+                Ok(Asked::Unreachable)
+            }
+            Err(SignError::Guard(error @ GuardError::Unavailable(_))) => {
                 error!(%error, "the sign guard failed; signing nothing any more");
                 let mut failure = self
                     .failure
@@ -73,46 +107,62 @@ impl GuardedSigner {
                 *failure = Some(error);
                 Err(Error::from_source(GuardFailed))
             }
+            Err(SignError::Guard(GuardError::Conflict { signed })) => {
+                warn!(?message, ?signed, "signed otherwise before");
+                Ok(Asked::Conflict(signed))
+            }
             Err(refusal) => {
-                warn!(?record, %refusal, "the sign guard refuses");
-                Ok(Some(refusal))
+                warn!(?message, %refusal, "no signature; keeping silent");
+                Ok(Asked::Refused)
             }
         }
     }
-}
 
-pub(crate) fn sign(key: &SigningKey, preimage: &[u8]) -> Signature {
-    Signature(key.sign(preimage).to_bytes())
+    /// Signs the head of a stream; `Ok(None)` if it must not be sent.
+    pub(crate) async fn sign_init(&self, init: PartInit) -> Result<Option<PartInit>, Error> {
+        let message = SignMessage::Parts {
+            height: init.height.into(),
+            round: init.round,
+            pol_round: init.pol_round,
+            block_hash: init.block_hash,
+            block_bytes: init.block_bytes,
+        };
+        Ok(match self.ask(&message).await? {
+            Asked::Signed(signature) => Some(PartInit {
+                streamer: self.public_key(),
+                signature,
+                ..init
+            }),
+            Asked::Conflict(_) | Asked::Refused | Asked::Unreachable => None,
+        })
+    }
 }
 
 #[async_trait]
-impl Signer<Ctx> for GuardedSigner {
+impl Signer<Ctx> for EngineSigner {
     async fn sign_vote(&self, vote: Vote) -> Result<SignedMessage<Ctx, Vote>, Error> {
-        let record = SignRecord {
-            height: vote.height.into(),
-            round: vote
-                .round
-                .as_u32()
-                .ok_or_else(|| Error::from_source(NoRound))?,
-            kind: match vote.kind {
-                malachite::VoteType::Prevote => SignKind::Prevote,
-                malachite::VoteType::Precommit => SignKind::Precommit,
-            },
-            block_hash: hash_of(&vote.value),
-            pol_round: None,
-        };
-        let vote = match self.ask(&record)? {
-            None => vote,
+        let asked = self.ask(&vote_message(&vote)?).await?;
+        let (vote, asked) = match asked {
             // Saying the same again is safe, and others may need it to leave this round.
-            Some(GuardError::Conflict { signed }) => Vote {
-                value: signed
-                    .block_hash
-                    .map_or(NilOrVal::Nil, |hash| NilOrVal::Val(BlockId(hash))),
-                ..vote
-            },
-            Some(_) => return Ok(SignedMessage::new(vote, WITHHELD)),
+            Asked::Conflict(signed) => {
+                let value = signed.block_hash.map(BlockId);
+                let vote = Vote {
+                    value: value.map_or(NilOrVal::Nil, NilOrVal::Val),
+                    ..vote
+                };
+                let asked = self.ask(&vote_message(&vote)?).await?;
+                (vote, asked)
+            }
+            asked => (vote, asked),
         };
-        let signature = sign(&self.key, &vote_bytes(&self.chain, &vote));
+        let signature = match asked {
+            Asked::Signed(signature) => signature,
+            Asked::Unreachable => {
+                self.late.keep(LateMessage::Vote(vote.clone()));
+                WITHHELD
+            }
+            Asked::Conflict(_) | Asked::Refused => WITHHELD,
+        };
         Ok(SignedMessage::new(vote, signature))
     }
 
@@ -120,19 +170,13 @@ impl Signer<Ctx> for GuardedSigner {
         &self,
         proposal: Proposal,
     ) -> Result<SignedMessage<Ctx, Proposal>, Error> {
-        let record = SignRecord {
-            height: proposal.height.into(),
-            round: proposal
-                .round
-                .as_u32()
-                .ok_or_else(|| Error::from_source(NoRound))?,
-            kind: SignKind::Proposal,
-            block_hash: Some(proposal.value.0),
-            pol_round: proposal.pol_round.as_u32(),
-        };
-        let signature = match self.ask(&record)? {
-            None => sign(&self.key, &proposal_bytes(&self.chain, &proposal)),
-            Some(_) => WITHHELD,
+        let signature = match self.ask(&proposal_message(&proposal)?).await? {
+            Asked::Signed(signature) => signature,
+            Asked::Unreachable => {
+                self.late.keep(LateMessage::Proposal(proposal.clone()));
+                WITHHELD
+            }
+            Asked::Conflict(_) | Asked::Refused => WITHHELD,
         };
         Ok(SignedMessage::new(proposal, signature))
     }
@@ -150,9 +194,52 @@ impl Signer<Ctx> for GuardedSigner {
         public_key: Vec<u8>,
         peer_id: Vec<u8>,
     ) -> Result<ValidatorProof<Ctx>, Error> {
-        let validator = PublicKey(self.key.verifying_key().to_bytes());
-        let signature = sign(&self.key, &peer_preimage(&self.chain, &validator, &peer_id));
-        Ok(ValidatorProof::new(public_key, peer_id, signature))
+        let message = SignMessage::Peer {
+            peer_id: peer_id.clone(),
+        };
+        match self.ask(&message).await? {
+            Asked::Signed(signature) => Ok(ValidatorProof::new(public_key, peer_id, signature)),
+            Asked::Conflict(_) | Asked::Refused | Asked::Unreachable => {
+                Err(Error::from_source(NotVouchedFor))
+            }
+        }
+    }
+}
+
+/// Returns what is signed for a vote.
+pub(crate) fn vote_message(vote: &Vote) -> Result<SignMessage, Error> {
+    let round = vote.round.as_u32();
+    let round = round.ok_or_else(|| Error::from_source(NoRound))?;
+    Ok(SignMessage::Record(vote_record(vote, round)))
+}
+
+/// Returns what is signed for a proposal.
+pub(crate) fn proposal_message(proposal: &Proposal) -> Result<SignMessage, Error> {
+    let round = proposal.round.as_u32();
+    let round = round.ok_or_else(|| Error::from_source(NoRound))?;
+    Ok(SignMessage::Record(proposal_record(proposal, round)))
+}
+
+fn vote_record(vote: &Vote, round: u32) -> SignRecord {
+    SignRecord {
+        height: vote.height.into(),
+        round,
+        kind: match vote.kind {
+            malachite::VoteType::Prevote => SignKind::Prevote,
+            malachite::VoteType::Precommit => SignKind::Precommit,
+        },
+        block_hash: hash_of(&vote.value),
+        pol_round: None,
+    }
+}
+
+fn proposal_record(proposal: &Proposal, round: u32) -> SignRecord {
+    SignRecord {
+        height: proposal.height.into(),
+        round,
+        kind: SignKind::Proposal,
+        block_hash: Some(proposal.value.0),
+        pol_round: proposal.pol_round.as_u32(),
     }
 }
 
@@ -208,7 +295,7 @@ fn verdict(key: &PublicKey, preimage: &[u8], signature: &Signature) -> Verificat
     VerificationResult::from_bool(key.verify(preimage, signature).is_ok())
 }
 
-fn hash_of(value: &NilOrVal<BlockId>) -> Option<allod_primitives::H256> {
+fn hash_of(value: &NilOrVal<BlockId>) -> Option<H256> {
     match value {
         NilOrVal::Nil => None,
         NilOrVal::Val(block) => Some(block.0),
@@ -218,76 +305,43 @@ fn hash_of(value: &NilOrVal<BlockId>) -> Option<allod_primitives::H256> {
 /// Returns the preimage of a vote. A vote without a round has none that verifies: the round
 /// is signed as a number, and `u32::MAX` stands for "no round", which no validator signs.
 fn vote_bytes(chain: &ChainId, vote: &Vote) -> Vec<u8> {
-    let kind = match vote.kind {
-        malachite::VoteType::Prevote => VoteType::Prevote,
-        malachite::VoteType::Precommit => VoteType::Precommit,
-    };
-    let hash = hash_of(&vote.value);
-    vote_preimage(
-        chain,
-        kind,
-        vote.height.into(),
-        number(vote.round),
-        hash.as_ref(),
-    )
+    let record = vote_record(vote, number(vote.round));
+    SignMessage::Record(record).preimage(chain, &vote.validator.0)
 }
 
 fn proposal_bytes(chain: &ChainId, proposal: &Proposal) -> Vec<u8> {
-    proposal_preimage(
-        chain,
-        proposal.height.into(),
-        number(proposal.round),
-        proposal.pol_round.as_u32(),
-        &proposal.value.0,
-    )
+    let record = proposal_record(proposal, number(proposal.round));
+    SignMessage::Record(record).preimage(chain, &proposal.validator.0)
 }
 
 fn number(round: Round) -> u32 {
     round.as_u32().unwrap_or(u32::MAX)
 }
 
-/// Returns what a streamer signs at the head of a proposal stream:
-/// `"allod/parts/v1" ++ genesis ++ fork_id ++ height(8 LE) ++ round(4 LE) ++
-/// (0x00 | 0x01 ++ pol_round(4 LE)) ++ block_hash ++ block_bytes(4 LE)`.
-fn part_preimage(chain: &ChainId, init: &PartInit) -> Vec<u8> {
-    let mut out = b"allod/parts/v1".to_vec();
-    out.extend_from_slice(&chain.preimage());
-    out.extend_from_slice(&init.height.0.to_le_bytes());
-    out.extend_from_slice(&init.round.to_le_bytes());
-    match init.pol_round {
-        None => out.push(0),
-        Some(round) => {
-            out.push(1);
-            out.extend_from_slice(&round.to_le_bytes());
-        }
-    }
-    out.extend_from_slice(&init.block_hash.0);
-    out.extend_from_slice(&init.block_bytes.to_le_bytes());
-    out
-}
-
-/// Signs the head of a stream.
-pub(crate) fn sign_init(chain: &ChainId, key: &SigningKey, init: &mut PartInit) {
-    init.streamer = PublicKey(key.verifying_key().to_bytes());
-    init.signature = sign(key, &part_preimage(chain, init));
-}
-
 /// Returns whether the head of a stream is signed by its streamer.
 pub(crate) fn verify_init(chain: &ChainId, init: &PartInit) -> bool {
-    init.streamer
-        .verify(&part_preimage(chain, init), &init.signature)
-        .is_ok()
+    let preimage = parts_preimage(
+        chain,
+        init.height.into(),
+        init.round,
+        init.pol_round,
+        &init.block_hash,
+        init.block_bytes,
+    );
+    init.streamer.verify(&preimage, &init.signature).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use allod_primitives::{ForkId, H256};
+    use allod_primitives::ForkId;
+    use ed25519_dalek::SigningKey;
 
     use super::*;
     use crate::context::{Address, Height};
     use crate::guard::MemoryGuard;
+    use crate::signer::LocalSigner;
 
-    fn signer() -> (GuardedSigner, Zip215Verifier, PublicKey) {
+    fn signer() -> (EngineSigner, Zip215Verifier, PublicKey) {
         let chain = ChainId {
             genesis: H256([9; 32]),
             fork_id: ForkId(1),
@@ -299,17 +353,13 @@ mod tests {
             chain,
             proposals: SeenProposals::default(),
         };
-        let failure = GuardFailure::default();
-        (
-            GuardedSigner {
-                chain,
-                key: Arc::new(key),
-                guard,
-                failure,
-            },
-            verifier,
-            public,
-        )
+        let signer = EngineSigner {
+            signer: Arc::new(LocalSigner::new(chain, key, guard)),
+            seen: SharedSeen::default(),
+            failure: GuardFailure::default(),
+            late: Late::default(),
+        };
+        (signer, verifier, public)
     }
 
     fn prevote(public: PublicKey, round: u32, hash: u8) -> Vote {

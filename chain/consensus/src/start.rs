@@ -3,12 +3,12 @@
 use std::convert::Infallible;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use arc_malachitebft_app_channel::app::consensus::Error as EngineError;
 use arc_malachitebft_app_channel::app::engine::util::events::{Event, RxEvent};
 use arc_malachitebft_app_channel::app::metrics::export;
+use arc_malachitebft_app_channel::app::types::PeerId;
 use arc_malachitebft_app_channel::app::types::core::LinearTimeouts;
 use arc_malachitebft_app_channel::{ConsensusRequest, EngineHandle};
 use fs2::FileExt as _;
@@ -19,17 +19,18 @@ use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::application::Application;
-use crate::config::{ConsensusConfig, Keys, Timeouts};
+use crate::config::{ConsensusConfig, Keys, Timeouts, keypair};
 use crate::context::Ctx;
 use crate::driver::{Driver, Ended};
 use crate::engine::{self, Voice, World};
-use crate::guard::SignGuard;
 use crate::handle::{Command, ConsensusHandle, StopReason};
+use crate::late::{self, Late, Listeners};
 use crate::limits::{PEER_COMMANDS_MAX, PROBE_TIMEOUT};
 use crate::pacing::{Pacer, WorkSignal};
 use crate::peers::{self, PeerCommand};
 use crate::proposals::SeenProposals;
-use crate::signing::{GuardFailure, GuardedSigner, Zip215Verifier};
+use crate::seen::SharedSeen;
+use crate::signing::{EngineSigner, GuardFailure, Zip215Verifier};
 use crate::sim::{SimPeer, SimWal};
 
 /// How long each step takes longer in each further round of a height.
@@ -81,8 +82,7 @@ pub enum StartError {
 
 /// Boots consensus on the current tokio runtime.
 ///
-/// `guard`: never shared between validators, never lost while the key is in use; an observer
-/// needs none of its protection. `work`: see [`WorkSignal`].
+/// `work`: see [`WorkSignal`].
 ///
 /// # Errors
 /// [`StartError`]; nothing is left running then.
@@ -90,7 +90,6 @@ pub async fn start(
     config: ConsensusConfig,
     keys: Keys,
     app: Box<dyn Application>,
-    guard: Arc<dyn SignGuard>,
     work: WorkSignal,
     seams: Seams,
 ) -> Result<ConsensusHandle, StartError> {
@@ -99,14 +98,14 @@ pub async fn start(
     }
     let proposals = SeenProposals::default();
     let guard_failure = GuardFailure::default();
-    let key = keys.validator.clone().map(Arc::new);
+    let signer = keys.validator.clone().map(|signer| EngineSigner {
+        seen: SharedSeen::of(app.as_ref(), &signer.public_key()),
+        signer,
+        failure: guard_failure.clone(),
+        late: Late::default(),
+    });
     let voice = Voice {
-        signer: key.clone().map(|key| GuardedSigner {
-            chain: config.chain,
-            key,
-            guard,
-            failure: guard_failure.clone(),
-        }),
+        signer: signer.clone(),
         verifier: Zip215Verifier {
             chain: config.chain,
             proposals: proposals.clone(),
@@ -121,7 +120,7 @@ pub async fn start(
     let driver = Driver {
         chain: config.chain,
         app,
-        key,
+        signer: signer.clone(),
         timeouts: linear(&config.timeouts),
         pacer: Pacer::new(config.pacing),
         work,
@@ -131,6 +130,7 @@ pub async fn start(
     let (commands, received) = mpsc::channel(16);
     let (peers, asked) = mpsc::channel(PEER_COMMANDS_MAX);
     let supervisor = Supervisor {
+        late: signer.map(|signer| tokio::spawn(late::speak(signer, listeners(&engine, &keys)))),
         engine,
         log,
         diverged: watch_replay(channels.events.subscribe()),
@@ -143,6 +143,14 @@ pub async fn start(
     let (alive, dropped) = oneshot::channel();
     let supervisor = tokio::spawn(supervisor.run(received, dropped));
     Ok(ConsensusHandle::new(commands, supervisor, alive))
+}
+
+fn listeners(engine: &EngineHandle, keys: &Keys) -> Listeners {
+    let own = keypair(&keys.network).public().to_peer_id();
+    Listeners {
+        engine: engine.actor.get_cell(),
+        own: PeerId::from_bytes(&own.to_bytes()).expect("libp2p's identifier is an identifier"),
+    }
 }
 
 fn linear(timeouts: &Timeouts) -> LinearTimeouts {
@@ -165,6 +173,8 @@ struct Supervisor {
     log: Option<PathBuf>,
     /// Finishes if the replay of the log contradicts the log.
     diverged: JoinHandle<()>,
+    /// Says what the signer was not there for.
+    late: Option<JoinHandle<()>>,
     driver: JoinHandle<Ended>,
     probes: mpsc::Sender<ConsensusRequest<Ctx>>,
     peers: mpsc::Sender<PeerCommand>,
@@ -259,6 +269,9 @@ impl Supervisor {
     async fn kill(&mut self) {
         self.diverged.abort();
         self.connections.abort();
+        if let Some(late) = &self.late {
+            late.abort();
+        }
         self.driver.abort();
         for child in self.engine.actor.get_children() {
             child.kill();

@@ -151,6 +151,10 @@ impl Application for Ledger {
         self.parts.chain.store.tip().height()
     }
 
+    fn tip_time(&self) -> TimeMs {
+        self.parts.chain.store.tip().header.digest.time
+    }
+
     fn validator_set(&self, height: Height) -> Option<ValidatorSet> {
         let tip = self.tip();
         if height == tip.next() {

@@ -6,8 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use allod_consensus::{
-    ConsensusConfig, ConsensusHandle, Keys, Pacing, Seams, SignGuard, StopReason, Timeouts,
-    WorkSignal,
+    ConsensusConfig, ConsensusHandle, Keys, Pacing, Seams, StopReason, Timeouts, WorkSignal,
 };
 use allod_primitives::PublicKey;
 use allod_primitives::hash::twox_128;
@@ -97,8 +96,6 @@ pub struct World {
     pub gossip: GossipWorld,
     /// Its network and log for consensus.
     pub consensus: Seams,
-    /// Its memory of what it signed.
-    pub guard: Arc<dyn SignGuard>,
 }
 
 impl fmt::Debug for World {
@@ -192,10 +189,9 @@ pub async fn start(setup: Setup, world: World) -> Result<RunningNode, StartError
         pacing: setup.pacing,
         ..ConsensusConfig::new(setup.genesis.chain, setup.name.clone(), setup.wal.clone())
     };
-    let (keys, guard, seams) = (setup.keys, world.guard, world.consensus);
+    let (keys, seams) = (setup.keys, world.consensus);
     let ledger = Box::new(ledger);
-    let consensus =
-        allod_consensus::start(config, keys, ledger, guard, work.clone(), seams).await?;
+    let consensus = allod_consensus::start(config, keys, ledger, work.clone(), seams).await?;
     let list = shared.peers.subscribe();
     tasks.spawn(peers::follow(
         list,

@@ -18,6 +18,7 @@
 
 mod assembly;
 mod exit;
+mod keys;
 mod logs;
 mod metrics;
 mod peers;

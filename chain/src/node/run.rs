@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allod_consensus::{FileGuard, Keys, OpenGuardError, Seams, StopReason};
+use allod_consensus::{OpenGuardError, Seams, StopReason};
 use allod_rpc::{ChainInfo, RpcServer, ServerConfig, VisitorLimits};
 use allod_runtime::executive::Executive;
 use allod_runtime::genesis::GenesisError;
@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 
 use super::assembly::{GossipWorld, RunningNode, Setup, StartError, Stopped, World, start};
 use super::exit::ExitCode;
-use super::stdin;
+use super::{keys, stdin};
 use crate::config::{ConfigError, NodeConfig};
 use crate::gossip::{ListenError, check_free, next_port};
-use crate::keyfile::{self, KeyFileError};
+use crate::keyfile::KeyFileError;
 use crate::ledger::{Genesis, Halt, OpenChainError};
 use crate::mempool::Limits;
 use crate::seams::{AheadClock, Clock, OsEntropy, SystemClock, TooFarAhead};
@@ -284,13 +284,6 @@ fn prepare(
     executive: Executive,
 ) -> Result<(Setup, World), RunError> {
     let genesis = Genesis::with(executive, &spec.genesis()?)?;
-    let keys = Keys {
-        network: keyfile::read(&config.keys.network)?,
-        validator: match &config.keys.validator {
-            Some(path) => Some(keyfile::read(path)?),
-            None => None,
-        },
-    };
     let section = &config.consensus;
     let bad_address = || RunError::Address {
         address: section.listen.clone(),
@@ -305,8 +298,8 @@ fn prepare(
         path: config.data.clone(),
         source,
     })?;
+    let keys = keys::open(config, genesis.chain, clock.as_ref())?;
     let backend = RocksStore::open(&config.data.join("db"), config.storage.cache_bytes())?;
-    let guard = FileGuard::open(config.data.join("sign-guard"))?;
     let setup = Setup {
         name: config.name.clone(),
         genesis,
@@ -326,7 +319,6 @@ fn prepare(
         entropy: Arc::new(OsEntropy),
         gossip: GossipWorld::Tcp(gossip),
         consensus: Seams::Real,
-        guard: Arc::new(guard),
     };
     Ok((setup, world))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allod_consensus::sim::{LinkModel, SimNetwork as ConsensusNetwork, SimWal};
-use allod_consensus::{Keys, MemoryGuard, Seams};
+use allod_consensus::{Keys, LocalSigner, MemoryGuard, Seams};
 use allod_primitives::header::extrinsic_hash;
 use allod_primitives::{H256, Height, decode_strict, keys, tree::Proof};
 use allod_rpc::view::{ChainInfo, NodeView, TxStatus as Told};
@@ -65,7 +65,11 @@ impl Net {
         let place = &self.places[index];
         let keys = Keys {
             network: network(place.index),
-            validator: Some(validator(place.index)),
+            validator: Some(Arc::new(LocalSigner::new(
+                self.genesis.chain,
+                validator(place.index),
+                Arc::new(place.guard.clone()),
+            ))),
         };
         let world = World {
             backend: Arc::new(place.disk.clone()),
@@ -76,7 +80,6 @@ impl Net {
                 network: self.consensus.peer(&keys.network),
                 wal: place.wal.clone(),
             },
-            guard: Arc::new(place.guard.clone()),
         };
         let setup = Setup::new(self.genesis.clone(), keys, "/ip4/127.0.0.1/tcp/0");
         start(setup, world).await

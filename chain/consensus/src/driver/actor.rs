@@ -1,14 +1,11 @@
 //! The loop over the engine's messages.
 
-use std::sync::Arc;
-
 use allod_primitives::{Certificate, ChainId, H256, Height, ValidatorSet};
 use arc_malachitebft_app_channel::app::consensus::VoteExtensionError;
 use arc_malachitebft_app_channel::app::engine::host::HeightParams;
 use arc_malachitebft_app_channel::app::types::core::{LinearTimeouts, Round, Validity};
 use arc_malachitebft_app_channel::app::types::{LocallyProposedValue, ProposedValue};
 use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
-use ed25519_dalek::SigningKey;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -21,6 +18,7 @@ use crate::limits::BLOCK_BYTES_MAX;
 use crate::pacing::{Pacer, WorkSignal};
 use crate::parts::Assembler;
 use crate::proposals::SeenProposals;
+use crate::signing::EngineSigner;
 
 /// Blocks found on disk at the start of a height are shown to the engine under rounds from here
 /// on, one each: their true rounds are unknown, and places of real rounds must stay free.
@@ -62,7 +60,7 @@ pub(super) enum Broken {
 pub(crate) struct Driver {
     pub(crate) chain: ChainId,
     pub(crate) app: Box<dyn Application>,
-    pub(crate) key: Option<Arc<SigningKey>>,
+    pub(crate) signer: Option<EngineSigner>,
     pub(crate) timeouts: LinearTimeouts,
     pub(crate) pacer: Pacer,
     pub(crate) work: WorkSignal,
@@ -259,7 +257,9 @@ impl Running {
         Ok(values)
     }
 
-    /// Builds, stores, hands over and streams this node's own block.
+    /// Builds, stores, hands over and streams this node's own block. Without a signature for the
+    /// stream nothing is handed over: the engine then goes on when the time for proposals is up,
+    /// as it would not if the proposal itself stayed unsigned.
     async fn get_value(
         &mut self,
         height: Height,
@@ -277,12 +277,15 @@ impl Running {
         }
         self.driver.app.put_undecided(height, hash, &bytes)?;
         self.blocks.built(hash);
+        let Some(init) = self.head(height, number, None, hash, bytes.len()).await else {
+            return Ok(());
+        };
         let _ = reply.send(LocallyProposedValue::new(
             height.into(),
             round,
             BlockId(hash),
         ));
-        self.stream(height, number, None, hash, &bytes).await;
+        self.stream(init, &bytes).await;
         Ok(())
     }
 }

@@ -36,10 +36,21 @@ impl Running {
             .driver
             .app
             .commit(certificate.block_hash, certificate.clone())?;
+        self.saw(&certificate);
         let (round, signers) = (certificate.round, certificate.signatures.len());
         info!(%height, round, signers, hash = %certificate.block_hash, "committed a block");
         self.committed = Some((certificate, load));
         Ok(())
+    }
+
+    /// Tells the signer how far the chain is.
+    fn saw(&self, certificate: &Certificate) {
+        if let Some(signer) = &self.driver.signer {
+            let app = self.driver.app.as_ref();
+            signer
+                .seen
+                .committed(app, certificate, &signer.public_key());
+        }
     }
 
     fn verified(&self, certificate: &CommitCertificate<Ctx>) -> Result<Certificate, FatalError> {
@@ -70,6 +81,7 @@ impl Running {
         };
         if certificate.commit_signatures.len() > stored {
             let certificate = self.verified(certificate)?;
+            self.saw(&certificate);
             self.driver.app.extend_certificate(certificate)?;
         }
         let next = height.next();

@@ -13,7 +13,7 @@ use crate::driver::actor::{Driver, Running, proposer_of, value};
 use crate::driver::blocks::Verdict;
 use crate::limits::{FUTURE_HEIGHTS_MAX, FUTURE_ROUNDS_MAX};
 use crate::parts::{Assembled, cut};
-use crate::signing::{WITHHELD, sign_init, verify_init};
+use crate::signing::{WITHHELD, verify_init};
 
 impl Running {
     /// Streams a block that was proposed before, under a later round.
@@ -26,35 +26,41 @@ impl Running {
     ) {
         let stored = self.driver.app.undecided(height);
         let block = stored.into_iter().find(|(stored, _)| *stored == hash);
-        match (block, round.as_u32()) {
-            (Some((_, bytes)), Some(round)) => {
-                self.stream(height, round, valid_round.as_u32(), hash, &bytes)
-                    .await;
-            }
-            _ => debug!(%height, %hash, "asked to restream a block that is not kept"),
+        let (Some((_, bytes)), Some(round)) = (block, round.as_u32()) else {
+            return debug!(%height, %hash, "asked to restream a block that is not kept");
+        };
+        let pol_round = valid_round.as_u32();
+        let head = self.head(height, round, pol_round, hash, bytes.len()).await;
+        if let Some(head) = head {
+            self.stream(head, &bytes).await;
         }
     }
 
-    /// Signs the head of a stream of a block and publishes its parts.
-    pub(super) async fn stream(
+    /// Returns the signed head of a stream; `None` if nobody signs it.
+    pub(super) async fn head(
         &mut self,
         height: Height,
         round: u32,
         pol_round: Option<u32>,
         block_hash: H256,
-        bytes: &[u8],
-    ) {
-        let Some(key) = &self.driver.key else { return };
-        let mut init = PartInit {
+        bytes: usize,
+    ) -> Option<PartInit> {
+        let signer = self.driver.signer.as_ref()?;
+        let init = PartInit {
             height: height.into(),
             round,
             pol_round,
             block_hash,
-            block_bytes: u32::try_from(bytes.len()).expect("blocks are bounded below 2^32"),
+            block_bytes: u32::try_from(bytes).expect("blocks are bounded below 2^32"),
             streamer: PublicKey([0; 32]),
             signature: WITHHELD,
         };
-        sign_init(&self.driver.chain, key, &mut init);
+        // A guard that failed has said so to the supervisor.
+        signer.sign_init(init).await.ok().flatten()
+    }
+
+    /// Publishes the parts of a block.
+    pub(super) async fn stream(&mut self, init: PartInit, bytes: &[u8]) {
         // The head's signature tells streams of different contents and runs apart.
         self.streams += 1;
         let mut id = init.signature.0[..8].to_vec();

@@ -1,8 +1,9 @@
 //! A guard in a small file that is replaced as a whole.
 //!
 //! ```text
-//! 0         1        9       (compact)
-//! ├─version─┼─height─┼─count─┼─ records …
+//! 0         1             33         65         69       77         (0 | 1 ++ u64)
+//! ├─version─┼─public key──┼─genesis──┼─fork id──┼─floor──┼─lost since───────────────┤
+//! ├─height (8)─┼─count (compact)─┼─ records …
 //! record = round u32 ++ kind u8 ++ pol round (0 | 1 ++ u32) ++ block hash (0 | 1 ++ 32 bytes)
 //! ```
 //!
@@ -14,11 +15,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use allod_primitives::{H256, Height};
+use allod_primitives::{ChainId, ForkId, H256, Height, PublicKey, TimeMs};
 use parity_scale_codec::{Decode, Encode};
 
+use super::lost::Silence;
 use super::{GuardError, SignGuard, SignKind, SignRecord, Signed};
 use crate::limits::GUARD_RECORDS_MAX;
+use crate::signer::Seen;
 
 const VERSION: u8 = 1;
 
@@ -26,23 +29,60 @@ const VERSION: u8 = 1;
 #[derive(Debug)]
 pub struct FileGuard {
     path: PathBuf,
-    signed: Mutex<Signed>,
+    chain: ChainId,
+    key: PublicKey,
+    memory: Mutex<Memory>,
+}
+
+/// Which guard is expected at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuardFile {
+    /// The one that has always watched this key.
+    Existing,
+    /// None: the key has never signed anything.
+    New,
+    /// Perhaps an old one, or none, though the key has signed: nothing is signed until the chain
+    /// is surely past this moment.
+    Lost {
+        /// Now, by the system's clock.
+        now: TimeMs,
+    },
 }
 
 /// Why a guard's file could not be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenGuardError {
-    /// The file or its directory could not be read.
-    #[error("cannot read the sign guard {path}")]
+    /// The file or its directory could not be read or written.
+    #[error("cannot open the sign guard {path}: {source}")]
     Io {
         /// The guard's path.
         path: PathBuf,
         /// What the system said.
-        #[source]
         source: io::Error,
     },
-    /// The file is not a guard, or is damaged. Never start over with an empty one: use a new key.
+    /// There is no guard, though the key may have signed.
+    #[error("there is no sign guard at {path}")]
+    Missing {
+        /// The guard's path.
+        path: PathBuf,
+    },
+    /// There is a guard, though the key is said to have signed nothing.
+    #[error("there is a sign guard at {path} already")]
+    AlreadyExists {
+        /// The guard's path.
+        path: PathBuf,
+    },
+    /// The guard watches another key, or another chain.
+    #[error("the sign guard {path} is of another {what}")]
+    Foreign {
+        /// The guard's path.
+        path: PathBuf,
+        /// "key" or "chain".
+        what: &'static str,
+    },
+    /// The file is not a guard, or is damaged. Never start over with an empty one: use a new key,
+    /// or say that it was lost.
     #[error("the sign guard {path} is damaged")]
     Damaged {
         /// The guard's path.
@@ -50,10 +90,21 @@ pub enum OpenGuardError {
     },
 }
 
+/// What the file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Memory {
+    silence: Silence,
+    signed: Signed,
+}
+
 /// On-disk form.
 #[derive(Encode, Decode)]
 struct Stored {
     version: u8,
+    key: PublicKey,
+    genesis: H256,
+    fork_id: ForkId,
+    silence: Silence,
     height: u64,
     records: Vec<StoredRecord>,
 }
@@ -67,39 +118,105 @@ struct StoredRecord {
 }
 
 impl FileGuard {
-    /// Opens the guard at `path`; a file that does not exist is an empty guard.
+    /// Opens the guard of `key` on `chain` at `path`. After it returned, the file exists.
     ///
     /// # Errors
     /// [`OpenGuardError`].
-    pub fn open(path: impl Into<PathBuf>) -> Result<Self, OpenGuardError> {
+    pub fn open(
+        path: impl Into<PathBuf>,
+        chain: ChainId,
+        key: PublicKey,
+        expected: GuardFile,
+    ) -> Result<Self, OpenGuardError> {
         let path = path.into();
-        let signed = match fs::read(&path) {
-            Ok(bytes) => {
-                decode(&bytes).ok_or_else(|| OpenGuardError::Damaged { path: path.clone() })?
+        let found = read(&path, &chain, &key)?;
+        let memory = match (found, expected) {
+            (Some(memory), GuardFile::Existing) => {
+                return Ok(Self::with(path, chain, key, memory));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Signed::default(),
-            Err(source) => return Err(OpenGuardError::Io { path, source }),
+            (None, GuardFile::Existing) => return Err(OpenGuardError::Missing { path }),
+            (Some(_), GuardFile::New) => return Err(OpenGuardError::AlreadyExists { path }),
+            (None, GuardFile::New) => Memory::default(),
+            (found, GuardFile::Lost { now }) => {
+                let mut memory = found.unwrap_or_default();
+                memory.silence.since = Some(now);
+                memory
+            }
         };
-        Ok(Self {
+        let guard = Self::with(path, chain, key, memory.clone());
+        match guard.write(&memory) {
+            Ok(()) => Ok(guard),
+            Err(source) => Err(OpenGuardError::Io {
+                path: guard.path,
+                source,
+            }),
+        }
+    }
+
+    const fn with(path: PathBuf, chain: ChainId, key: PublicKey, memory: Memory) -> Self {
+        Self {
             path,
-            signed: Mutex::new(signed),
-        })
+            chain,
+            key,
+            memory: Mutex::new(memory),
+        }
+    }
+
+    fn write(&self, memory: &Memory) -> io::Result<()> {
+        replace(&self.path, &encode(&self.chain, &self.key, memory))
+    }
+
+    /// Applies `change` to a copy, which counts once it is on disk if it changed.
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Memory) -> Result<bool, GuardError>,
+    ) -> Result<(), GuardError> {
+        let mut memory = self
+            .memory
+            .lock()
+            .expect("no code panics while it holds this lock");
+        let mut next = memory.clone();
+        if change(&mut next)? {
+            self.write(&next)?;
+            *memory = next;
+        }
+        Ok(())
     }
 }
 
 impl SignGuard for FileGuard {
     fn check_and_record(&self, message: &SignRecord) -> Result<(), GuardError> {
-        let mut signed = self
-            .signed
-            .lock()
-            .expect("no code panics while it holds this lock");
-        let mut next = signed.clone();
-        if next.check(message)? {
-            replace(&self.path, &encode(&next))?;
-            *signed = next;
-        }
-        Ok(())
+        self.change(|memory| memory.signed.check(message))
     }
+
+    fn judge(&self, height: Height, seen: &Seen) -> Result<(), GuardError> {
+        self.change(|memory| {
+            let last = memory.signed.height();
+            memory.silence.judge(height, last, seen)
+        })
+    }
+}
+
+fn read(path: &Path, chain: &ChainId, key: &PublicKey) -> Result<Option<Memory>, OpenGuardError> {
+    let path = || path.to_owned();
+    let bytes = match fs::read(path()) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => {
+            let path = path();
+            return Err(OpenGuardError::Io { path, source });
+        }
+    };
+    let stored = decode(&bytes).ok_or_else(|| OpenGuardError::Damaged { path: path() })?;
+    let foreign = |what| OpenGuardError::Foreign { path: path(), what };
+    if stored.key != *key {
+        return Err(foreign("key"));
+    }
+    if (stored.genesis, stored.fork_id) != (chain.genesis, chain.fork_id) {
+        return Err(foreign("chain"));
+    }
+    let memory = memory(stored).ok_or_else(|| OpenGuardError::Damaged { path: path() })?;
+    Ok(Some(memory))
 }
 
 /// Writes `bytes` so that `path` holds either the old or the new content, whatever happens.
@@ -115,7 +232,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn encode(signed: &Signed) -> Vec<u8> {
+fn encode(chain: &ChainId, key: &PublicKey, memory: &Memory) -> Vec<u8> {
     let record = |record: &SignRecord| StoredRecord {
         round: record.round,
         kind: record.kind as u8,
@@ -124,31 +241,31 @@ fn encode(signed: &Signed) -> Vec<u8> {
     };
     Stored {
         version: VERSION,
-        height: signed.0.last().map_or(0, |last| last.height.0),
-        records: signed.0.iter().map(record).collect(),
+        key: *key,
+        genesis: chain.genesis,
+        fork_id: chain.fork_id,
+        silence: memory.silence.clone(),
+        height: memory.signed.height().0,
+        records: memory.signed.0.iter().map(record).collect(),
     }
     .encode()
 }
 
-fn decode(bytes: &[u8]) -> Option<Signed> {
+fn decode(bytes: &[u8]) -> Option<Stored> {
     let mut input = bytes;
     let stored = Stored::decode(&mut input).ok()?;
     let sane =
         input.is_empty() && stored.version == VERSION && stored.records.len() <= GUARD_RECORDS_MAX;
-    if !sane {
-        return None;
-    }
+    sane.then_some(stored)
+}
+
+fn memory(stored: Stored) -> Option<Memory> {
     let mut signed = Signed::default();
     for record in stored.records {
         let message = SignRecord {
             height: Height(stored.height),
             round: record.round,
-            kind: match record.kind {
-                0 => SignKind::Proposal,
-                1 => SignKind::Prevote,
-                2 => SignKind::Precommit,
-                _ => return None,
-            },
+            kind: SignKind::from_u8(record.kind)?,
             block_hash: record.block_hash.map(H256),
             pol_round: record.pol_round,
         };
@@ -157,56 +274,9 @@ fn decode(bytes: &[u8]) -> Option<Signed> {
             return None;
         }
     }
-    Some(signed)
+    let silence = stored.silence;
+    Some(Memory { silence, signed })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn prevote(round: u32, hash: u8) -> SignRecord {
-        SignRecord {
-            height: Height(7),
-            round,
-            kind: SignKind::Prevote,
-            block_hash: Some(H256([hash; 32])),
-            pol_round: None,
-        }
-    }
-
-    /// Goal: a restart forgets nothing. Method: open, sign, open again, try to sign otherwise.
-    #[test]
-    fn the_file_guard_refuses_a_conflict_after_a_restart() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("guard");
-        FileGuard::open(&path)
-            .unwrap()
-            .check_and_record(&prevote(0, 1))
-            .unwrap();
-
-        let reopened = FileGuard::open(&path).unwrap();
-        assert!(reopened.check_and_record(&prevote(0, 1)).is_ok());
-        let refused = reopened.check_and_record(&prevote(0, 2));
-        assert!(matches!(refused, Err(GuardError::Conflict { .. })));
-        assert!(reopened.check_and_record(&prevote(1, 2)).is_ok());
-    }
-
-    /// Goal: damage is never mistaken for "nothing signed". Method: cut the file at every length.
-    #[test]
-    fn a_damaged_guard_file_is_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("guard");
-        FileGuard::open(&path)
-            .unwrap()
-            .check_and_record(&prevote(0, 1))
-            .unwrap();
-        let bytes = fs::read(&path).unwrap();
-        for length in 0..bytes.len() {
-            fs::write(&path, &bytes[..length]).unwrap();
-            assert!(matches!(
-                FileGuard::open(&path),
-                Err(OpenGuardError::Damaged { .. })
-            ));
-        }
-    }
-}
+mod tests;

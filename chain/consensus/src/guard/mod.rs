@@ -6,16 +6,24 @@
 //! signature. Refused, a validator repeats what it signed in that place before, or keeps silent,
 //! and takes part again from the next step on. Nothing it signs depends on its log being there.
 //!
+//! A guard that is older than the last use of its key, restored from a backup or made anew, would
+//! forget. So a [`FileGuard`] belongs to one key on one chain, compares itself with what the node
+//! has seen of the chain ([`SignGuard::judge`]), and after a loss says nothing until the chain is
+//! surely past everything that the key may have signed (ADR 0012).
+//!
 //! The guard is *not* a lock on voting power: it does not remember locked values, so an operator
 //! who restores several validators from old backups at once can still break the locking rule.
 
 mod file;
+mod lost;
 mod memory;
 
-use allod_primitives::{H256, Height};
+use allod_primitives::{H256, Height, TimeMs};
 
-pub use file::{FileGuard, OpenGuardError};
+pub use file::{FileGuard, GuardFile, OpenGuardError};
 pub use memory::MemoryGuard;
+
+use crate::signer::Seen;
 
 /// The message of a round that is about to be signed, in the order a round signs them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +71,27 @@ pub enum GuardError {
     /// More rounds in one height than the guard keeps apart.
     #[error("more signatures in one height than the guard remembers")]
     Full,
+    /// The chain is past this height, or the guard was lost at it.
+    #[error("nothing is signed at or below height {floor}")]
+    Below {
+        /// The highest height at which nothing is signed.
+        floor: Height,
+    },
+    /// The guard was lost; the chain holds no block yet that is surely later.
+    #[error("the guard was lost, and the chain has no block of a minute after {since:?} yet")]
+    Lost {
+        /// When that was said.
+        since: TimeMs,
+    },
+    /// The chain holds a later signature of the key than the guard knows: the guard is an old
+    /// copy, or the key signs elsewhere.
+    #[error("the key signed height {signed}, and this guard knows of nothing beyond {known}")]
+    Outdated {
+        /// The height of the signature.
+        signed: Height,
+        /// The last height that the guard knows.
+        known: Height,
+    },
     /// The record could not be written. Fatal: nothing may be signed that was not recorded.
     #[error("cannot record a signature")]
     Unavailable(#[from] std::io::Error),
@@ -77,13 +106,41 @@ pub trait SignGuard: Send + Sync {
     /// # Errors
     /// [`GuardError`]; [`GuardError::Conflict`] names what may be signed instead.
     fn check_and_record(&self, message: &SignRecord) -> Result<(), GuardError>;
+
+    /// Judges whether anything at all may be signed at `height`, by what the node has seen of
+    /// the chain. Asked before [`Self::check_and_record`], and before the head of a stream of
+    /// parts is signed. A guard that cannot have been lost allows it.
+    ///
+    /// # Errors
+    /// [`GuardError::Below`], [`GuardError::Lost`], [`GuardError::Outdated`] or, if the end of a
+    /// loss cannot be written down, [`GuardError::Unavailable`].
+    fn judge(&self, _height: Height, _seen: &Seen) -> Result<(), GuardError> {
+        Ok(())
+    }
 }
 
 /// What was signed at the latest height, sorted by (round, kind). Pure; the guards store it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Signed(Vec<SignRecord>);
 
+impl SignKind {
+    /// Returns the kind of this number.
+    pub const fn from_u8(kind: u8) -> Option<Self> {
+        match kind {
+            0 => Some(Self::Proposal),
+            1 => Some(Self::Prevote),
+            2 => Some(Self::Precommit),
+            _ => None,
+        }
+    }
+}
+
 impl Signed {
+    /// Returns the last height at which anything was signed; 0 if nothing was.
+    fn height(&self) -> Height {
+        self.0.last().map_or(Height(0), |last| last.height)
+    }
+
     /// Judges `message`: `Ok(true)` if it is new and was added, `Ok(false)` if it is known.
     fn check(&mut self, message: &SignRecord) -> Result<bool, GuardError> {
         let Some(last) = self.0.last().copied() else {

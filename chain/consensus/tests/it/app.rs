@@ -7,7 +7,7 @@ use allod_consensus::{
     Application, BlockLoad, Evidence, FatalError, InvalidBlock, ProposedBlock, ValidationContext,
     WorkSignal,
 };
-use allod_primitives::{Certificate, H256, Height, ValidatorSet, blake2_256};
+use allod_primitives::{Certificate, H256, Height, TimeMs, ValidatorSet, blake2_256};
 use parity_scale_codec::{Decode, Encode};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -130,6 +130,10 @@ impl State {
 impl Application for Store {
     fn tip(&self) -> Height {
         Height(self.lock().blocks.len() as u64)
+    }
+
+    fn tip_time(&self) -> TimeMs {
+        TimeMs(0)
     }
 
     fn validator_set(&self, _height: Height) -> Option<ValidatorSet> {

@@ -60,10 +60,7 @@ fn a_partition_heals() {
         let mut net = Net::new(13, 4, LinkModel::default());
         net.boot_all().await;
         net.reach(&[0, 1, 2, 3], 5).await;
-        let (a, b) = (
-            net.nodes[0].keys.network.clone(),
-            net.nodes[1].keys.network.clone(),
-        );
+        let (a, b) = (net.nodes[0].network.clone(), net.nodes[1].network.clone());
         net.network.isolate([&a, &b]);
         tokio::time::sleep(Duration::from_secs(120)).await;
         let halted = net.nodes[0].store.height();
@@ -182,7 +179,7 @@ fn a_validator_that_runs_twice_is_reported() {
         net.boot_all().await;
         net.reach(&[1, 2, 3], 60).await;
         let evidence = net.nodes[1].store.evidence();
-        let twin = net.nodes[0].keys.validator().unwrap();
+        let twin = net.nodes[0].signer.public_key();
         assert!(!evidence.is_empty());
         for evidence in evidence {
             assert_eq!(evidence.validator, twin);

@@ -11,4 +11,5 @@ mod net;
 mod pacing;
 mod progress;
 mod proxy;
+mod signer;
 mod tcp;

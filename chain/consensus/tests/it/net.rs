@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use allod_consensus::sim::{LinkModel, SimNetwork, SimWal};
 use allod_consensus::{
-    ConsensusConfig, ConsensusHandle, Keys, MemoryGuard, Pacing, Seams, StopReason, WorkSignal,
-    start,
+    ConsensusConfig, ConsensusHandle, Keys, LocalSigner, MemoryGuard, Pacing, Seams, SignGuard,
+    StopReason, ValidatorSigner, WorkSignal, start,
 };
 use allod_primitives::{ChainId, ForkId, H256, PublicKey, Validator, ValidatorSet};
 use ed25519_dalek::SigningKey;
@@ -21,22 +21,36 @@ pub(crate) fn chain() -> ChainId {
 }
 
 /// Returns the keys of node `n`: network and validator keys differ.
-pub(crate) fn keys(n: u8) -> Keys {
+pub(crate) fn keys(n: u8, guard: Arc<dyn SignGuard>) -> Keys {
     Keys {
-        network: SigningKey::from_bytes(&[100 + n; 32]),
-        validator: Some(SigningKey::from_bytes(&[1 + n; 32])),
+        network: network(n),
+        validator: Some(signer(n, guard)),
     }
+}
+
+/// Returns the key by which others know node `n`.
+pub(crate) fn network(n: u8) -> SigningKey {
+    SigningKey::from_bytes(&[100 + n; 32])
+}
+
+/// Returns what votes as validator `n`.
+pub(crate) fn signer(n: u8, guard: Arc<dyn SignGuard>) -> Arc<dyn ValidatorSigner> {
+    let key = SigningKey::from_bytes(&[1 + n; 32]);
+    Arc::new(LocalSigner::new(chain(), key, guard))
+}
+
+/// Returns the public key of validator `n`.
+pub(crate) fn public(n: u8) -> PublicKey {
+    let key = SigningKey::from_bytes(&[1 + n; 32]);
+    PublicKey(key.verifying_key().to_bytes())
 }
 
 /// Returns the set of the first `count` nodes, all of the same power.
 pub(crate) fn set(count: u8) -> ValidatorSet {
     let mut validators: Vec<Validator> = (0..count)
-        .map(|n| {
-            let key = SigningKey::from_bytes(&[1 + n; 32]);
-            Validator {
-                public_key: PublicKey(key.verifying_key().to_bytes()),
-                power: 10,
-            }
+        .map(|n| Validator {
+            public_key: public(n),
+            power: 10,
         })
         .collect();
     validators.sort_by_key(|validator| validator.public_key);
@@ -55,10 +69,10 @@ pub(crate) fn simulate<F: Future<Output = ()>>(scenario: F) {
 
 /// A node: what survives its crashes, and its running consensus.
 pub(crate) struct Node {
-    pub(crate) keys: Keys,
+    pub(crate) network: SigningKey,
+    pub(crate) signer: Arc<dyn ValidatorSigner>,
     pub(crate) store: Store,
     pub(crate) wal: SimWal,
-    pub(crate) guard: MemoryGuard,
     handle: Option<ConsensusHandle>,
     /// Whether its log was lost at some time.
     lost_log: bool,
@@ -76,10 +90,10 @@ impl Net {
     /// Returns `count` validators, none running, with work for every block.
     pub(crate) fn new(seed: u64, count: u8, links: LinkModel) -> Self {
         let node = |n| Node {
-            keys: keys(n),
+            network: network(n),
+            signer: signer(n, Arc::new(MemoryGuard::new())),
             store: Store::new(set(count), n),
             wal: SimWal::new(),
-            guard: MemoryGuard::new(),
             handle: None,
             lost_log: false,
         };
@@ -99,20 +113,15 @@ impl Net {
         let mut config = ConsensusConfig::new(chain(), format!("node{n}"), "/nowhere");
         config.pacing = self.pacing;
         let seams = Seams::Simulated {
-            network: self.network.peer(&node.keys.network),
+            network: self.network.peer(&node.network),
             wal: node.wal.clone(),
         };
         let app = Box::new(node.store.clone());
-        let guard = Arc::new(node.guard.clone());
-        let handle = start(
-            config,
-            node.keys.clone(),
-            app,
-            guard,
-            self.work.clone(),
-            seams,
-        )
-        .await;
+        let keys = Keys {
+            network: node.network.clone(),
+            validator: Some(node.signer.clone()),
+        };
+        let handle = start(config, keys, app, self.work.clone(), seams).await;
         node.handle = Some(handle.unwrap());
     }
 
@@ -125,13 +134,11 @@ impl Net {
     /// Adds a node that votes with the key of node `n`, unknown to that node's guard.
     pub(crate) fn add_twin_of(&mut self, n: usize) {
         let index = self.nodes.len() as u8;
-        let validator = self.nodes[n].keys.validator.clone();
-        let network = SigningKey::from_bytes(&[100 + index; 32]);
         self.nodes.push(Node {
-            keys: Keys { network, validator },
+            network: network(index),
+            signer: signer(n as u8, Arc::new(MemoryGuard::new())),
             store: Store::new(set(index), index),
             wal: SimWal::new(),
-            guard: MemoryGuard::new(),
             handle: None,
             lost_log: false,
         });

@@ -82,9 +82,8 @@ fn an_observer_follows_the_chain() {
             network: SigningKey::from_bytes(&[200; 32]),
             validator: None,
         };
-        let guard = Arc::new(MemoryGuard::new());
         let app = Box::new(observer.clone());
-        let handle = start(config, keys, app, guard, WorkSignal::new(), seams)
+        let handle = start(config, keys, app, WorkSignal::new(), seams)
             .await
             .unwrap();
         observer.reach(40).await;
@@ -98,14 +97,14 @@ fn an_observer_follows_the_chain() {
 async fn solo(store: &Store, guard: Arc<dyn SignGuard>) -> ConsensusHandle {
     let network = SimNetwork::new(5, LinkModel::default());
     let seams = Seams::Simulated {
-        network: network.peer(&keys(0).network),
+        network: network.peer(&crate::net::network(0)),
         wal: SimWal::new(),
     };
     let config = ConsensusConfig::new(chain(), "solo", "/nowhere");
     let work = WorkSignal::new();
     work.set(true);
     let app = Box::new(store.clone());
-    start(config, keys(0), app, guard, work, seams)
+    start(config, keys(0, guard), app, work, seams)
         .await
         .unwrap()
 }

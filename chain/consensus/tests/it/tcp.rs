@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allod_consensus::{
-    ConsensusConfig, ConsensusHandle, FileGuard, Keys, Pacing, PeerError, Seams, WorkSignal,
-    metrics, start,
+    ConsensusConfig, ConsensusHandle, FileGuard, GuardFile, Keys, Pacing, PeerError, Seams,
+    WorkSignal, metrics, peer_id, start,
 };
 use ed25519_dalek::SigningKey;
 use tokio::task::JoinSet;
 
 use crate::app::Store;
-use crate::net::{chain, keys, set};
+use crate::net::{chain, network, public, set, signer};
 use crate::proxy::Lingering;
 
 /// These networks live in real time: one at a time, so that they do not take it from each other.
@@ -31,6 +31,21 @@ fn addresses(count: usize) -> Vec<String> {
         .collect()
 }
 
+/// Returns the keys of node `n`, whose guard is a file.
+fn keys(dir: &Path, n: u8) -> Keys {
+    let path = dir.join(format!("{n}.guard"));
+    let expected = if path.exists() {
+        GuardFile::Existing
+    } else {
+        GuardFile::New
+    };
+    let guard = FileGuard::open(path, chain(), public(n), expected).unwrap();
+    Keys {
+        network: network(n),
+        validator: Some(signer(n, Arc::new(guard))),
+    }
+}
+
 async fn boot(
     dir: &Path,
     keys: Keys,
@@ -46,19 +61,11 @@ async fn boot(
         min_spacing: Duration::from_millis(20),
         ..Pacing::default()
     };
-    let guard = Arc::new(FileGuard::open(dir.join(format!("{name}.guard"))).unwrap());
     let work = WorkSignal::new();
     work.set(true);
-    start(
-        config,
-        keys,
-        Box::new(store.clone()),
-        guard,
-        work,
-        Seams::Real,
-    )
-    .await
-    .unwrap()
+    start(config, keys, Box::new(store.clone()), work, Seams::Real)
+        .await
+        .unwrap()
 }
 
 /// Four validators on loopback.
@@ -81,7 +88,7 @@ impl Cluster {
 
     /// Boots four validators that listen at `addresses` and dial each other at `reached`.
     async fn boot_behind(addresses: Vec<String>, reached: Vec<String>) -> Self {
-        let pinned = |(n, at): (u8, String)| format!("{at}/p2p/{}", keys(n).peer_id());
+        let pinned = |(n, at): (u8, String)| format!("{at}/p2p/{}", peer_id(&network(n)));
         let mut cluster = Self {
             dir: tempfile::tempdir().unwrap(),
             peers: (0..).zip(reached).map(pinned).collect(),
@@ -99,7 +106,8 @@ impl Cluster {
         let mut others = self.peers.clone();
         others.remove(n);
         let (listen, store) = (&self.addresses[n], &self.stores[n]);
-        let handle = boot(self.dir.path(), keys(n as u8), listen, others, store).await;
+        let keys = keys(self.dir.path(), n as u8);
+        let handle = boot(self.dir.path(), keys, listen, others, store).await;
         self.handles[n] = Some(handle);
     }
 
@@ -239,7 +247,7 @@ async fn the_log_is_free_once_consensus_has_stopped() {
     let listen = addresses(1).remove(0);
     let store = Store::new(set(1), 0);
     for round in 1..=20 {
-        let handle = boot(dir.path(), keys(0), &listen, Vec::new(), &store).await;
+        let handle = boot(dir.path(), keys(dir.path(), 0), &listen, Vec::new(), &store).await;
         reach(&store, round).await;
         handle.stop().await;
     }

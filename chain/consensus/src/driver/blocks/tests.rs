@@ -1,4 +1,4 @@
-use allod_primitives::{Certificate, PublicKey, Signature, ValidatorSet};
+use allod_primitives::{Certificate, PublicKey, Signature, TimeMs, ValidatorSet};
 
 use super::*;
 use crate::application::{BlockLoad, Evidence, ProposedBlock};
@@ -20,6 +20,10 @@ fn hash(n: u8) -> H256 {
 impl Application for Judge {
     fn tip(&self) -> Height {
         Height(4)
+    }
+
+    fn tip_time(&self) -> TimeMs {
+        TimeMs(0)
     }
 
     fn validator_set(&self, _height: Height) -> Option<ValidatorSet> {

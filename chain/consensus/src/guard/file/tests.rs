@@ -1,0 +1,121 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+const KEY: PublicKey = PublicKey([3; 32]);
+
+fn chain() -> ChainId {
+    ChainId {
+        genesis: H256([9; 32]),
+        fork_id: ForkId(1),
+    }
+}
+
+fn open(path: &Path, expected: GuardFile) -> Result<FileGuard, OpenGuardError> {
+    FileGuard::open(path, chain(), KEY, expected)
+}
+
+fn prevote(round: u32, hash: u8) -> SignRecord {
+    SignRecord {
+        height: Height(7),
+        round,
+        kind: SignKind::Prevote,
+        block_hash: Some(H256([hash; 32])),
+        pol_round: None,
+    }
+}
+
+fn seen(tip: u64, tip_time: u64) -> Seen {
+    Seen {
+        tip: Height(tip),
+        tip_time: TimeMs(tip_time),
+        signed: Height(0),
+    }
+}
+
+/// Goal: a restart forgets nothing. Method: open, sign, open again, try to sign otherwise.
+#[test]
+fn the_file_guard_refuses_a_conflict_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    let guard = open(&path, GuardFile::New).unwrap();
+    guard.check_and_record(&prevote(0, 1)).unwrap();
+
+    let reopened = open(&path, GuardFile::Existing).unwrap();
+    assert!(reopened.check_and_record(&prevote(0, 1)).is_ok());
+    let refused = reopened.check_and_record(&prevote(0, 2));
+    assert!(matches!(refused, Err(GuardError::Conflict { .. })));
+    assert!(reopened.check_and_record(&prevote(1, 2)).is_ok());
+}
+
+/// Goal: damage is never mistaken for "nothing signed". Method: cut the file at every length.
+#[test]
+fn a_damaged_guard_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    let guard = open(&path, GuardFile::New).unwrap();
+    guard.check_and_record(&prevote(0, 1)).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    for length in 0..bytes.len() {
+        fs::write(&path, &bytes[..length]).unwrap();
+        for expected in [GuardFile::Existing, GuardFile::New] {
+            let refused = open(&path, expected);
+            assert!(matches!(refused, Err(OpenGuardError::Damaged { .. })));
+        }
+    }
+}
+
+/// Goal: nobody starts over by accident. Method: every expectation, with a file and without.
+#[test]
+fn a_missing_guard_is_an_error_and_so_is_an_unexpected_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    let missing = open(&path, GuardFile::Existing);
+    assert!(matches!(missing, Err(OpenGuardError::Missing { .. })));
+    open(&path, GuardFile::New).unwrap();
+    let again = open(&path, GuardFile::New);
+    assert!(matches!(again, Err(OpenGuardError::AlreadyExists { .. })));
+    open(&path, GuardFile::Existing).unwrap();
+}
+
+#[test]
+fn a_guard_of_another_key_or_chain_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    open(&path, GuardFile::New).unwrap();
+    let other = PublicKey([4; 32]);
+    let refused = FileGuard::open(&path, chain(), other, GuardFile::Existing);
+    assert!(matches!(
+        refused,
+        Err(OpenGuardError::Foreign { what: "key", .. })
+    ));
+    let fork = ChainId {
+        fork_id: ForkId(2),
+        ..chain()
+    };
+    let refused = FileGuard::open(&path, fork, KEY, GuardFile::Existing);
+    assert!(matches!(
+        refused,
+        Err(OpenGuardError::Foreign { what: "chain", .. })
+    ));
+}
+
+/// Goal: silence after a loss survives restarts and ends once. Method: lose the guard, restart
+/// within the silence and after it.
+#[test]
+fn a_lost_guard_stays_silent_over_restarts_and_remembers_its_floor() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    let now = TimeMs(1_000_000);
+    open(&path, GuardFile::Lost { now }).unwrap();
+    let guard = open(&path, GuardFile::Existing).unwrap();
+    let refused = guard.judge(Height(11), &seen(10, 1_050_000));
+    assert!(matches!(refused, Err(GuardError::Lost { since }) if since == now));
+    guard.judge(Height(41), &seen(40, 1_060_001)).unwrap();
+
+    let guard = open(&path, GuardFile::Existing).unwrap();
+    let refused = guard.judge(Height(40), &seen(10, 0));
+    assert!(matches!(refused, Err(GuardError::Below { floor }) if floor.0 == 40));
+    guard.judge(Height(41), &seen(40, 0)).unwrap();
+}

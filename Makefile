@@ -73,6 +73,7 @@ test-python: build ## a second verifier of exported logs, in Python, agrees
 	cd tests/python && "$(PYTHON_VENV)/bin/python" -B judge_vectors.py
 	cd tests/python && "$(PYTHON_VENV)/bin/python" -B judge_vectors.py "$(CARGO_TARGET_DIR)/control-exports"
 	cd tests/python && ALLOD_PROGRAMS="$(CARGO_TARGET_DIR)/debug" "$(PYTHON_VENV)/bin/python" -B live.py
+	cd tests/python && ALLOD_PROGRAMS="$(CARGO_TARGET_DIR)/debug" "$(PYTHON_VENV)/bin/python" -B integration.py
 
 check: fmt lint layers wasm-if-possible deny model-short ## format, lints, layers, dependency rules, the model of control: everything but the tests
 

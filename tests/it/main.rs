@@ -5,8 +5,11 @@ mod control;
 mod crowd;
 mod faults;
 mod governance;
+mod integration;
 mod launcher;
 mod light;
+#[expect(unreachable_pub, reason = "shown in a page, for other programs")]
+mod login_service;
 mod past;
 mod proofs;
 mod readme;

@@ -112,3 +112,8 @@ pub const GOSSIP_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 /// Bytes of one line that the launcher writes to a node's standard input.
 pub const STDIN_LINE_BYTES_MAX: u64 = 256;
+/// Most milliseconds that a first proposal's time may be allowed to be ahead of a validator's
+/// clock. A guard that was lost waits for a block that is surely later than the loss (ADR 0012):
+/// what is left of its margin is for that machine's own clock.
+pub const AHEAD_MS_MAX: u64 = 30_000;
+const _: () = assert!(AHEAD_MS_MAX * 2 <= allod_consensus::limits::GUARD_LOST_MARGIN_MS);

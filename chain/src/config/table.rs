@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use crate::limits::{HISTORY_BLOCKS_MIN, HISTORY_MS_MIN};
+use crate::limits::{AHEAD_MS_MAX, HISTORY_BLOCKS_MIN, HISTORY_MS_MIN};
 
 /// A configuration key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,7 +229,7 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "consensus.ahead_ms_max",
-        ms(100, 3_600_000),
+        ms(100, AHEAD_MS_MAX),
         "5000",
         "How far a first proposal's time may be ahead of this node's clock",
     ),

@@ -45,7 +45,7 @@ devnet: build ## build and run a local network of four validators (DEVNET_ARGS="
 
 test: build ## every Rust test, then the clients of other languages
 	@scripts/system curl procps # the tutorial talks by curl, tests end processes by kill
-	$(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
+	ALLOD_PROMTOOL="$$(scripts/promtool "$(TOOLS)")" $(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
 	@$(MAKE) --no-print-directory test-js test-webauthn test-subxt test-python
 
 test-js: build ## smoke tests with the unmodified @polkadot/api, polkadot-api, did-resolver and did-jwt

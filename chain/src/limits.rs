@@ -108,6 +108,9 @@ pub const GOSSIP_REDIAL_MAX: Duration = Duration::from_secs(8);
 /// How long a message may stay unanswered before the connection counts as dead.
 pub const GOSSIP_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Failed rounds of one block that are looked at for whose turn they were.
+pub const ROUNDS_COUNTED_MAX: u32 = 1024;
+
 /// How far the clocks of a development network may be ahead of the system's: ten years.
 pub const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 /// Bytes of one line that the launcher writes to a node's standard input.

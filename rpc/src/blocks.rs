@@ -32,6 +32,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::answer::{Answer, failed, request, unavailable};
 use crate::connection::{Connection, Place};
+use crate::counts::subscribed;
 use crate::light::is_small;
 use crate::methods::Module;
 use crate::proofs::certified;
@@ -96,7 +97,9 @@ pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         LIGHT_UNSUBSCRIBE_BLOCKS,
         move |params, pending, view, extensions| {
             let connection = Connection::of(&extensions);
-            follow(params, pending, (*view).clone(), shared.clone(), connection)
+            let view = (*view).clone();
+            let following = follow(params, pending, view, shared.clone(), connection);
+            subscribed(&extensions, following)
         },
     )?;
     Ok(())

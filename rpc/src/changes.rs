@@ -22,6 +22,7 @@ use jsonrpsee::types::Params;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::answer::{Answer, failed, request, unanswered};
+use crate::counts::subscribed;
 use crate::fault;
 use crate::identity::known_entries;
 use crate::methods::Module;
@@ -43,7 +44,7 @@ pub(crate) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         IDENTITY_SUBSCRIBE_CHANGES,
         IDENTITY_CHANGE,
         IDENTITY_UNSUBSCRIBE_CHANGES,
-        |params, pending, view, _| watch(params, pending, view),
+        |params, pending, view, of| subscribed(&of, watch(params, pending, view)),
     )?;
     Ok(())
 }

@@ -59,7 +59,8 @@ fn probe(view: &dyn NodeView, counts: &Counts, path: &str) -> HttpResponse {
             response(status, JSON, body.to_string())
         }
         _ => {
-            let metrics = counts.append(&view.metrics_text());
+            // The view's text ends the exposition.
+            let metrics = counts.text() + &view.metrics_text();
             response(StatusCode::OK, OPEN_METRICS, metrics)
         }
     }

@@ -18,7 +18,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
 use crate::config::ServerConfig;
 use crate::connection::Connection;
-use crate::counts::Counts;
+use crate::counts::{CountLayer, Counts};
 use crate::front::Front;
 use crate::guard::{Guard, PayLayer};
 use crate::methods::all_methods;
@@ -75,7 +75,7 @@ impl RpcServer {
     pub async fn start(config: &ServerConfig, view: Arc<dyn NodeView>) -> Result<Self, StartError> {
         let replays = Arc::<Replays>::default();
         let methods = all_methods(view.clone(), config.is_archive, replays.clone())?;
-        let counts = Arc::<Counts>::default();
+        let counts = Counts::new(methods.method_names(), config.connections_max);
         let visitors = Arc::new(Visitors::new(config.visitors.clone()));
         let middleware = tower::ServiceBuilder::new()
             .option_layer(cors(&config.cors_origins)?)
@@ -86,10 +86,18 @@ impl RpcServer {
             address: config.listen,
             source,
         };
+        let counting = CountLayer {
+            counts: counts.clone(),
+            response_bytes_max: config.response_bytes_max,
+        };
+        let calls = RpcServiceBuilder::new()
+            .layer(PayLayer)
+            .layer(TurnLayer)
+            .layer(counting);
         let service = Server::builder()
             .set_config(limits(config))
             .set_http_middleware(middleware)
-            .set_rpc_middleware(RpcServiceBuilder::new().layer(PayLayer).layer(TurnLayer))
+            .set_rpc_middleware(calls)
             .to_service_builder();
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 
 use crate::connection::Connection;
-use crate::counts::{Counts, Refused};
+use crate::counts::{Counts, Open, Refused};
 use crate::visitors::Visitors;
 
 /// A socket that no byte goes through for this long is closed. Above what calls wait.
@@ -87,7 +87,7 @@ pub(crate) async fn accept(
             tracing::debug!(%error, "a socket that is closed already");
             continue;
         }
-        let socket = Socket::new(stream, connection.clone(), place);
+        let socket = Socket::new(stream, connection.clone(), (place, door.counts.connected()));
         serve(socket, connection, stop.clone());
     }
     // The port is free before those who wait for the end are told.
@@ -154,11 +154,15 @@ pub(crate) struct Socket {
     /// Reading and writing are of two tasks, so each has a timer that wakes it.
     reading: Pin<Box<Sleep>>,
     writing: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Open),
 }
 
 impl Socket {
-    fn new(stream: TcpStream, connection: Arc<Connection>, place: OwnedSemaphorePermit) -> Self {
+    fn new(
+        stream: TcpStream,
+        connection: Arc<Connection>,
+        place: (OwnedSemaphorePermit, Open),
+    ) -> Self {
         let timer = || Box::pin(tokio::time::sleep_until(connection.patience.end()));
         Self {
             reading: timer(),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use allod_primitives::header::extrinsic_hash;
@@ -13,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::error::PoolError;
+use super::error::{PoolError, REFUSALS};
 use super::judge::{Judge, Judged};
 use super::pool::{Included, Limits, Pool, PoolSize, Told};
 use super::status::{TxStatus, Watch, Watchers};
@@ -40,6 +41,8 @@ struct Shared {
     /// Waiting is counted from here: a wall clock may jump.
     began: Instant,
     on_work: OnWork,
+    /// How often a submission was refused, by [`PoolError::reason`].
+    refused: [AtomicU64; REFUSALS.len()],
 }
 
 /// The mempool, shared by RPC, gossip and block production. Clones are handles to one pool.
@@ -97,6 +100,7 @@ impl Mempool {
             judge,
             began: Instant::now(),
             on_work,
+            refused: Default::default(),
         });
         let (sender, submissions) = mpsc::channel(ADMISSION_QUEUE_MAX);
         let (rescue_sender, rescues) = mpsc::channel(ADMISSION_QUEUE_MAX);
@@ -117,6 +121,20 @@ impl Mempool {
 
     /// Judges and adds `extrinsics`, each by itself; the results are in their order.
     pub async fn submit(&self, extrinsics: Vec<Vec<u8>>) -> Results {
+        let results = self.judged(extrinsics).await;
+        for error in results.iter().filter_map(|result| result.as_ref().err()) {
+            self.shared.refused[error.reason()].fetch_add(1, Ordering::Relaxed);
+        }
+        results
+    }
+
+    /// Returns how often what was submitted here was refused, in the order of [`REFUSALS`].
+    pub fn refused(&self) -> [u64; REFUSALS.len()] {
+        let counts = &self.shared.refused;
+        std::array::from_fn(|reason| counts[reason].load(Ordering::Relaxed))
+    }
+
+    async fn judged(&self, extrinsics: Vec<Vec<u8>>) -> Results {
         let count = extrinsics.len();
         if count > SUBMISSION_MAX {
             let max = SUBMISSION_MAX;

@@ -4,6 +4,20 @@ use allod_primitives::H256;
 use allod_primitives::limits::EXTRINSIC_BYTES_MAX;
 use allod_runtime::frame::TransactionError;
 
+/// Names of the reasons for which the mempool refuses, as metrics have them; in the order of
+/// [`PoolError::reason`].
+pub const REFUSALS: [&str; 9] = [
+    "invalid",
+    "already_known",
+    "already_included",
+    "tag_taken",
+    "full",
+    "subject_full",
+    "too_long",
+    "busy",
+    "stopping",
+];
+
 /// Why the mempool refused a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -61,4 +75,21 @@ pub enum PoolError {
     /// The node stops.
     #[error("the node is stopping")]
     Stopping,
+}
+
+impl PoolError {
+    /// Returns the position of its name in [`REFUSALS`].
+    pub const fn reason(&self) -> usize {
+        match self {
+            Self::Invalid(_) => 0,
+            Self::AlreadyKnown { .. } => 1,
+            Self::AlreadyIncluded { .. } => 2,
+            Self::TagTaken { .. } => 3,
+            Self::Full { .. } => 4,
+            Self::SubjectFull { .. } => 5,
+            Self::TooLong { .. } | Self::TooMany { .. } => 6,
+            Self::Busy => 7,
+            Self::Stopping => 8,
+        }
+    }
 }

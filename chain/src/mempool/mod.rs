@@ -27,7 +27,7 @@ mod status;
 mod tests;
 
 pub use admission::{Admission, Mempool, OnAccepted, OnWork};
-pub use error::PoolError;
+pub use error::{PoolError, REFUSALS};
 pub use judge::{Judge, Judged, Rescue, Verdict};
 pub use pool::{Included, Limits, Pool, PoolSize};
 pub use status::{DropReason, TxStatus, Watch};

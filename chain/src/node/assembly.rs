@@ -179,6 +179,7 @@ pub async fn start(setup: Setup, world: World) -> Result<RunningNode, StartError
         tip_age_ms_max: tip_age_ms_max(&setup.pacing),
         chain,
     });
+    shared.metrics.began(shared.chain.clock().now().0);
     let (sender, halts) = mpsc::unbounded_channel();
     let ledger = Ledger::new(ledger_config(&setup, validator), parts(&shared, sender))?;
     let addresses = consensus_addresses(&admitted, &own);
@@ -344,7 +345,7 @@ fn on_commit(shared: &Shared, committed: &Committed<'_>) {
         round = committed.certificate.round,
         "committed"
     );
-    shared.metrics.committed(committed);
+    shared.metrics.committed(shared, committed);
     let authority = twox_128(b"Authority");
     if committed
         .executed

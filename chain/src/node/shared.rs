@@ -28,6 +28,19 @@ pub struct Shared {
     pub(super) tip_age_ms_max: u64,
 }
 
+/// What a node sees of the validator set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ValidatorsSeen {
+    /// Validators of the set.
+    pub(super) all: usize,
+    /// Those connected, and this node if it is one.
+    pub(super) connected: usize,
+    /// Whether these are a quorum.
+    pub(super) is_quorum: bool,
+    /// Whether this node's key is in the set.
+    pub(super) is_member: bool,
+}
+
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
@@ -87,10 +100,12 @@ impl Shared {
 
     /// Returns whether this node and the validators it is connected to are a quorum.
     pub fn sees_quorum(&self) -> bool {
-        let sets = authority::validator_sets(&self.chain.store().state());
-        let Some((set, _)) = sets else {
-            return false;
-        };
+        self.validators_seen().is_some_and(|seen| seen.is_quorum)
+    }
+
+    /// Returns what this node sees of the validator set; `None` if the state has none.
+    pub(super) fn validators_seen(&self) -> Option<ValidatorsSeen> {
+        let (set, _) = authority::validator_sets(&self.chain.store().state())?;
         let connected = self.connected();
         let here = |peer: &Peer| {
             let peer_id = keyfile::peer_id(&peer.peer_id).map(|peer_id| peer_id.to_base58());
@@ -101,8 +116,16 @@ impl Shared {
             PeerRole::Validator(key) if Some(key) == self.validator || here(peer) => Some(key),
             _ => None,
         });
-        let power = keys.filter_map(|key| set.validators().get(set.position(&key)?));
-        set.is_quorum(power.map(|validator| validator.power).sum())
+        let seen = keys.filter_map(|key| set.validators().get(set.position(&key)?));
+        let powers: Vec<u64> = seen.map(|validator| validator.power).collect();
+        Some(ValidatorsSeen {
+            all: set.validators().len(),
+            connected: powers.len(),
+            is_quorum: set.is_quorum(powers.iter().sum()),
+            is_member: self
+                .validator
+                .is_some_and(|key| set.position(&key).is_some()),
+        })
     }
 
     /// Returns whether clients should be sent here: fresh, and connected to a quorum.

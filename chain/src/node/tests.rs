@@ -145,6 +145,20 @@ fn a_single_validator_makes_blocks_and_registers_identities() {
         let metrics = shared.metrics_text();
         assert!(metrics.contains("allod_transactions_total 1"), "{metrics}");
         assert_eq!(metrics.matches("# EOF").count(), 1);
+        for gauge in [
+            "validators",
+            "validators_connected",
+            "validator_active",
+            "ready",
+        ] {
+            let line = format!("\nallod_{gauge} 1\n");
+            assert!(metrics.contains(&line), "{metrics}");
+        }
+        let made = metrics
+            .lines()
+            .find_map(|it| it.strip_prefix("allod_proposals_total "));
+        assert!(made.is_some_and(|made| made.parse::<u64>().unwrap() >= 2));
+        assert!(metrics.contains("allod_proposals_missed_total 0\n"));
         node.stop().await;
     });
 }

@@ -148,6 +148,15 @@ pub trait View {
     fn scan<'a>(&'a self, column: Column, from: &[u8]) -> Pairs<'a>;
 }
 
+/// How much room a file system has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// Bytes that this process may still use.
+    pub free_bytes: u64,
+    /// Bytes of all of it.
+    pub size_bytes: u64,
+}
+
 /// A database.
 pub trait KeyValue: Send + Sync + fmt::Debug + 'static {
     /// Returns a consistent view of this moment.
@@ -162,4 +171,9 @@ pub trait KeyValue: Send + Sync + fmt::Debug + 'static {
 
     /// Returns about how many bytes the database holds on its disk.
     fn disk_bytes(&self) -> u64;
+
+    /// Returns how much room its file system has; `None` if it lies on none or that cannot be told.
+    fn disk_space(&self) -> Option<DiskSpace> {
+        None
+    }
 }

@@ -23,7 +23,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use backend::{BackendError, Batch, Change, Column, Durability, KeyValue, Pair, Pairs, View};
+pub use backend::{
+    BackendError, Batch, Change, Column, DiskSpace, Durability, KeyValue, Pair, Pairs, View,
+};
 pub use error::{HistoryError, OpenError, StorageError};
 pub use memory::MemoryStore;
 pub use reader::{IndexedEntry, Reader};

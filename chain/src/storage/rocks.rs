@@ -1,13 +1,16 @@
 //! The database on disk: RocksDB, one column family per column.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use nix::sys::statvfs::statvfs;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     Direction, IteratorMode, Options, Snapshot, WriteBatch, WriteOptions,
 };
 
-use super::backend::{BackendError, Batch, Change, Column, Durability, KeyValue, Pairs, View};
+use super::backend::{
+    BackendError, Batch, Change, Column, DiskSpace, Durability, KeyValue, Pairs, View,
+};
 
 const MIB: usize = 1024 * 1024;
 /// Bytes of one memtable of the columns that grow with every block.
@@ -23,6 +26,7 @@ const LOG_BYTES_MAX: u64 = 128 * MIB as u64;
 #[derive(Debug)]
 pub struct RocksStore {
     db: DB,
+    directory: PathBuf,
 }
 
 impl RocksStore {
@@ -52,7 +56,8 @@ impl RocksStore {
                 failed("open", error)
             }
         })?;
-        Ok(Self { db })
+        let directory = directory.to_owned();
+        Ok(Self { db, directory })
     }
 
     fn column(&self, column: Column) -> &ColumnFamily {
@@ -120,6 +125,15 @@ impl KeyValue for RocksStore {
             bytes.ok().flatten().unwrap_or(0)
         });
         sum.sum()
+    }
+
+    fn disk_space(&self) -> Option<DiskSpace> {
+        let space = statvfs(&self.directory).ok()?;
+        let bytes = |blocks: u64| blocks.saturating_mul(space.fragment_size());
+        Some(DiskSpace {
+            free_bytes: bytes(space.blocks_available()),
+            size_bytes: bytes(space.blocks()),
+        })
     }
 }
 

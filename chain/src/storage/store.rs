@@ -11,7 +11,7 @@ use allod_primitives::{
 use parity_scale_codec::Encode;
 use parking_lot::{Mutex, RwLock};
 
-use super::backend::{Batch, Column, Durability, KeyValue};
+use super::backend::{Batch, Column, DiskSpace, Durability, KeyValue};
 use super::error::{OpenError, StorageError};
 use super::history::{self, Window, history_key};
 use super::reader::{
@@ -225,6 +225,11 @@ impl Store {
     /// Returns about how many bytes the database holds on disk.
     pub fn disk_bytes(&self) -> u64 {
         self.backend.disk_bytes()
+    }
+
+    /// Returns how much room the database's file system has, if that can be told.
+    pub fn disk_space(&self) -> Option<DiskSpace> {
+        self.backend.disk_space()
     }
 
     /// Stores a block that may yet be decided, durably; at most

@@ -24,6 +24,7 @@ use super::runtime_call::{self, CallError, error_text};
 use super::{blocking, state};
 use crate::answer::{Answer, failed, invalid_params};
 use crate::connection::{Connection, Place};
+use crate::counts::subscribed;
 use crate::methods::Module;
 use crate::view::{NodeView, StateUnavailable};
 
@@ -83,7 +84,7 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
             let places = places.clone();
             move |params, pending, view, extensions| {
                 let place = Place::take(&places, &Connection::of(&extensions).archives);
-                storage(params, pending, view, place)
+                subscribed(&extensions, storage(params, pending, view, place))
             }
         },
     )?;
@@ -93,7 +94,7 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         "archive_v1_stopStorageDiff",
         move |params, pending, view, extensions| {
             let place = Place::take(&places, &Connection::of(&extensions).archives);
-            difference(params, pending, view, place)
+            subscribed(&extensions, difference(params, pending, view, place))
         },
     )?;
     Ok(())

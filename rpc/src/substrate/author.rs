@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::heads::send;
 use super::json::Arguments;
 use crate::answer::{Answer, failed};
+use crate::counts::subscribed;
 use crate::methods::Module;
 use crate::submit::pool_error;
 use crate::view::{NodeView, PoolError, TxStatus, Watched};
@@ -48,7 +49,7 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         "author_submitAndWatchExtrinsic",
         "author_extrinsicUpdate",
         "author_unwatchExtrinsic",
-        |params, pending, view, _| submit_and_watch(params, pending, view),
+        |params, pending, view, of| subscribed(&of, submit_and_watch(params, pending, view)),
     )?;
     Ok(())
 }

@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::json;
+use crate::counts::subscribed;
 use crate::methods::Module;
 use crate::view::{HeadInfo, NodeView};
 
@@ -38,7 +39,7 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
             subscribe,
             notification,
             unsubscribe,
-            |_, pending, view, _| follow(pending, view),
+            |_, pending, view, of| subscribed(&of, follow(pending, view)),
         )?;
     }
     Ok(())

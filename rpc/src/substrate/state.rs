@@ -14,6 +14,7 @@ use super::heads::{Heads, send};
 use super::json::{self as form, Arguments};
 use super::runtime_call;
 use crate::answer::{Answer, block_or_head, failed, invalid_params, unavailable};
+use crate::counts::subscribed;
 use crate::methods::Module;
 use crate::view::{NodeView, StateUnavailable};
 
@@ -94,13 +95,13 @@ fn register_subscriptions(module: &mut Module) -> Result<(), RegisterMethodError
         "state_subscribeStorage",
         "state_storage",
         "state_unsubscribeStorage",
-        |params, pending, view, _| watch_storage(params, pending, view),
+        |params, pending, view, of| subscribed(&of, watch_storage(params, pending, view)),
     )?;
     module.register_subscription(
         "state_subscribeRuntimeVersion",
         "state_runtimeVersion",
         "state_unsubscribeRuntimeVersion",
-        |_, pending, view, _| watch_version(pending, view),
+        |_, pending, view, of| subscribed(&of, watch_version(pending, view)),
     )?;
     Ok(())
 }

@@ -17,6 +17,7 @@ use super::heads::send;
 use super::json::Arguments;
 use crate::answer::Answer;
 use crate::connection::Connection;
+use crate::counts::subscribed;
 use crate::methods::Module;
 use crate::submit::pool_error;
 use crate::view::{Finalized, NodeView, PoolError, TxStatus};
@@ -67,7 +68,7 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         "transactionWatch_v1_submitAndWatch",
         "transactionWatch_v1_watchEvent",
         "transactionWatch_v1_unwatch",
-        |params, pending, view, _| watch(params, pending, view),
+        |params, pending, view, of| subscribed(&of, watch(params, pending, view)),
     )?;
     Ok(())
 }

@@ -135,7 +135,13 @@ async fn probes_are_plain_gets_on_the_same_port() {
     assert_eq!(harness.get("/health").await.0, 200);
     let (head, body) = harness.http_whole("GET", "/metrics", "", "").await;
     assert!(head.contains("application/openmetrics-text"));
-    assert!(body.starts_with("# HELP allod_rpc_refused ") && body.ends_with("\n# EOF\n"));
+    assert!(body.ends_with("\n# EOF\n") && body.matches("# EOF").count() == 1);
+    for line in [
+        "refused_total{reason=\"connections\"} 0",
+        "connections_limit 1024",
+    ] {
+        assert!(body.contains(&format!("\nallod_rpc_{line}\n")), "{body}");
+    }
     assert_eq!(harness.get("/other").await.0, 405);
     assert_eq!(harness.http("POST", "/health", "", "").await.0, 415);
 }

@@ -191,3 +191,57 @@ async fn subscriptions_over_http_are_refused() {
     let refused = harness.refused("chain_subscribeNewHeads", json!([])).await;
     assert!((-32768..=-32000).contains(&refused.0), "{refused:?}");
 }
+
+#[tokio::test]
+async fn calls_are_counted_by_class_and_subscriptions_while_they_are_open() {
+    let harness = Harness::start().await;
+    let client = harness.websocket().await;
+    let mut heads = subscribe(&client, "chain_subscribeNewHeads", &[]).await;
+    next(&mut heads).await;
+    let refused = client.request::<Value, _>("state_getStorage", rpc_params!["?"]);
+    assert!(refused.await.is_err());
+    for name in ["evil_name", "evil_other", "another"] {
+        assert!(
+            client
+                .request::<Value, _>(name, rpc_params![])
+                .await
+                .is_err()
+        );
+    }
+    let lines = |body: &str, name: &str| -> Vec<String> {
+        let lines = body.lines().filter(|line| line.starts_with(name));
+        lines.map(str::to_owned).collect()
+    };
+    let (_, body) = harness.get("/metrics").await;
+    let mut calls = lines(&body, "allod_rpc_calls_total");
+    calls.sort_unstable();
+    let expected = [
+        r#"allod_rpc_calls_total{class="chain",outcome="ok"} 1"#,
+        r#"allod_rpc_calls_total{class="state",outcome="error"} 1"#,
+        r#"allod_rpc_calls_total{class="unknown",outcome="error"} 3"#,
+    ];
+    assert_eq!(calls, expected);
+    assert_eq!(
+        lines(&body, "allod_rpc_subscriptions "),
+        ["allod_rpc_subscriptions 1"]
+    );
+    assert_eq!(
+        lines(&body, "allod_rpc_connections "),
+        ["allod_rpc_connections 2"]
+    );
+    heads.unsubscribe().await.unwrap();
+    let ended = async {
+        while !harness
+            .get("/metrics")
+            .await
+            .1
+            .contains("allod_rpc_subscriptions 0\n")
+        {
+            harness.node.produce(1);
+        }
+    };
+    let deadline = std::time::Duration::from_secs(10);
+    tokio::time::timeout(deadline, ended)
+        .await
+        .expect("the count goes down");
+}

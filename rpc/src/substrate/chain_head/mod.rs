@@ -26,6 +26,7 @@ use self::operations::Work;
 use super::json::Arguments;
 use super::query::StorageItem;
 use crate::answer::{Answer, failed, invalid_params};
+use crate::counts::subscribed;
 use crate::methods::Module;
 use allod_rpc_api::ErrorCode;
 
@@ -47,7 +48,9 @@ pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
         "chainHead_v1_follow",
         "chainHead_v1_followEvent",
         "chainHead_v1_unfollow",
-        move |params, pending, view, _| follow::run(params, pending, view, all.clone()),
+        move |params, pending, view, of| {
+            subscribed(&of, follow::run(params, pending, view, all.clone()))
+        },
     )?;
     let all = follows.clone();
     module.register_method("chainHead_v1_header", move |params, view, extensions| {

@@ -358,6 +358,7 @@ fn write_node(manifest: &Manifest, layout: &Layout, index: usize) -> anyhow::Res
         keys: KeysConfig {
             network: "network.key".into(),
             validator: Some("validator.key".into()),
+            ..KeysConfig::default()
         },
         consensus: ConsensusSection {
             listen: node.consensus_address.clone(),

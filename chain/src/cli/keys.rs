@@ -1,48 +1,171 @@
-//! `allod-node keys`: key files.
+//! `allod-node keys`: key files (spec/keystore.md).
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use clap::Subcommand;
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
 use ed25519_dalek::SigningKey;
+use serde_json::json;
+use zeroize::Zeroizing;
 
-use super::output::Failure;
-use crate::keyfile;
+use super::output::{Failure, print_json};
+use super::passphrases::{NewPassphraseArgs, PassphraseArgs};
+use crate::keyfile::{self, KeyFile};
 use crate::node::ExitCode;
+
+/// Most bytes that are imported from standard input.
+const IMPORT_BYTES_MAX: u64 = 1024;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
-    /// Make a new key; the file must not exist.
+    /// Make a new key in a new file, encrypted under a new passphrase.
     New {
-        /// Where to write it.
-        file: PathBuf,
+        #[command(flatten)]
+        file: FileArgs,
+        #[command(flatten)]
+        new: NewPassphraseArgs,
     },
-    /// Show public key and libp2p identity of a key file.
+    /// Show public key and libp2p identity of a key file; it is not opened.
     Show {
-        /// The file.
-        file: PathBuf,
+        #[command(flatten)]
+        file: FileArgs,
     },
+    /// Write the key of a file to another one, under another passphrase: to take it to another
+    /// machine.
+    Export {
+        #[command(flatten)]
+        file: FileArgs,
+        /// The new file.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        #[command(flatten)]
+        open: PassphraseArgs,
+        #[command(flatten)]
+        new: NewPassphraseArgs,
+    },
+    /// Make a new file of a key that another file holds, or 64 hexadecimal digits of standard
+    /// input.
+    Import {
+        #[command(flatten)]
+        file: FileArgs,
+        /// Where the key is; `-` is standard input.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        #[command(flatten)]
+        open: PassphraseArgs,
+        #[command(flatten)]
+        new: NewPassphraseArgs,
+    },
+    /// Encrypt a key file under another passphrase.
+    ChangePassphrase {
+        #[command(flatten)]
+        file: FileArgs,
+        #[command(flatten)]
+        open: PassphraseArgs,
+        #[command(flatten)]
+        new: NewPassphraseArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FileArgs {
+    /// The key file.
+    file: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 pub(super) fn run(command: &KeysCommand) -> Result<ExitCode, Failure> {
-    show(command)?;
+    let file = act(command)?;
+    show(file)?;
     Ok(ExitCode::Stopped)
 }
 
-fn show(command: &KeysCommand) -> anyhow::Result<()> {
-    let (key, file) = match command {
-        KeysCommand::New { file } => {
+fn act(command: &KeysCommand) -> anyhow::Result<&FileArgs> {
+    match command {
+        KeysCommand::New { file, new } => {
             let key = SigningKey::generate(&mut rand::rngs::OsRng);
-            keyfile::write(file, &key).context("writing the key")?;
-            (key, file)
+            create(&file.file, &key, new)?;
+            Ok(file)
         }
-        KeysCommand::Show { file } => (keyfile::read(file).context("reading the key")?, file),
-    };
-    println!("file      {}", file.display());
+        KeysCommand::Show { file } => Ok(file),
+        KeysCommand::Export {
+            file,
+            to,
+            open,
+            new,
+        } => {
+            let key = KeyFile::read(&file.file)?.open(&open.source())?;
+            create(to, &key, new)?;
+            Ok(file)
+        }
+        KeysCommand::Import {
+            file,
+            from,
+            open,
+            new,
+        } => {
+            let key = match from.as_os_str() == "-" {
+                true => digits_of_stdin()?,
+                false => KeyFile::read(from)?.open(&open.source())?,
+            };
+            create(&file.file, &key, new)?;
+            Ok(file)
+        }
+        KeysCommand::ChangePassphrase { file, open, new } => {
+            let key = KeyFile::read(&file.file)?.open(&open.source())?;
+            let how = new.protection(&file.file.display().to_string())?;
+            keyfile::replace(&file.file, &key, &how).context("writing the key")?;
+            Ok(file)
+        }
+    }
+}
+
+fn create(path: &Path, key: &SigningKey, new: &NewPassphraseArgs) -> anyhow::Result<()> {
+    if path.exists() {
+        bail!("{} exists; keys are never overwritten", path.display());
+    }
+    let how = new.protection(&path.display().to_string())?;
+    keyfile::create(path, key, &how).context("writing the key")
+}
+
+fn digits_of_stdin() -> anyhow::Result<SigningKey> {
+    let mut text = Zeroizing::new(String::with_capacity(2048));
+    std::io::stdin()
+        .take(IMPORT_BYTES_MAX)
+        .read_to_string(&mut text)
+        .context("reading standard input")?;
+    let digits = text.trim();
+    let digits = digits.strip_prefix("0x").unwrap_or(digits);
+    let mut seed = Zeroizing::new([0; 32]);
+    match hex::decode_to_slice(digits, &mut *seed) {
+        Ok(()) => Ok(SigningKey::from_bytes(&seed)),
+        Err(_) => bail!("standard input holds no key of 64 hexadecimal digits"),
+    }
+}
+
+fn show(args: &FileArgs) -> anyhow::Result<()> {
+    let file = KeyFile::read(&args.file).context("reading the key")?;
+    let public = format!("0x{}", hex::encode(file.public()));
+    let peer = keyfile::peer_of(&file.public()).context("the public key is none")?;
+    if args.json {
+        print_json(&json!({
+            "file": args.file,
+            "encrypted": file.is_encrypted(),
+            "public": public,
+            "peerId": peer.to_string(),
+            "peerIdHex": format!("0x{}", hex::encode(peer.to_bytes())),
+        }));
+        return Ok(());
+    }
+    println!("file      {}", args.file.display());
     println!(
-        "public    0x{}",
-        hex::encode(key.verifying_key().to_bytes())
+        "encrypted {}",
+        if file.is_encrypted() { "yes" } else { "no" }
     );
-    println!("peer id   {}", keyfile::keypair(&key).public().to_peer_id());
+    println!("public    {public}");
+    println!("peer id   {peer}");
     Ok(())
 }

@@ -10,6 +10,7 @@ mod config;
 mod genesis;
 mod keys;
 mod output;
+mod passphrases;
 
 use std::path::PathBuf;
 use std::process;
@@ -63,6 +64,8 @@ struct RunArgs {
     /// and take `clock-ahead-ms N` from standard input to go further.
     #[arg(long, value_name = "MS")]
     clock_ahead_ms_unsafe: Option<u64>,
+    #[command(flatten)]
+    passphrase: passphrases::PassphraseArgs,
     /// How a line of the log looks.
     #[arg(long, value_enum, default_value_t, env = "ALLOD_LOG_FORMAT")]
     log_format: LogFormat,
@@ -98,6 +101,7 @@ fn run_node(args: RunArgs, executive: Executive) -> Result<ExitCode, Failure> {
         config: args.config,
         stop_on_stdin_eof: args.stop_on_stdin_eof,
         clock_ahead_unsafe: args.clock_ahead_ms_unsafe.map(Duration::from_millis),
+        passphrase: args.passphrase.given(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -78,6 +78,7 @@ pub(super) fn warnings(
         ("chain_spec", Some(&config.chain_spec)),
         ("keys.network", Some(&config.keys.network)),
         ("keys.validator", config.keys.validator.as_ref()),
+        ("keys.passphrase_file", config.keys.passphrase_file.as_ref()),
     ];
     for (key, path) in files {
         let Some(path) = path.map(|path| base.join(path)) else {

@@ -114,6 +114,9 @@ pub struct KeysConfig {
     pub network: PathBuf,
     /// The key that votes; absent for an observer. Whoever holds it votes in this name.
     pub validator: Option<PathBuf>,
+    /// File with the passphrase of the encrypted ones; absent: the service's credential, or the
+    /// terminal.
+    pub passphrase_file: Option<PathBuf>,
 }
 
 impl Default for KeysConfig {
@@ -121,6 +124,7 @@ impl Default for KeysConfig {
         Self {
             network: "network.key".into(),
             validator: None,
+            passphrase_file: None,
         }
     }
 }
@@ -403,7 +407,9 @@ impl NodeConfig {
         config.data = base.join(&config.data);
         config.chain_spec = base.join(&config.chain_spec);
         config.keys.network = base.join(&config.keys.network);
-        config.keys.validator = config.keys.validator.map(|path| base.join(path));
+        for path in [&mut config.keys.validator, &mut config.keys.passphrase_file] {
+            *path = path.take().map(|path| base.join(path));
+        }
         inspection.effective = show::effective(&config, &checked);
         inspection.config = Some(config);
         inspection

@@ -179,6 +179,13 @@ pub const KEYS: &[Key] = &[
         "The key that votes; without it the node observes. Whoever holds it votes in this name: \
          never on two machines",
     ),
+    optional(
+        "keys.passphrase_file",
+        Kind::Path,
+        "\"passphrase\"",
+        "File (mode 0600) whose first line is the passphrase of encrypted keys; without it the \
+         credential `allod-node.passphrase` of the systemd service, else the terminal",
+    ),
     key(
         "consensus.listen",
         Kind::Multiaddr,

@@ -5,29 +5,74 @@ use std::sync::Arc;
 
 use allod_consensus::{FileGuard, GuardFile, Keys, LocalSigner, ValidatorSigner};
 use allod_primitives::{ChainId, PublicKey};
+use ed25519_dalek::SigningKey;
 
-use super::run::RunError;
+use super::run::{RunError, RunOptions};
 use crate::config::NodeConfig;
-use crate::keyfile;
+use crate::keyfile::{KeyFile, KeyFileError, PassphraseSource};
 use crate::seams::Clock;
+use crate::spec::{ChainSpec, ChainType};
 
-/// Opens the keys that the configuration names. Called before the database is opened, by whose
-/// presence a lost guard is told from one that never was.
+/// The keys of the files that the configuration names.
+pub(super) struct Files {
+    network: SigningKey,
+    validator: Option<SigningKey>,
+}
+
+/// Opens the key files, by one passphrase unless a person is asked for each.
+pub(super) fn unlock(
+    options: &RunOptions,
+    config: &NodeConfig,
+    spec: &ChainSpec,
+) -> Result<Files, RunError> {
+    let network = KeyFile::read(&config.keys.network)?;
+    let validator = config.keys.validator.as_deref().map(KeyFile::read);
+    let validator = validator.transpose()?;
+    let files = [
+        ("network", Some(&network)),
+        ("validator", validator.as_ref()),
+    ];
+    let mut is_sealed = false;
+    for (name, file) in files {
+        let Some(file) = file else { continue };
+        is_sealed |= file.is_encrypted();
+        if !file.is_encrypted() && spec.chain_type == ChainType::Live {
+            tracing::warn!(
+                "the {name} key is not encrypted: `allod-node keys change-passphrase` encrypts it"
+            );
+        }
+    }
+    let configured = config.keys.passphrase_file.clone();
+    let source = options.passphrase.clone();
+    let source = source.or_else(|| configured.map(PassphraseSource::File));
+    let source = match is_sealed {
+        true => source.unwrap_or_else(PassphraseSource::usual).lasting(),
+        false => Ok(PassphraseSource::Nowhere),
+    };
+    let source = source.map_err(KeyFileError::from)?;
+    Ok(Files {
+        network: network.open(&source)?,
+        validator: validator.map(|file| file.open(&source)).transpose()?,
+    })
+}
+
+/// Makes of the keys what signs. Called before the database is opened, by whose presence a lost
+/// guard is told from one that never was.
 pub(super) fn open(
     config: &NodeConfig,
+    files: Files,
     chain: ChainId,
     clock: &dyn Clock,
 ) -> Result<Keys, RunError> {
-    let network = keyfile::read(&config.keys.network)?;
-    let validator: Option<Arc<dyn ValidatorSigner>> = match &config.keys.validator {
+    let validator: Option<Arc<dyn ValidatorSigner>> = match files.validator {
         None => None,
-        Some(path) => {
-            let key = keyfile::read(path)?;
+        Some(key) => {
             let public = PublicKey(key.verifying_key().to_bytes());
             let guard = guard(&config.data, chain, public, clock)?;
             Some(Arc::new(LocalSigner::new(chain, key, Arc::new(guard))))
         }
     };
+    let network = files.network;
     Ok(Keys { network, validator })
 }
 

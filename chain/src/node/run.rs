@@ -17,7 +17,7 @@ use super::exit::ExitCode;
 use super::{keys, stdin};
 use crate::config::{ConfigError, NodeConfig};
 use crate::gossip::{ListenError, check_free, next_port};
-use crate::keyfile::KeyFileError;
+use crate::keyfile::{KeyFileError, PassphraseSource};
 use crate::ledger::{Genesis, Halt, OpenChainError};
 use crate::mempool::Limits;
 use crate::seams::{AheadClock, Clock, OsEntropy, SystemClock, TooFarAhead};
@@ -29,7 +29,7 @@ use crate::view::ChainView;
 const RPC_STOP_MAX: Duration = Duration::from_secs(3);
 
 /// What the command line says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct RunOptions {
     /// The configuration file.
     pub config: PathBuf,
@@ -38,6 +38,9 @@ pub struct RunOptions {
     /// Development networks only: how far the clock is ahead of the system's at first; standard
     /// input then sets it further ahead, line by line. `None`: nothing sets the clock.
     pub clock_ahead_unsafe: Option<Duration>,
+    /// Where the passphrase of encrypted key files is; `None`: where the configuration says, else
+    /// the service's credential, else the terminal.
+    pub passphrase: Option<PassphraseSource>,
 }
 
 /// Why a node did not start, or stopped by itself.
@@ -208,7 +211,7 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
         Some(clock) => clock,
         None => Arc::new(SystemClock),
     };
-    let (setup, world) = prepare(&config, &spec, clock, executive)?;
+    let (setup, world) = prepare(options, &config, &spec, clock, executive)?;
     let genesis = setup.genesis.hash;
     let mut node = start(setup, world).await?;
     if let Some(jumps) = jumps {
@@ -278,6 +281,7 @@ async fn finish(node: RunningNode, server: RpcServer) {
 
 /// Opens the files and checks the addresses that the configuration names.
 fn prepare(
+    options: &RunOptions,
     config: &NodeConfig,
     spec: &ChainSpec,
     clock: Arc<dyn Clock>,
@@ -298,7 +302,8 @@ fn prepare(
         path: config.data.clone(),
         source,
     })?;
-    let keys = keys::open(config, genesis.chain, clock.as_ref())?;
+    let files = keys::unlock(options, config, spec)?;
+    let keys = keys::open(config, files, genesis.chain, clock.as_ref())?;
     let backend = RocksStore::open(&config.data.join("db"), config.storage.cache_bytes())?;
     let setup = Setup {
         name: config.name.clone(),

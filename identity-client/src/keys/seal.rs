@@ -10,18 +10,18 @@ use super::{KeyFileError, Passphrase, random_bytes};
 use crate::hex;
 
 const KDF: &str = "argon2id";
-const MEMORY_KIB_MAX: u32 = 1024 * 1024;
-const ITERATIONS_MAX: u32 = 64;
-const LANES_MAX: u32 = 16;
+const MEMORY_KIB_MAX: u32 = 256 * 1024;
+const ITERATIONS_MAX: u32 = 16;
+const LANES_MAX: u32 = 4;
 
 /// How much work a guess at the passphrase costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KdfCost {
-    /// Memory in KiB: at least 8 per lane, at most 1 GiB.
+    /// Memory in KiB: at least 8 per lane, at most 256 MiB.
     pub memory_kib: u32,
-    /// Passes over it, 1 to 64.
+    /// Passes over it, 1 to 16.
     pub iterations: u32,
-    /// Lanes, 1 to 16.
+    /// Lanes, 1 to 4.
     pub lanes: u32,
 }
 

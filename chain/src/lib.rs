@@ -9,11 +9,13 @@
 //! | [`gossip`] | how transactions reach the other nodes |
 //! | [`view`] | what RPC sees of it |
 //! | [`seams`] | clock and randomness: with `KeyValue` and `Gossip`, all that touches the world |
+//! | [`ceremony`] | how several operators make one genesis |
 //! | [`config`], [`spec`], [`keyfile`] | the operator's files |
 //!
 //! **Invariant:** nothing is acknowledged as final before [`storage::Store::commit`] returned.
 //! It is *not* the state machine (`allod-runtime`) and signs nothing (`allod-consensus` does).
 
+pub mod ceremony;
 pub mod cli;
 pub mod config;
 pub mod gossip;

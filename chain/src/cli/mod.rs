@@ -45,10 +45,10 @@ enum Command {
         #[command(subcommand)]
         command: keys::KeysCommand,
     },
-    /// Show genesis hash, state root and network name of a chain specification.
+    /// Make a genesis with others, check and show it.
     Genesis {
-        /// Chain specification (JSON).
-        chain_spec: PathBuf,
+        #[command(subcommand)]
+        command: genesis::GenesisCommand,
     },
 }
 
@@ -85,7 +85,7 @@ pub fn main(executive: Executive) -> process::ExitCode {
         Command::Run(args) => run_node(args, executive),
         Command::Config { command } => config::run(&command),
         Command::Keys { command } => keys::run(&command),
-        Command::Genesis { chain_spec } => genesis::run(&chain_spec, executive),
+        Command::Genesis { command } => genesis::run(&command, executive),
     };
     let code = match done {
         Ok(code) => code,

@@ -1,6 +1,7 @@
 //! The server's configuration.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::visitors::VisitorLimits;
 
@@ -23,6 +24,11 @@ pub struct ServerConfig {
     pub connections_max: u32,
     /// Subscriptions of one connection. Default 1,024: a watched extrinsic is one.
     pub subscriptions_per_connection_max: u32,
+    /// File of API keys, one of which every request needs but `/health` and `/ready`. Default none:
+    /// everybody may ask.
+    pub api_keys: Option<PathBuf>,
+    /// Whether `/metrics` needs no API key. Default false.
+    pub are_metrics_open: bool,
     /// What one address may ask.
     pub visitors: VisitorLimits,
     /// Messages that wait for a slow client before the subscription waits. Default 64: one may have
@@ -42,6 +48,8 @@ impl Default for ServerConfig {
             batch_calls_max: 64,
             connections_max: 1024,
             subscriptions_per_connection_max: 1024,
+            api_keys: None,
+            are_metrics_open: false,
             visitors: VisitorLimits::default(),
             messages_buffered_max: 64,
             is_archive: false,

@@ -36,6 +36,8 @@ const UNKNOWN: &str = "unknown";
 pub(crate) enum Refused {
     /// Its address asked too often.
     Rate,
+    /// It has no API key, or a wrong one.
+    Key,
     /// Its address has too many connections.
     AddressConnections,
     /// All addresses together have too many.
@@ -43,11 +45,17 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
-    const ALL: [Self; 3] = [Self::Rate, Self::AddressConnections, Self::Connections];
+    const ALL: [Self; 4] = [
+        Self::Rate,
+        Self::Key,
+        Self::AddressConnections,
+        Self::Connections,
+    ];
 
     const fn label(self) -> [(&'static str, &'static str); 1] {
         let reason = match self {
             Self::Rate => "rate",
+            Self::Key => "key",
             Self::AddressConnections => "address_connections",
             Self::Connections => "connections",
         };

@@ -1,4 +1,5 @@
-//! Stands before everything that is answered: lets each source ask as much as it may.
+//! Stands before everything that is answered: lets in whoever has a key, where one is needed, and
+//! each source ask as much as it may.
 //!
 //! A request costs one call before anything of it is read; what a batch costs beyond that is known
 //! once it was read, and so is what a message of a WebSocket costs. `/health` and `/ready` are
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use allod_rpc_api::error::ErrorData;
 use allod_rpc_api::{ErrorCode, RpcError};
-use http::{Extensions, HeaderValue, Method, StatusCode, header};
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, header};
 use jsonrpsee::core::middleware::{Batch, BatchEntry, Notification, RpcServiceT};
 use jsonrpsee::server::ws::is_upgrade_request;
 use jsonrpsee::server::{
@@ -23,16 +24,24 @@ use tower::{Layer, Service};
 
 use crate::connection::Connection;
 use crate::counts::{Counts, Refused};
+use crate::keys::{Named, Ring};
 use crate::resolution;
 use crate::visitors::{Source, Visitors};
 
 /// What is free of any charge.
 const FREE: [&str; 2] = ["/health", "/ready"];
 
+/// What the WebSocket of a browser, which can set no header, gives as its protocols: this, and its
+/// key behind [`KEY_PROTOCOL`]. Other than a query, protocols are in no log and no history.
+const PROTOCOL: &str = "allod";
+const KEY_PROTOCOL: &str = "allod.key.";
+
 /// What the guard knows.
 #[derive(Clone, Debug)]
 pub(crate) struct Guard {
     visitors: Arc<Visitors>,
+    ring: Arc<Ring>,
+    are_metrics_open: bool,
     counts: Arc<Counts>,
 }
 
@@ -44,6 +53,16 @@ struct Payer {
     source: Option<Source>,
     /// Calls that were paid with the request.
     paid: u32,
+    /// The key that it was let in with, where one is needed.
+    key: Option<Named>,
+}
+
+/// Why a call is refused.
+#[derive(Clone, Copy, Debug)]
+enum No {
+    Wait(Duration),
+    /// The key was taken away since.
+    Key,
 }
 
 /// On an answer: that it is a refusal, and when to try again.
@@ -51,8 +70,18 @@ struct Payer {
 struct Wait(Duration);
 
 impl Guard {
-    pub(crate) fn new(visitors: Arc<Visitors>, counts: Arc<Counts>) -> Self {
-        Self { visitors, counts }
+    pub(crate) fn new(
+        visitors: Arc<Visitors>,
+        ring: Arc<Ring>,
+        are_metrics_open: bool,
+        counts: Arc<Counts>,
+    ) -> Self {
+        Self {
+            visitors,
+            ring,
+            are_metrics_open,
+            counts,
+        }
     }
 
     /// Lets a request through, which then knows who pays for its calls; else the answer to it.
@@ -74,12 +103,35 @@ impl Guard {
             self.counts.refused(Refused::AddressConnections);
             return Err(too_many_connections(request));
         }
+        let key = self.key_of(request, is_websocket)?;
         request.extensions_mut().insert(Payer {
             guard: self.clone(),
             source,
             paid: u32::from(!is_websocket),
+            key,
         });
         Ok(())
+    }
+
+    /// Returns the key of a request that needs one and has it.
+    fn key_of(
+        &self,
+        request: &HttpRequest,
+        is_websocket: bool,
+    ) -> Result<Option<Named>, HttpResponse> {
+        let is_open = self.are_metrics_open && request.uri().path() == "/metrics";
+        if !self.ring.is_needed() || is_open {
+            return Ok(None);
+        }
+        let given = bearer(request.headers())
+            .or_else(|| is_websocket.then(|| key_protocol(request.headers()))?);
+        match given.and_then(|given| self.ring.find(given)) {
+            Some(key) => Ok(Some(key)),
+            None => {
+                self.counts.refused(Refused::Key);
+                Err(unauthorized(request, given.is_some()))
+            }
+        }
     }
 
     fn spend(&self, source: Source, calls: u32) -> Result<(), Duration> {
@@ -92,17 +144,43 @@ impl Guard {
 }
 
 impl Payer {
-    /// Pays for `calls` of the request with these extensions, or says how long to wait.
-    fn pay(extensions: &Extensions, calls: usize) -> Result<(), Duration> {
+    /// Pays for `calls` of the request with these extensions.
+    fn pay(extensions: &Extensions, calls: usize) -> Result<(), No> {
         let Some(payer) = extensions.get::<Self>() else {
             return Ok(());
         };
+        // A WebSocket may outlive its key.
+        if payer
+            .key
+            .as_ref()
+            .is_some_and(|key| !payer.guard.ring.has(key))
+        {
+            payer.guard.counts.refused(Refused::Key);
+            return Err(No::Key);
+        }
         let calls = u32::try_from(calls).unwrap_or(u32::MAX);
         match (payer.source, calls.saturating_sub(payer.paid)) {
             (None, _) | (_, 0) => Ok(()),
-            (Some(source), calls) => payer.guard.spend(source, calls),
+            (Some(source), calls) => payer.guard.spend(source, calls).map_err(No::Wait),
         }
     }
+}
+
+/// Returns the key of `Authorization: Bearer KEY`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+fn protocols(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).into_iter();
+    let values = values.filter_map(|it| it.to_str().ok());
+    values.flat_map(|it| it.split(',').map(str::trim))
+}
+
+fn key_protocol(headers: &HeaderMap) -> Option<&str> {
+    protocols(headers).find_map(|it| it.strip_prefix(KEY_PROTOCOL))
 }
 
 /// Makes the error of a call that must wait.
@@ -139,6 +217,19 @@ fn refusal(request: &HttpRequest, status: StatusCode, error: &ErrorObjectOwned) 
         .header(header::CACHE_CONTROL, "no-store")
         .body(HttpBody::from(String::from(Box::<str>::from(body))))
         .expect("status and headers are constants")
+}
+
+fn unauthorized(request: &HttpRequest, was_given: bool) -> HttpResponse {
+    let error = crate::answer::failed(ErrorCode::Unauthorized);
+    let mut response = refusal(request, StatusCode::UNAUTHORIZED, &error);
+    let challenge = match was_given {
+        true => "Bearer realm=\"allod\", error=\"invalid_token\"",
+        false => "Bearer realm=\"allod\"",
+    };
+    let challenge = HeaderValue::from_static(challenge);
+    let headers = response.headers_mut();
+    headers.insert(header::WWW_AUTHENTICATE, challenge);
+    response
 }
 
 fn too_many_calls(request: &HttpRequest, wait: Duration) -> HttpResponse {
@@ -202,9 +293,16 @@ where
         {
             return Box::pin(std::future::ready(Ok(refusal)));
         }
+        let is_spoken = protocols(request.headers()).any(|it| it == PROTOCOL);
         let answering = self.inner.call(request);
         Box::pin(async move {
             let mut response = answering.await?;
+            if is_spoken && response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                // A browser gives up if none of the protocols that it named is.
+                let value = HeaderValue::from_static(PROTOCOL);
+                let headers = response.headers_mut();
+                headers.insert(header::SEC_WEBSOCKET_PROTOCOL, value);
+            }
             if let Some(Wait(wait)) = response.extensions().get().copied() {
                 set_wait(&mut response, wait);
             }
@@ -249,7 +347,7 @@ where
         async move {
             match Payer::pay(request.extensions(), 1) {
                 Ok(()) => service.call(request).await,
-                Err(wait) => refused(MethodResponse::error(request.id, rate_limited(wait)), wait),
+                Err(no) => no.mark(MethodResponse::error(request.id, no.error())),
             }
         }
     }
@@ -260,7 +358,7 @@ where
             let calls = batch.len();
             match Payer::pay(batch.extensions(), calls) {
                 Ok(()) => service.batch(batch).await,
-                Err(wait) => refused(refused_batch(batch, wait), wait),
+                Err(no) => no.mark(refused_batch(batch, no)),
             }
         }
     }
@@ -280,17 +378,29 @@ where
     }
 }
 
-fn refused(mut response: MethodResponse, wait: Duration) -> MethodResponse {
-    response.extensions_mut().insert(Wait(wait));
-    response
+impl No {
+    fn error(self) -> ErrorObjectOwned {
+        match self {
+            Self::Wait(wait) => rate_limited(wait),
+            Self::Key => crate::answer::failed(ErrorCode::Unauthorized),
+        }
+    }
+
+    /// Has HTTP say it, too.
+    fn mark(self, mut response: MethodResponse) -> MethodResponse {
+        if let Self::Wait(wait) = self {
+            response.extensions_mut().insert(Wait(wait));
+        }
+        response
+    }
 }
 
 /// Answers every call of a batch, so that nobody waits for one in vain.
-fn refused_batch(batch: Batch<'_>, wait: Duration) -> MethodResponse {
+fn refused_batch(batch: Batch<'_>, no: No) -> MethodResponse {
     let mut answers = BatchResponseBuilder::new_with_limit(usize::MAX);
     for entry in batch {
         let answer = match entry {
-            Ok(BatchEntry::Call(call)) => MethodResponse::error(call.id, rate_limited(wait)),
+            Ok(BatchEntry::Call(call)) => MethodResponse::error(call.id, no.error()),
             Ok(BatchEntry::Notification(_)) => continue,
             Err(error) => {
                 let (error, id) = error.into_parts();

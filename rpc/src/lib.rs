@@ -23,6 +23,7 @@ mod counts;
 mod front;
 mod guard;
 mod identity;
+mod keys;
 mod light;
 mod methods;
 mod openrpc;
@@ -40,8 +41,9 @@ mod visitors;
 
 pub use allod_runtime::frame::wire::RuntimeVersion;
 pub use config::ServerConfig;
+pub use keys::{ApiKey, ApiKeyError, ApiKeys};
 pub use openrpc::document as openrpc_document;
-pub use server::{RpcServer, StartError};
+pub use server::{Reloaded, RpcServer, StartError};
 pub use view::{
     ChainInfo, ChangedKey, Fault, Finalized, HeadInfo, HistoryItem, InvalidTransaction, NodeView,
     PeerInfo, PoolError, StateUnavailable, SyncState, TransactionError, TxStatus, ValidTransaction,

@@ -21,6 +21,7 @@ use crate::connection::Connection;
 use crate::counts::{CountLayer, Counts};
 use crate::front::Front;
 use crate::guard::{Guard, PayLayer};
+use crate::keys::{ApiKeyError, Ring};
 use crate::methods::all_methods;
 use crate::probes::Probes;
 use crate::resolution::Resolver;
@@ -55,6 +56,9 @@ pub enum StartError {
         /// The text found.
         origin: String,
     },
+    /// The API keys cannot be read.
+    #[error(transparent)]
+    ApiKeys(#[from] ApiKeyError),
     /// Two methods with one name.
     #[error(transparent)]
     Methods(#[from] RegisterMethodError),
@@ -65,6 +69,15 @@ pub enum StartError {
 pub struct RpcServer {
     address: SocketAddr,
     handle: ServerHandle,
+    ring: Arc<Ring>,
+}
+
+/// What was read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reloaded {
+    /// How many API keys there are; `None` if everybody may ask.
+    pub api_keys: Option<usize>,
 }
 
 impl RpcServer {
@@ -77,9 +90,16 @@ impl RpcServer {
         let methods = all_methods(view.clone(), config.is_archive, replays.clone())?;
         let counts = Counts::new(methods.method_names(), config.connections_max);
         let visitors = Arc::new(Visitors::new(config.visitors.clone()));
+        let ring = Arc::new(Ring::open(config.api_keys.clone())?);
+        let guard = Guard::new(
+            visitors.clone(),
+            ring.clone(),
+            config.are_metrics_open,
+            counts.clone(),
+        );
         let middleware = tower::ServiceBuilder::new()
             .option_layer(cors(&config.cors_origins)?)
-            .layer(Guard::new(visitors.clone(), counts.clone()))
+            .layer(guard)
             .layer(Front(Probes::new(view.clone(), counts.clone())))
             .layer(Front(Resolver::new(view, replays)));
         let failed = |source| StartError::Listen {
@@ -122,12 +142,25 @@ impl RpcServer {
         let door = Door { visitors, counts };
         tokio::spawn(socket::accept(listener, sockets_max, door, stop, serve));
         tracing::info!(%address, "serving JSON-RPC");
-        Ok(Self { address, handle })
+        Ok(Self {
+            address,
+            handle,
+            ring,
+        })
     }
 
     /// Returns the address it listens on, with the real port.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Reads the API keys again. Connections stay; one whose key is gone is answered no more.
+    ///
+    /// # Errors
+    /// [`ApiKeyError`]: the keys stay as they were. Blocks on the file.
+    pub fn reload(&self) -> Result<Reloaded, ApiKeyError> {
+        let api_keys = self.ring.reload()?;
+        Ok(Reloaded { api_keys })
     }
 
     /// Stops taking connections, lets running calls end, and returns once all are closed.
@@ -179,7 +212,8 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>, StartError> {
             http::header::CONTENT_TYPE,
             // Of the media types of DID resolution some are no simple values of it.
             http::header::ACCEPT,
+            http::header::AUTHORIZATION,
         ]))
-        .expose_headers([http::header::RETRY_AFTER]);
+        .expose_headers([http::header::RETRY_AFTER, http::header::WWW_AUTHENTICATE]);
     Ok(Some(layer))
 }

@@ -6,6 +6,7 @@
     reason = "a command's data goes to standard output"
 )]
 
+mod api_key;
 mod config;
 mod genesis;
 mod keys;
@@ -44,6 +45,11 @@ enum Command {
     Keys {
         #[command(subcommand)]
         command: keys::KeysCommand,
+    },
+    /// Make and take away API keys.
+    ApiKey {
+        #[command(subcommand)]
+        command: api_key::ApiKeyCommand,
     },
     /// Make a genesis with others, check and show it.
     Genesis {
@@ -85,6 +91,7 @@ pub fn main(executive: Executive) -> process::ExitCode {
         Command::Run(args) => run_node(args, executive),
         Command::Config { command } => config::run(&command),
         Command::Keys { command } => keys::run(&command),
+        Command::ApiKey { command } => api_key::run(&command),
         Command::Genesis { command } => genesis::run(&command, executive),
     };
     let code = match done {

@@ -79,6 +79,7 @@ pub(super) fn warnings(
         ("keys.network", Some(&config.keys.network)),
         ("keys.validator", config.keys.validator.as_ref()),
         ("keys.passphrase_file", config.keys.passphrase_file.as_ref()),
+        ("rpc.api_keys", config.rpc.api_keys.as_ref()),
     ];
     for (key, path) in files {
         let Some(path) = path.map(|path| base.join(path)) else {

@@ -222,6 +222,11 @@ pub struct RpcSection {
     /// Addresses of proxies, such as `["10.0.0.0/8", "::1"]`, whose `X-Forwarded-For` is believed:
     /// their last address that is no proxy's is the client's. Default none.
     pub trusted_proxies: Vec<AddressRange>,
+    /// File of API keys (`allod-node api-key new`), one of which every request then needs but
+    /// `/health` and `/ready`. Default none: everybody may ask.
+    pub api_keys: Option<PathBuf>,
+    /// Whether `/metrics` needs no API key. Default false.
+    pub metrics_open: bool,
     /// Origins that browsers may call from; `["*"]` allows all. Default: all, for there are no
     /// cookies or other ambient rights to abuse.
     pub cors: Vec<String>,
@@ -240,6 +245,8 @@ impl Default for RpcSection {
             calls_burst_max: 1000,
             limit_loopback: false,
             trusted_proxies: Vec::new(),
+            api_keys: None,
+            metrics_open: false,
             cors: vec!["*".to_owned()],
         }
     }
@@ -407,7 +414,11 @@ impl NodeConfig {
         config.data = base.join(&config.data);
         config.chain_spec = base.join(&config.chain_spec);
         config.keys.network = base.join(&config.keys.network);
-        for path in [&mut config.keys.validator, &mut config.keys.passphrase_file] {
+        for path in [
+            &mut config.keys.validator,
+            &mut config.keys.passphrase_file,
+            &mut config.rpc.api_keys,
+        ] {
             *path = path.take().map(|path| base.join(path));
         }
         inspection.effective = show::effective(&config, &checked);

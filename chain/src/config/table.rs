@@ -314,6 +314,22 @@ pub const KEYS: &[Key] = &[
         "Proxies whose `X-Forwarded-For` is believed: their last address that is no proxy's is \
          the client's",
     ),
+    Key {
+        applies: Applies::Running,
+        ..optional(
+            "rpc.api_keys",
+            Kind::Path,
+            "\"api-keys\"",
+            "API keys (`allod-node api-key new`), one of which every request then needs but \
+             `/health` and `/ready`. The file is read again at `allod-node admin reload`",
+        )
+    },
+    key(
+        "rpc.metrics_open",
+        Kind::Bool,
+        "false",
+        "Whether `/metrics` needs no API key",
+    ),
     key(
         "rpc.cors",
         Kind::Texts,

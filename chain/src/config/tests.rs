@@ -221,7 +221,7 @@ fn the_table_holds_the_defaults_of_the_types() {
     for example in KEYS.iter().filter(|key| !key.has_default) {
         assert!(!template().contains(&format!("\n{}", example.split().1)));
     }
-    assert_eq!(full.rpc, config.rpc);
+    assert_eq!(full.consensus, config.consensus);
     assert!(template().lines().all(|line| line.chars().count() <= 100));
 }
 

@@ -336,6 +336,8 @@ fn server_config(config: &NodeConfig, is_archive: bool) -> ServerConfig {
         batch_calls_max: config.rpc.batch_max,
         connections_max: config.rpc.connections_max,
         subscriptions_per_connection_max: config.rpc.subscriptions_max,
+        api_keys: config.rpc.api_keys.clone(),
+        are_metrics_open: config.rpc.metrics_open,
         visitors: VisitorLimits {
             connections_max: config.rpc.connections_per_ip_max,
             calls_per_s: config.rpc.calls_per_s_max,

@@ -134,7 +134,7 @@ impl LightClient {
     /// [`ReadError`]: also if evidence of two histories is there.
     pub async fn open(config: LightConfig) -> Result<Self, ReadError> {
         let nodes = config.endpoints.iter().map(|url| {
-            let node = RemoteNode::new(url, config.timeout)?;
+            let node = RemoteNode::new(url, config.timeout, config.access.clone())?;
             Ok(Arc::new(node) as Arc<dyn Node>)
         });
         let nodes = nodes.collect::<Result<Vec<_>, ClientError>>();

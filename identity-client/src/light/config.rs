@@ -10,6 +10,7 @@ use allod_primitives::{NetworkId, TimeMs};
 
 use super::error::ConfigError;
 use crate::clock::Clock;
+use crate::rpc::Access;
 
 /// Trusting period if none is chosen: 30 days.
 pub const TRUSTING_PERIOD: Duration = Duration::from_secs(30 * 86_400);
@@ -50,6 +51,8 @@ pub struct LightConfig {
     pub endpoints: Vec<String>,
     /// How long one node may take to answer. Default 10 s; below 1 s slow links fail.
     pub timeout: Duration,
+    /// How nodes let us in, and how we know them.
+    pub access: Access,
     /// Folder of what is kept, one folder in it per chain. `None`: nothing is kept, and every
     /// start begins at the anchor.
     pub folder: Option<PathBuf>,
@@ -74,6 +77,7 @@ impl LightConfig {
         Self {
             endpoints,
             timeout: Duration::from_secs(10),
+            access: Access::default(),
             folder: None,
             anchor,
             trusting_period: TRUSTING_PERIOD,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use jsonrpsee::core::params::ArrayParams;
 use serde_json::Value;
 
-use crate::rpc::{Client, ClientConfig, ClientError, Messages};
+use crate::rpc::{Access, Client, ClientConfig, ClientError, Messages};
 
 /// Something that answers questions. What it says is believed only as far as it is proven.
 #[async_trait]
@@ -55,10 +55,11 @@ impl RemoteNode {
     ///
     /// # Errors
     /// [`ClientError::Endpoint`] if that is no URL of a node.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, ClientError> {
+    pub fn new(url: &str, timeout: Duration, access: Access) -> Result<Self, ClientError> {
         let client = Client::new(&ClientConfig {
             endpoints: vec![url.to_owned()],
             timeout,
+            access,
         })?;
         let url = url.to_owned();
         Ok(Self { url, client })

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jsonrpsee::client_transport::ws::WsHandshakeError;
 use jsonrpsee::core::client::{
     ClientT, Error as TransportError, Subscription, SubscriptionClientT, SubscriptionCloseReason,
 };
 use jsonrpsee::core::params::ArrayParams;
+use jsonrpsee::http_client::transport::Error as HttpError;
 use jsonrpsee::http_client::{HttpClient, HttpClientBuilder};
 use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 
-use super::{ClientError, Refusal};
+use super::{Access, ClientError, Refusal};
 
 /// Bytes of the largest answer accepted.
 const ANSWER_BYTES_MAX: u32 = 16 * 1024 * 1024;
@@ -31,6 +33,9 @@ pub struct ClientConfig {
     pub endpoints: Vec<String>,
     /// How long a question may take. Default 10 s; below 1 s slow links fail.
     pub timeout: Duration,
+    /// How nodes let us in, and how we know them. Default: without a key, and by the authorities
+    /// that the system trusts.
+    pub access: Access,
 }
 
 impl ClientConfig {
@@ -39,6 +44,7 @@ impl ClientConfig {
         Self {
             endpoints: vec![endpoint.into()],
             timeout: Duration::from_secs(10),
+            access: Access::default(),
         }
     }
 }
@@ -53,6 +59,7 @@ pub struct Client {
 #[derive(Debug)]
 struct Endpoint {
     url: String,
+    access: Access,
     connection: Connection,
 }
 
@@ -99,7 +106,8 @@ impl Client {
         if config.endpoints.is_empty() || config.endpoints.len() > ENDPOINTS_MAX {
             return Err(ClientError::NoEndpoint);
         }
-        let endpoints = config.endpoints.iter().map(|url| Endpoint::new(url));
+        let endpoints = config.endpoints.iter();
+        let endpoints = endpoints.map(|url| Endpoint::new(url, &config.access));
         Ok(Self {
             endpoints: Arc::new(endpoints.collect::<Result<_, _>>()?),
             timeout: config.timeout,
@@ -207,6 +215,9 @@ impl Client {
                 method,
                 reason: error.to_string(),
             },
+            other if rejection(&other) == Some(401) => ClientError::Unauthorized {
+                url: endpoint.url.clone(),
+            },
             other => ClientError::Unreachable {
                 attempts: self.endpoints.len(),
                 last: format!("{}: {}", endpoint.url, innermost(&other)),
@@ -216,14 +227,18 @@ impl Client {
 }
 
 impl Endpoint {
-    fn new(url: &str) -> Result<Self, ClientError> {
+    fn new(url: &str, access: &Access) -> Result<Self, ClientError> {
         let wrong = || ClientError::Endpoint { url: url.into() };
         let (scheme, _) = url.split_once("://").ok_or_else(wrong)?;
         let connection = match scheme {
             "http" | "https" => {
-                let builder = HttpClientBuilder::default()
+                let mut builder = HttpClientBuilder::default()
                     .max_response_size(ANSWER_BYTES_MAX)
+                    .set_headers(access.headers(url))
                     .request_timeout(Duration::from_secs(3600));
+                if let Some(tls) = access.tls() {
+                    builder = builder.with_custom_cert_store(tls);
+                }
                 Connection::Http(builder.build(url).map_err(|_| wrong())?)
             }
             "ws" | "wss" => Connection::Ws(Mutex::new(None)),
@@ -231,6 +246,7 @@ impl Endpoint {
         };
         Ok(Self {
             url: url.into(),
+            access: access.clone(),
             connection,
         })
     }
@@ -253,7 +269,7 @@ impl Endpoint {
     async fn websocket(&self) -> Result<Arc<WsClient>, TransportError> {
         match &self.connection {
             Connection::Ws(slot) => self.open(slot).await,
-            Connection::Http(_) => connect(&self.url.replacen("http", "ws", 1)).await,
+            Connection::Http(_) => self.connect(&self.url.replacen("http", "ws", 1)).await,
         }
     }
 
@@ -265,20 +281,36 @@ impl Endpoint {
         if let Some(client) = slot.as_ref().filter(|it| it.is_connected()) {
             return Ok(Arc::clone(client));
         }
-        let client = connect(&self.url).await?;
+        let client = self.connect(&self.url).await?;
         *slot = Some(Arc::clone(&client));
         Ok(client)
     }
+
+    async fn connect(&self, url: &str) -> Result<Arc<WsClient>, TransportError> {
+        let mut builder = WsClientBuilder::default()
+            .max_response_size(ANSWER_BYTES_MAX)
+            .max_buffer_capacity_per_subscription(MESSAGES_WAITING_MAX)
+            .set_headers(self.access.headers(url))
+            .request_timeout(Duration::from_secs(3600));
+        if let Some(tls) = self.access.tls() {
+            builder = builder.with_custom_cert_store(tls);
+        }
+        Ok(Arc::new(builder.build(url).await?))
+    }
 }
 
-async fn connect(url: &str) -> Result<Arc<WsClient>, TransportError> {
-    let client = WsClientBuilder::default()
-        .max_response_size(ANSWER_BYTES_MAX)
-        .max_buffer_capacity_per_subscription(MESSAGES_WAITING_MAX)
-        .request_timeout(Duration::from_secs(3600))
-        .build(url)
-        .await?;
-    Ok(Arc::new(client))
+/// Returns the status of an answer that is none to a call.
+fn rejection(error: &TransportError) -> Option<u16> {
+    let TransportError::Transport(error) = error else {
+        return None;
+    };
+    if let Some(HttpError::Rejected { status_code }) = error.downcast_ref() {
+        return Some(*status_code);
+    }
+    match error.downcast_ref() {
+        Some(WsHandshakeError::Rejected { status_code }) => Some(*status_code),
+        _ => None,
+    }
 }
 
 /// Returns the text of the error at the bottom: "connection refused" rather than "error sending".

@@ -125,6 +125,12 @@ pub enum ClientError {
         /// What the last one said.
         last: String,
     },
+    /// The node answers only to those who have an API key, and not to ours.
+    #[error("{url} wants another API key, or one at all")]
+    Unauthorized {
+        /// The endpoint.
+        url: String,
+    },
     /// An endpoint was reached and did not answer in time.
     #[error("no answer to {method} within {} s", .waited.as_secs())]
     TimedOut {
@@ -152,6 +158,7 @@ impl ClientError {
         match self {
             Self::Endpoint { .. } | Self::NoEndpoint => "client.endpoint",
             Self::Unreachable { .. } => "client.unreachable",
+            Self::Unauthorized { .. } => "client.unauthorized",
             Self::TimedOut { .. } => "client.timed_out",
             Self::Refused(refusal) => &refusal.slug,
             Self::Answer { .. } => "client.answer",
@@ -167,6 +174,9 @@ impl ClientError {
             Self::Unreachable { .. } => {
                 "is a node running there? `make devnet` starts one; --node names another".into()
             }
+            Self::Unauthorized { .. } => {
+                "ask its operator for a key, and give --api-key-file, or set ALLOD_API_KEY".into()
+            }
             Self::TimedOut { .. } => {
                 "the network may have stopped; `allod chain status` asks again".into()
             }
@@ -178,7 +188,8 @@ impl ClientError {
     /// Returns whether it may well work later or elsewhere.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } => true,
+            // Another node may let us in.
+            Self::Unreachable { .. } | Self::Unauthorized { .. } | Self::TimedOut { .. } => true,
             Self::Refused(refusal) => refusal.is_unavailable(),
             Self::Endpoint { .. } | Self::NoEndpoint | Self::Answer { .. } => false,
         }

@@ -191,3 +191,43 @@ async fn an_identity_of_another_network_is_not_signed_for() {
         "{done:?}"
     );
 }
+
+/// Answers one request by 401 and returns its head.
+async fn keyed_node(listener: tokio::net::TcpListener) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    let answer = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    stream.write_all(answer).await.unwrap();
+    String::from_utf8(head).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_wants_another_key_says_so_and_the_key_is_shown_nowhere() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let user = User::new(&url);
+    let file = user.path("api-keys");
+    std::fs::write(&file, format!("{url} allod_key_secret\nallod_key_other\n")).unwrap();
+    let asked = tokio::spawn(keyed_node(listener));
+    let did = did();
+    let mut arguments = vec!["did", "resolve", &did, "--trust-node", "--json"];
+    arguments.extend(["--api-key-file", &file]);
+    let done = user.run(&arguments).await;
+    let head = asked.await.unwrap().to_ascii_lowercase();
+    assert!(
+        head.contains("\r\nauthorization: bearer allod_key_secret\r\n"),
+        "{head}"
+    );
+    let error = error_of(&done.stderr);
+    assert_eq!(
+        (done.code, &error["slug"]),
+        (3, &json!("client.unauthorized"))
+    );
+    assert!(!done.stderr.contains("allod_key_"), "{done:?}");
+    assert!(error["hint"].as_str().unwrap().contains("--api-key-file"));
+}

@@ -79,6 +79,9 @@ codes! {
     RateLimited = 1022, "request.rate_limited",
         "the address asks more often than it may",
         "wait for `retryAfterMs`, ask less often, or ask for a limit of your own";
+    Unauthorized = 1023, "request.unauthorized",
+        "the node answers only to those who have an API key",
+        "send `Authorization: Bearer KEY`, with a key of the node's operator";
     DidMalformed = 2001, "did.malformed",
         "text is not a did:allod identifier",
         "write did:allod:<network>:<id> as the SDK prints it";

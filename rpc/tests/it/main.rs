@@ -8,6 +8,7 @@ mod changes;
 mod checks;
 mod followers;
 mod identity;
+mod keys;
 mod light;
 mod limits;
 mod moments;

@@ -103,6 +103,26 @@ pub(crate) struct Global {
         help_heading = "Everywhere"
     )]
     pub passphrase_file: Option<PathBuf>,
+    /// Read the node's API key from this file: KEY, or lines ENDPOINT KEY; or set ALLOD_API_KEY
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ALLOD_API_KEY_FILE",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
+    pub api_key_file: Option<PathBuf>,
+    /// Believe nodes' certificates of the authorities in this PEM file [default: the system's]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "ALLOD_CA_FILE",
+        hide_env_values = true,
+        help_heading = "Everywhere"
+    )]
+    pub ca_file: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,

@@ -7,7 +7,7 @@ use allod_identity_client::grants::GrantError;
 use allod_identity_client::jwt::TokenError;
 use allod_identity_client::keys::KeyFileError;
 use allod_identity_client::operation::BuildError;
-use allod_identity_client::rpc::{ClientError, Refusal};
+use allod_identity_client::rpc::{AccessError, ClientError, Refusal};
 use serde_json::{Value, json};
 
 /// Exit codes of failures.
@@ -165,6 +165,13 @@ impl From<GrantError> for Failure {
                 error.hint(),
             ),
         }
+    }
+}
+
+impl From<AccessError> for Failure {
+    fn from(error: AccessError) -> Self {
+        let hint = "an API key is one word; a file of authorities is PEM";
+        Self::usage(error.to_string(), hint)
     }
 }
 

@@ -9,7 +9,7 @@ use allod_identity_client::light::{
     Anchor, Checkpoint, LightClient, LightConfig, Now, ReadError, STALENESS, Store,
     TRUSTING_PERIOD, TRUSTING_PERIOD_MAX,
 };
-use allod_identity_client::rpc::{ClientError, Resolved};
+use allod_identity_client::rpc::{Access, ClientError, Resolved};
 use allod_primitives::{Did, Height, NetworkId};
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::access::AccessEvaluateRequest;
@@ -32,11 +32,12 @@ pub(crate) struct Reads {
     pub staleness: std::time::Duration,
     pub nodes: Vec<String>,
     pub timeout: std::time::Duration,
+    pub access: Access,
     light: OnceCell<LightClient>,
 }
 
 impl Reads {
-    pub(crate) fn new(global: &crate::args::Global) -> Self {
+    pub(crate) fn new(global: &crate::args::Global, access: Access) -> Self {
         let staleness = global.max_staleness.map(|it| it.duration());
         Self {
             trust_node: global.trust_node,
@@ -44,6 +45,7 @@ impl Reads {
             staleness: staleness.unwrap_or(STALENESS),
             nodes: global.node.clone(),
             timeout: global.timeout.duration(),
+            access,
             light: OnceCell::new(),
         }
     }
@@ -213,6 +215,7 @@ impl Session {
         };
         Ok(LightConfig {
             timeout: self.reads.timeout,
+            access: self.reads.access.clone(),
             folder: Some(self.light_folder()),
             staleness: self.reads.staleness,
             // Validators' keys of a local network are no secret at any time.

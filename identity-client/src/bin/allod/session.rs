@@ -12,7 +12,7 @@ use allod_identity_client::keys::{
 };
 use allod_identity_client::operation::Terms;
 use allod_identity_client::operation::extrinsic::{Envelope, body};
-use allod_identity_client::rpc::{Client, ClientConfig, Refusal, chain_id};
+use allod_identity_client::rpc::{Access, AccessError, Client, ClientConfig, Refusal, chain_id};
 use allod_primitives::extrinsic::{Era, SigningContext};
 use allod_primitives::operation::Payer;
 use allod_primitives::{ChainId, Did, NetworkId, TimeMs};
@@ -72,7 +72,8 @@ pub(crate) struct Receipt {
 
 impl Session {
     pub(crate) fn new(global: Global, console: Console) -> Result<Self, Failure> {
-        let reads = Reads::new(&global);
+        let access = access(&global)?;
+        let reads = Reads::new(&global, access.clone());
         let home = match global.home.or_else(default_home) {
             Some(home) => Home::new(home),
             None => {
@@ -90,6 +91,7 @@ impl Session {
         let client = Client::new(&ClientConfig {
             endpoints: global.node,
             timeout: global.timeout.duration(),
+            access,
         })?;
         let passphrase = match (std::env::var("ALLOD_PASSPHRASE"), global.passphrase_file) {
             (_, Some(file)) => PassphraseSource::File(file),
@@ -400,6 +402,21 @@ pub(crate) fn hex_lines(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
         })
     });
     read.collect()
+}
+
+/// Returns how nodes let us in, and how we know them.
+fn access(global: &Global) -> Result<Access, AccessError> {
+    let mut access = Access::default();
+    // Not an argument: those are seen by everybody on the machine.
+    match (&global.api_key_file, std::env::var("ALLOD_API_KEY")) {
+        (Some(file), _) => access = access.key_file(file)?,
+        (None, Ok(key)) if !key.is_empty() => access = access.key(&key, "ALLOD_API_KEY")?,
+        (None, _) => {}
+    }
+    match &global.ca_file {
+        Some(file) => access.authority_file(file),
+        None => Ok(access),
+    }
 }
 
 /// Returns the clock of the local network in `devnet`, or else above the home folder, if the nodes

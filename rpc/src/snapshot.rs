@@ -50,6 +50,16 @@ impl<'a> Snapshot<'a> {
         })
     }
 
+    /// Takes the block of this hash, if there is one.
+    pub(crate) fn of(view: &'a dyn NodeView, hash: H256) -> Option<Self> {
+        let header = view.header(&hash)?;
+        Some(Self {
+            view,
+            head: HeadInfo { hash, header },
+            budget: None,
+        })
+    }
+
     /// Lets it be read `max` times; from then on nothing is available.
     pub(crate) fn with_reads_max(mut self, max: Option<u32>) -> Self {
         self.budget = max.map(|max| Budget {

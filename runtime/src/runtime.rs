@@ -17,7 +17,7 @@ use crate::{authority, did, grant, revocation, system, timestamp};
 macro_rules! outer_calls {
     ($($index:tt $pallet:ident $module:ident;)*) => {
         /// Every call, by pallet.
-        #[expect(
+        #[allow(
             clippy::large_enum_variant,
             reason = "a call is decoded, run and dropped; none is kept in a list"
         )]

@@ -1,12 +1,17 @@
-//! The runtime functions that `state_call` answers. Arguments and results are SCALE.
+//! The runtime functions that `state_call` answers. Arguments and results are SCALE; what is no
+//! function, or no arguments of it, is refused with 7004 or 1005.
+//!
+//! Source: spec/runtime.md §8.
 
 use allod_primitives::limits::EXTRINSIC_BYTES_MAX;
 use allod_primitives::{BoundedVec, H256, PublicKey, decode_strict};
 use allod_rpc_api::ErrorCode;
+use allod_rpc_api::answers::{self, AnswerError};
 use jsonrpsee::types::ErrorObjectOwned;
 use parity_scale_codec::Encode;
 
-use crate::answer::{Answer, failed, invalid_params, unavailable};
+use crate::answer::{Answer, failed, unanswered, unavailable};
+use crate::snapshot::Snapshot;
 use crate::view::{NodeView, StateUnavailable, ValidityError};
 
 /// The metadata version of the methods that know no versions.
@@ -63,14 +68,22 @@ pub(super) fn call(
     data: &[u8],
     at: &H256,
 ) -> Result<Vec<u8>, CallError> {
+    if let Some(answered) = typed(view, name, data, at) {
+        return answered;
+    }
     match name {
-        "Core_version" => Ok(view.runtime_version(at)?.encode()),
+        "Core_version" => {
+            let () = decoded(data)?;
+            Ok(view.runtime_version(at)?.encode())
+        }
         "Metadata_metadata" => {
+            let () = decoded(data)?;
             let metadata = view.metadata(at, METADATA_LEGACY)?;
             let metadata = metadata.ok_or_else(|| failed(ErrorCode::Internal))?;
             Ok(metadata.encode())
         }
         "Metadata_metadata_versions" => {
+            let () = decoded(data)?;
             let mut offered = Vec::new();
             for version in METADATA_VERSIONS {
                 let metadata = view.metadata(at, version)?;
@@ -111,7 +124,27 @@ fn validate(view: &dyn NodeView, at: &H256, body: &[u8]) -> Result<Vec<u8>, Call
 }
 
 fn decoded<T: parity_scale_codec::Decode>(data: &[u8]) -> Answer<T> {
-    decode_strict(data).map_err(invalid_params)
+    decode_strict(data).map_err(|error| failed(ErrorCode::Undecodable.with(error)))
+}
+
+/// Calls a function about identities, tokens or grants, if it is one.
+fn typed(
+    view: &dyn NodeView,
+    name: &str,
+    data: &[u8],
+    at: &H256,
+) -> Option<Result<Vec<u8>, CallError>> {
+    if !answers::CALLS.contains(&name) {
+        return None;
+    }
+    let Some(block) = Snapshot::of(view, *at) else {
+        return Some(Err(CallError::Unavailable));
+    };
+    let answered = answers::call(&block, name, data)?;
+    Some(answered.map_err(|error| match error {
+        AnswerError::Unavailable(_) => CallError::Unavailable,
+        error => unanswered(error).into(),
+    }))
 }
 
 /// Returns the beginning of a name somebody sent, for the error.

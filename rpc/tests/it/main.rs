@@ -18,6 +18,7 @@ mod openrpc;
 mod people;
 mod reads;
 mod resolution;
+mod runtime_calls;
 mod subscriptions;
 mod substrate;
 mod transactions;

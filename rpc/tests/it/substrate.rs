@@ -318,7 +318,7 @@ async fn runtime_functions_answer_in_scale() {
     let refused = harness
         .refused("state_call", json!(["Metadata_metadata_at_version", "0x"]))
         .await;
-    assert_eq!(refused.0, -32602);
+    assert_eq!(refused, (1005, "request.undecodable".to_owned()));
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@
 #[macro_use]
 mod ensure;
 
+pub mod calls;
 pub mod certificate;
 pub mod codec;
 pub mod control;

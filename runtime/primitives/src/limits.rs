@@ -139,6 +139,10 @@ pub const GRANT_RESOURCES_MAX: u32 = 32;
 pub const GRANT_CONSTRAINTS_MAX: u32 = 16;
 /// Grants of one delegation chain.
 pub const GRANT_CHAIN_MAX: u32 = 8;
+/// Bytes of the resource in a typed runtime call.
+pub const CALL_RESOURCE_BYTES_MAX: u32 = 2048;
+/// Bytes of the reason that a typed runtime call gives.
+pub const CALL_REASON_BYTES_MAX: u32 = 64;
 /// Expired entries (revocations, grants, proposals) removed in one block, each kind.
 pub const PRUNED_PER_BLOCK_MAX: u32 = 256;
 

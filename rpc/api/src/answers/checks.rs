@@ -3,6 +3,7 @@
 //!
 //! `now` is the answerer's clock; it counts where the request gives none.
 
+use allod_primitives::calls::GrantStanding;
 use allod_primitives::control::effective;
 use allod_primitives::did::Did;
 use allod_primitives::document::Relationships;
@@ -14,6 +15,7 @@ use allod_primitives::record::DidRecord;
 use allod_primitives::token::{RevocationEntry, TokenId};
 use allod_primitives::{H256, Text, TimeMs, decode_strict, keys};
 
+use super::calls::grant_standing;
 use super::error::AnswerError;
 use super::view::{AnswerView, local_did, read};
 use crate::access::{AccessEvaluateRequest, ActionName};
@@ -209,13 +211,11 @@ pub fn check_grant(
         }
     };
     let entry: Option<GrantEntry> = read(view, &keys::grant(&gid))?;
-    let status = match entry {
-        None => GrantState::Absent,
-        Some(entry) => match entry.status {
-            GrantStatus::Revoked { .. } => GrantState::Revoked,
-            GrantStatus::Active if time.day() > entry.expiry_day => GrantState::Expired,
-            GrantStatus::Active => GrantState::Active,
-        },
+    let status = match grant_standing(entry.as_ref(), time) {
+        GrantStanding::Absent => GrantState::Absent,
+        GrantStanding::Revoked => GrantState::Revoked,
+        GrantStanding::Expired => GrantState::Expired,
+        GrantStanding::Active => GrantState::Active,
     };
     let revoked_at = entry.and_then(|entry| match entry.status {
         GrantStatus::Revoked { at } => Some(at.0),

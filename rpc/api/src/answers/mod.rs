@@ -9,6 +9,7 @@
 //! Source: spec/rpc.md §3, spec/proofs.md §4.
 
 mod authority;
+mod calls;
 mod checks;
 mod error;
 mod identity;
@@ -19,6 +20,7 @@ mod view;
 mod tests;
 
 pub use authority::{proposals, rules};
+pub use calls::{CALLS, call};
 pub use checks::{
     check_grant, check_revocation, evaluate_access, verify_jws, verify_jws_as_of, verify_login,
 };

@@ -27,5 +27,6 @@ pub use as_of::{AsOfExpectations, SignatureVerdict, Standing, verify_jws_as_of};
 pub use decision::{Decision, Verdict};
 pub use jws::{TokenNames, token_names};
 pub use reason::ReasonCode;
+pub(crate) use token::key_in_force;
 pub use token::{JwsExpectations, LoginExpectations, verify_jws, verify_login};
 pub use view::{LedgerView, Unavailable};

@@ -264,6 +264,19 @@ impl Rules<'_> {
     }
 }
 
+/// Returns the key of the method `fragment` of an identity that acts, if the method is in force at
+/// `at` and serves `needed`.
+pub(crate) fn key_in_force(
+    view: &impl LedgerView,
+    did: &Did,
+    fragment: &str,
+    needed: Relationships,
+    at: TimeMs,
+) -> Result<MethodKey, ReasonCode> {
+    let signer = active_record(view, &did.id())?;
+    method_key(view, did, &signer, fragment, needed, at)
+}
+
 /// Returns the key of the method `fragment` if it is in force and serves `needed`.
 pub(crate) fn method_key(
     view: &impl LedgerView,

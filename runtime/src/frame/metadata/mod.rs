@@ -14,17 +14,20 @@ mod v14;
 mod v15;
 mod v16;
 
+pub use apis::function_names;
+
 use frame_metadata::RuntimeMetadataPrefixed;
 use frame_metadata::v14::{StorageEntryModifier, StorageEntryType, StorageHasher};
 use parity_scale_codec::Encode;
 use scale_info::{MetaType, TypeInfo, meta_type};
 
-use super::registry::StorageEntry;
+use super::registry::{Pallet, StorageEntry};
 use super::wire::{
     AccountId32, CheckGenesis, CheckMortality, CheckNonce, CheckSpecVersion, CheckTxVersion, Extra,
     MultiAddress, MultiSignature, RuntimeVersion, UncheckedExtrinsic,
 };
-use crate::RuntimeCall;
+use crate::runtime::pallets;
+use crate::{RuntimeCall, RuntimeError, RuntimeEvent};
 use allod_primitives::H256;
 use allod_primitives::keys::Hasher;
 
@@ -33,8 +36,6 @@ const EXTRINSIC_VERSION: u8 = 4;
 
 /// The address type of extrinsics.
 pub(super) type Address = MultiAddress<AccountId32, ()>;
-/// The extrinsic type.
-pub(super) type Extrinsic = UncheckedExtrinsic<Address, RuntimeCall, MultiSignature, Extra>;
 
 /// Stands for the whole runtime where the metadata asks for its type.
 #[derive(Clone, Copy, Debug, TypeInfo)]
@@ -45,10 +46,52 @@ pub struct Runtime;
 ///
 /// Cost: milliseconds; callers keep the result.
 pub fn encode(version: &RuntimeVersion, format: u32) -> Option<Vec<u8>> {
+    describe(Outline::new(version), format)
+}
+
+/// What the metadata of a runtime is made from. Nothing of one pallet, call, event or error is
+/// named but in its types: what is added there is in the metadata.
+pub(crate) struct Outline {
+    /// Every pallet.
+    pub(crate) pallets: Vec<Pallet>,
+    /// Every call, by pallet.
+    pub(crate) calls: MetaType,
+    /// Every event, by pallet.
+    pub(crate) events: MetaType,
+    /// Every error, by pallet.
+    pub(crate) errors: MetaType,
+    /// An extrinsic.
+    pub(crate) extrinsic: MetaType,
+}
+
+impl Outline {
+    fn new(version: &RuntimeVersion) -> Self {
+        Self::of::<RuntimeCall, RuntimeEvent, RuntimeError>(pallets(version))
+    }
+
+    /// Returns the outline of a runtime of these pallets and outer enums.
+    pub(crate) fn of<C, V, E>(pallets: Vec<Pallet>) -> Self
+    where
+        C: TypeInfo + 'static,
+        V: TypeInfo + 'static,
+        E: TypeInfo + 'static,
+    {
+        Self {
+            pallets,
+            calls: meta_type::<C>(),
+            events: meta_type::<V>(),
+            errors: meta_type::<E>(),
+            extrinsic: meta_type::<UncheckedExtrinsic<Address, C, MultiSignature, Extra>>(),
+        }
+    }
+}
+
+/// Returns the metadata of a runtime, as [`encode`] does.
+pub(crate) fn describe(outline: Outline, format: u32) -> Option<Vec<u8>> {
     let metadata: RuntimeMetadataPrefixed = match format {
-        14 => v14::metadata(version).into(),
-        15 => v15::metadata(version).into(),
-        16 => v16::metadata(version).into(),
+        14 => v14::metadata(outline).into(),
+        15 => v15::metadata(outline).into(),
+        16 => v16::metadata(outline).into(),
         _ => return None,
     };
     Some(metadata.encode())

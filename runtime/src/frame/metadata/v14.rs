@@ -7,12 +7,10 @@ use frame_metadata::v14::{
 };
 use scale_info::meta_type;
 
-use super::{EXTRINSIC_VERSION, Extrinsic, Runtime, entry_type, extensions, modifier, paths};
+use super::{EXTRINSIC_VERSION, Outline, Runtime, entry_type, extensions, modifier, paths};
 use crate::frame::registry::{Pallet, StorageEntry};
-use crate::frame::wire::RuntimeVersion;
-use crate::runtime::pallets;
 
-pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV14 {
+pub(super) fn metadata(outline: Outline) -> RuntimeMetadataV14 {
     let extensions = extensions()
         .into_iter()
         .map(|extension| SignedExtensionMetadata {
@@ -21,11 +19,11 @@ pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV14 {
             additional_signed: extension.implicit,
         });
     let extrinsic = ExtrinsicMetadata {
-        ty: meta_type::<Extrinsic>(),
+        ty: outline.extrinsic,
         version: EXTRINSIC_VERSION,
         signed_extensions: extensions.collect(),
     };
-    let pallets = pallets(version).into_iter().map(pallet).collect();
+    let pallets = outline.pallets.into_iter().map(pallet).collect();
     let mut metadata = RuntimeMetadataV14::new(pallets, extrinsic, meta_type::<Runtime>());
     paths::rewrite(&mut metadata.types);
     metadata

@@ -14,14 +14,12 @@ use frame_metadata::v15::{
 use scale_info::meta_type;
 
 use super::apis::{Api, apis};
-use super::{Address, EXTRINSIC_VERSION, Runtime, extensions, paths, v14};
+use super::{Address, EXTRINSIC_VERSION, Outline, Runtime, extensions, paths, v14};
 use crate::frame::registry::Pallet;
-use crate::frame::wire::RuntimeVersion;
 use crate::frame::wire::{Extra, MultiSignature};
-use crate::runtime::pallets;
-use crate::{RuntimeCall, RuntimeError, RuntimeEvent};
 
-pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV15 {
+pub(super) fn metadata(outline: Outline) -> RuntimeMetadataV15 {
+    let (apis, enums) = (apis(&outline), outer_enums(&outline));
     let extensions = extensions()
         .into_iter()
         .map(|extension| SignedExtensionMetadata {
@@ -32,17 +30,17 @@ pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV15 {
     let extrinsic = ExtrinsicMetadata {
         version: EXTRINSIC_VERSION,
         address_ty: meta_type::<Address>(),
-        call_ty: meta_type::<RuntimeCall>(),
+        call_ty: outline.calls,
         signature_ty: meta_type::<MultiSignature>(),
         extra_ty: meta_type::<Extra>(),
         signed_extensions: extensions.collect(),
     };
     let mut metadata = RuntimeMetadataV15::new(
-        pallets(version).into_iter().map(pallet).collect(),
+        outline.pallets.into_iter().map(pallet).collect(),
         extrinsic,
         meta_type::<Runtime>(),
-        apis().into_iter().map(api).collect(),
-        outer_enums(),
+        apis.into_iter().map(api).collect(),
+        enums,
         CustomMetadata {
             map: BTreeMap::new(),
         },
@@ -51,11 +49,11 @@ pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV15 {
     metadata
 }
 
-pub(super) fn outer_enums() -> OuterEnums {
+pub(super) fn outer_enums(outline: &Outline) -> OuterEnums {
     OuterEnums {
-        call_enum_ty: meta_type::<RuntimeCall>(),
-        event_enum_ty: meta_type::<RuntimeEvent>(),
-        error_enum_ty: meta_type::<RuntimeError>(),
+        call_enum_ty: outline.calls,
+        event_enum_ty: outline.events,
+        error_enum_ty: outline.errors,
     }
 }
 
@@ -98,6 +96,6 @@ fn api(api: Api) -> RuntimeApiMetadata {
     RuntimeApiMetadata {
         name: api.name,
         methods: methods.collect(),
-        docs: Vec::new(),
+        docs: vec![api.docs],
     }
 }

@@ -14,20 +14,18 @@ use scale_info::meta_type;
 
 use super::apis::{Api, apis};
 use super::v15::outer_enums;
-use super::{Address, EXTRINSIC_VERSION, entry_type, extensions, modifier, paths};
-use crate::RuntimeCall;
+use super::{Address, EXTRINSIC_VERSION, Outline, entry_type, extensions, modifier, paths};
 use crate::frame::registry::{Pallet, StorageEntry};
 use crate::frame::wire::MultiSignature;
-use crate::frame::wire::RuntimeVersion;
-use crate::runtime::pallets;
 
-pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV16 {
+pub(super) fn metadata(outline: Outline) -> RuntimeMetadataV16 {
+    let (apis, enums) = (apis(&outline), outer_enums(&outline));
     let extensions = extensions();
     let indices = (0u32..).zip(&extensions).map(|(index, _)| Compact(index));
     let extrinsic = ExtrinsicMetadata {
         versions: vec![EXTRINSIC_VERSION],
         address_ty: meta_type::<Address>(),
-        call_ty: meta_type::<RuntimeCall>(),
+        call_ty: outline.calls,
         signature_ty: meta_type::<MultiSignature>(),
         transaction_extensions_by_version: BTreeMap::from([(0, indices.collect())]),
         transaction_extensions: extensions
@@ -40,10 +38,10 @@ pub(super) fn metadata(version: &RuntimeVersion) -> RuntimeMetadataV16 {
             .collect(),
     };
     let mut metadata = RuntimeMetadataV16::new(
-        pallets(version).into_iter().map(pallet).collect(),
+        outline.pallets.into_iter().map(pallet).collect(),
         extrinsic,
-        apis().into_iter().map(api).collect(),
-        outer_enums(),
+        apis.into_iter().map(api).collect(),
+        enums,
         CustomMetadata {
             map: BTreeMap::new(),
         },
@@ -117,7 +115,7 @@ fn api(api: Api) -> RuntimeApiMetadata {
     RuntimeApiMetadata {
         name: api.name,
         methods: methods.collect(),
-        docs: Vec::new(),
+        docs: vec![api.docs],
         version: Compact(api.version),
         deprecation_info: ItemDeprecationInfo::NotDeprecated,
     }

@@ -223,3 +223,6 @@ pub fn pallets(version: &RuntimeVersion) -> Vec<Pallet> {
         },
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@
 //! | [`mempool`], [`signatures`] | transactions that wait, judged in batches, verified once |
 //! | [`gossip`] | how transactions reach the other nodes |
 //! | [`view`] | what RPC sees of it |
+//! | [`signer`] | a validator's key in a process of its own |
 //! | [`seams`] | clock and randomness: with `KeyValue` and `Gossip`, all that touches the world |
 //! | [`ceremony`] | how several operators make one genesis |
 //! | [`config`], [`spec`], [`keyfile`] | the operator's files |
@@ -26,6 +27,7 @@ pub mod mempool;
 pub mod node;
 pub mod seams;
 pub mod signatures;
+pub mod signer;
 pub mod spec;
 pub mod storage;
 #[cfg(test)]

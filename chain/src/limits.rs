@@ -120,3 +120,23 @@ pub const STDIN_LINE_BYTES_MAX: u64 = 256;
 /// what is left of its margin is for that machine's own clock.
 pub const AHEAD_MS_MAX: u64 = 30_000;
 const _: () = assert!(AHEAD_MS_MAX * 2 <= allod_consensus::limits::GUARD_LOST_MARGIN_MS);
+/// Bytes of a frame's body between node and signer; the largest is a binding of an identity.
+pub const SIGNER_FRAME_BYTES_MAX: usize = 256;
+/// Bytes of a libp2p identity that a signer binds.
+pub const SIGNER_PEER_ID_BYTES_MAX: u32 = allod_primitives::limits::PEER_ID_BYTES_MAX;
+/// How long a signer keeps a client that asks nothing.
+pub const SIGNER_IDLE_MAX: Duration = Duration::from_secs(15);
+/// How long a signer tries to write an answer, or to say that it is busy.
+pub const SIGNER_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Connections that a signer tells at once that it is busy.
+pub const SIGNER_TURNED_AWAY_MAX: usize = 8;
+/// How often a node asks its signer for a sign of life.
+pub const SIGNER_HELLO_EVERY: Duration = Duration::from_secs(5);
+/// How long a node waits for an answer of its signer; consensus waits with it.
+pub const SIGNER_ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between two attempts of a node to reach its signer.
+pub const SIGNER_RETRY: Duration = Duration::from_millis(250);
+/// How long a starting node waits for its signer.
+pub const SIGNER_START_WAIT: Duration = Duration::from_secs(30);
+/// Requests of a node that wait for its signer: consensus asks one at a time, in two tasks.
+pub const SIGNER_QUEUE_MAX: usize = 16;

@@ -12,6 +12,7 @@ mod genesis;
 mod keys;
 mod output;
 mod passphrases;
+mod signer;
 
 use std::path::PathBuf;
 use std::process;
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// Run a node until SIGTERM, SIGINT or a fatal error.
     Run(RunArgs),
+    /// Hold a validator's key and its sign guard for a node, until SIGTERM or SIGINT.
+    Signer(signer::SignerArgs),
     /// Check, show and write configurations.
     Config {
         #[command(subcommand)]
@@ -89,6 +92,7 @@ pub fn command() -> clap::Command {
 pub fn main(executive: Executive) -> process::ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run_node(args, executive),
+        Command::Signer(args) => signer::run(&args, executive),
         Command::Config { command } => config::run(&command),
         Command::Keys { command } => keys::run(&command),
         Command::ApiKey { command } => api_key::run(&command),

@@ -58,6 +58,11 @@ pub(super) fn conflicts(config: &NodeConfig, checked: &Checked) -> Vec<Problem> 
         let hint = "a key has one purpose: make another with `allod-node keys new`";
         add("keys.validator", message, hint);
     }
+    if config.keys.validator.is_some() && config.keys.signer.is_some() {
+        let message = "keys.validator and keys.signer are both set".to_owned();
+        let hint = "the key that votes is in one place: take one of them out";
+        add("keys.signer", message, hint);
+    }
     found
 }
 
@@ -78,6 +83,7 @@ pub(super) fn warnings(
         ("chain_spec", Some(&config.chain_spec)),
         ("keys.network", Some(&config.keys.network)),
         ("keys.validator", config.keys.validator.as_ref()),
+        ("keys.signer", config.keys.signer.as_ref()),
         ("keys.passphrase_file", config.keys.passphrase_file.as_ref()),
         ("rpc.api_keys", config.rpc.api_keys.as_ref()),
     ];

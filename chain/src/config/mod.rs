@@ -8,7 +8,7 @@
 //!
 //! [keys]
 //! network = "network.key"                # identity towards peers
-//! validator = "validator.key"            # leave out for an observer
+//! validator = "validator.key"            # leave out for an observer, or use `signer`
 //!
 //! [consensus]
 //! listen = "/ip4/0.0.0.0/tcp/30333"      # gossip listens at the next port
@@ -114,6 +114,8 @@ pub struct KeysConfig {
     pub network: PathBuf,
     /// The key that votes; absent for an observer. Whoever holds it votes in this name.
     pub validator: Option<PathBuf>,
+    /// Socket of a signer that holds the key that votes; instead of `validator`.
+    pub signer: Option<PathBuf>,
     /// File with the passphrase of the encrypted ones; absent: the service's credential, or the
     /// terminal.
     pub passphrase_file: Option<PathBuf>,
@@ -124,6 +126,7 @@ impl Default for KeysConfig {
         Self {
             network: "network.key".into(),
             validator: None,
+            signer: None,
             passphrase_file: None,
         }
     }
@@ -416,6 +419,7 @@ impl NodeConfig {
         config.keys.network = base.join(&config.keys.network);
         for path in [
             &mut config.keys.validator,
+            &mut config.keys.signer,
             &mut config.keys.passphrase_file,
             &mut config.rpc.api_keys,
         ] {

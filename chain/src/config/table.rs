@@ -180,6 +180,13 @@ pub const KEYS: &[Key] = &[
          never on two machines",
     ),
     optional(
+        "keys.signer",
+        Kind::Path,
+        "\"signer.sock\"",
+        "Socket of the `allod-node signer` that holds the key that votes, in place of \
+         keys.validator. While it is away the node follows in silence",
+    ),
+    optional(
         "keys.passphrase_file",
         Kind::Path,
         "\"passphrase\"",

@@ -133,6 +133,8 @@ fn keys_that_contradict_each_other_are_refused() {
     assert!(errors("[rpc]\nlisten = \"127.0.0.2:30334\"").is_empty());
     let key = errors("[keys]\nvalidator = \"network.key\"");
     assert!(key[0].starts_with("line 2: keys.validator is the file of keys.network"));
+    let both = errors("[keys]\nvalidator = \"v\"\nsigner = \"s\"");
+    assert!(both[0].starts_with("line 3: keys.validator and keys.signer are both set"));
 }
 
 /// Method: for each warning a file that has it, and one just beside it that has not.
@@ -212,6 +214,8 @@ fn the_table_holds_the_defaults_of_the_types() {
     let uncommented: String = template()
         .lines()
         .map(|line| match line.strip_prefix('#') {
+            // One place for the key that votes.
+            Some(setting) if setting.starts_with("signer ") => format!("{line}\n"),
             Some(setting) if !setting.starts_with(' ') => format!("{setting}\n"),
             _ => format!("{line}\n"),
         })

@@ -169,6 +169,7 @@ pub async fn start(setup: Setup, world: World) -> Result<RunningNode, StartError
     empty.expect("the slot was made empty in this function");
     let validator = setup.keys.validator();
     let shared = Arc::new(Shared {
+        signer: setup.keys.validator.clone(),
         mempool,
         gossip: gossip.clone(),
         metrics: Metrics::default(),

@@ -11,6 +11,7 @@ use super::run::{RunError, RunOptions};
 use crate::config::NodeConfig;
 use crate::keyfile::{KeyFile, KeyFileError, PassphraseSource};
 use crate::seams::Clock;
+use crate::signer::RemoteSigner;
 use crate::spec::{ChainSpec, ChainType};
 
 /// The keys of the files that the configuration names.
@@ -56,17 +57,18 @@ pub(super) fn unlock(
     })
 }
 
-/// Makes of the keys what signs. Called before the database is opened, by whose presence a lost
-/// guard is told from one that never was.
-pub(super) fn open(
+/// Makes of the keys what signs, and waits for the signer if the configuration names one. Called
+/// before the database is opened, by whose presence a lost guard is told from one that never was.
+pub(super) async fn open(
     config: &NodeConfig,
     files: Files,
     chain: ChainId,
     clock: &dyn Clock,
 ) -> Result<Keys, RunError> {
-    let validator: Option<Arc<dyn ValidatorSigner>> = match files.validator {
-        None => None,
-        Some(key) => {
+    let validator: Option<Arc<dyn ValidatorSigner>> = match (files.validator, &config.keys.signer) {
+        (_, Some(path)) => Some(Arc::new(RemoteSigner::connect(path, chain).await?)),
+        (None, None) => None,
+        (Some(key), None) => {
             let public = PublicKey(key.verifying_key().to_bytes());
             let guard = guard(&config.data, chain, public, clock)?;
             Some(Arc::new(LocalSigner::new(chain, key, Arc::new(guard))))

@@ -21,6 +21,7 @@ use crate::keyfile::{KeyFileError, PassphraseSource};
 use crate::ledger::{Genesis, Halt, OpenChainError};
 use crate::mempool::Limits;
 use crate::seams::{AheadClock, Clock, OsEntropy, SystemClock, TooFarAhead};
+use crate::signer::ConnectError;
 use crate::spec::{ChainSpec, ChainType, SpecError};
 use crate::storage::{BackendError, OpenError, RocksStore};
 use crate::view::ChainView;
@@ -88,6 +89,9 @@ pub enum RunError {
     /// The memory of what was signed cannot be opened.
     #[error(transparent)]
     Guard(#[from] OpenGuardError),
+    /// The signer cannot be used.
+    #[error(transparent)]
+    Signer(#[from] ConnectError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -130,6 +134,10 @@ impl RunError {
             | Self::Address { .. } => ExitCode::Usage,
             Self::Directory { .. } | Self::Database(_) => ExitCode::Database,
             Self::Guard(_) => ExitCode::Engine,
+            Self::Signer(ConnectError::Silent { .. } | ConnectError::Busy { .. }) => {
+                ExitCode::Unavailable
+            }
+            Self::Signer(_) => ExitCode::Usage,
             Self::Listen(_) => ExitCode::Unavailable,
             Self::Start(error) => start_code(error),
             Self::Rpc(RpcError(allod_rpc::StartError::Listen { .. })) => ExitCode::Unavailable,
@@ -142,6 +150,9 @@ impl RunError {
 
     /// Returns what the operator can do about it.
     pub fn hint(&self) -> Option<&'static str> {
+        if let Self::Signer(_) = self {
+            return Some("see that `allod-node signer` runs there, for this chain and this node");
+        }
         Some(match self.exit_code() {
             ExitCode::Unavailable => "another process listens there; change the port or stop it",
             ExitCode::Database => "check the disk's space and health, and that no other node runs",
@@ -211,7 +222,7 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
         Some(clock) => clock,
         None => Arc::new(SystemClock),
     };
-    let (setup, world) = prepare(options, &config, &spec, clock, executive)?;
+    let (setup, world) = prepare(options, &config, &spec, clock, executive).await?;
     let genesis = setup.genesis.hash;
     let mut node = start(setup, world).await?;
     if let Some(jumps) = jumps {
@@ -280,7 +291,7 @@ async fn finish(node: RunningNode, server: RpcServer) {
 }
 
 /// Opens the files and checks the addresses that the configuration names.
-fn prepare(
+async fn prepare(
     options: &RunOptions,
     config: &NodeConfig,
     spec: &ChainSpec,
@@ -303,7 +314,7 @@ fn prepare(
         source,
     })?;
     let files = keys::unlock(options, config, spec)?;
-    let keys = keys::open(config, files, genesis.chain, clock.as_ref())?;
+    let keys = keys::open(config, files, genesis.chain, clock.as_ref()).await?;
     let backend = RocksStore::open(&config.data.join("db"), config.storage.cache_bytes())?;
     let setup = Setup {
         name: config.name.clone(),

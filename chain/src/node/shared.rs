@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use allod_consensus::ValidatorSigner;
 use allod_primitives::{Height, PublicKey};
 use allod_rpc::HeadInfo;
 use allod_runtime::authority::{self, Peer, PeerRole};
@@ -24,6 +25,8 @@ pub struct Shared {
     pub(super) peers: watch::Sender<Vec<Peer>>,
     pub(super) starting: Height,
     pub(super) validator: Option<PublicKey>,
+    /// What votes for it.
+    pub(super) signer: Option<Arc<dyn ValidatorSigner>>,
     /// Age at which the tip no longer counts as fresh.
     pub(super) tip_age_ms_max: u64,
 }
@@ -83,6 +86,12 @@ impl Shared {
     /// Returns the key with which this node votes when it is in the set.
     pub fn validator(&self) -> Option<PublicKey> {
         self.validator
+    }
+
+    /// Returns whether what votes for this node would answer; true of observers.
+    pub fn is_signer_reachable(&self) -> bool {
+        let signer = self.signer.as_ref();
+        signer.is_none_or(|signer| signer.is_reachable())
     }
 
     /// Returns the node's metrics in OpenMetrics text.

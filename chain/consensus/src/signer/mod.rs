@@ -58,6 +58,11 @@ pub trait ValidatorSigner: Send + Sync {
     /// Returns the validator's public key; it never changes.
     fn public_key(&self) -> PublicKey;
 
+    /// Returns whether it would answer now, as far as is known.
+    fn is_reachable(&self) -> bool {
+        true
+    }
+
     /// Signs `message`, if the guard agrees. Answers within a second or two: consensus waits.
     ///
     /// # Errors

@@ -182,3 +182,20 @@ fn a_node_tells_its_guard_what_its_key_has_signed() {
         net.assert_agreement();
     });
 }
+
+/// Goal: two nodes that share a signer are as honest as one. Method: a second node asks the signer
+/// of validator 0 for whatever it wants to say; compare with
+/// `faults::a_validator_that_runs_twice_is_reported`, where each has a guard of its own.
+#[test]
+fn two_nodes_with_one_signer_never_sign_twice() {
+    simulate(async {
+        let mut net = Net::new(17, 4, LinkModel::default());
+        net.add_twin_of(0);
+        net.nodes[4].signer = net.nodes[0].signer.clone();
+        net.boot_all().await;
+        within_minutes(net.reach(&[1, 2, 3], 60)).await;
+        for node in &net.nodes {
+            assert_eq!(node.store.evidence(), []);
+        }
+    });
+}

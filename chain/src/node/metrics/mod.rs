@@ -213,6 +213,7 @@ struct Peers {
     validators_connected: Number,
     quorum: Number,
     active: Number,
+    signer: Number,
 }
 
 impl Peers {
@@ -220,6 +221,7 @@ impl Peers {
         let connected = "Validators of the set that this node is connected to, itself included";
         let quorum = "1 if this node and the validators it is connected to are a quorum";
         let active = "1 if the key of this node is in the validator set";
+        let signer = "0 if what signs for this validator is away: it keeps silent";
         Self {
             connected: gauge(r, "peers_connected", "Peers connected for transactions"),
             admitted: gauge(
@@ -231,10 +233,12 @@ impl Peers {
             validators_connected: gauge(r, "validators_connected", connected),
             quorum: gauge(r, "quorum_connected", quorum),
             active: gauge(r, "validator_active", active),
+            signer: gauge(r, "signer_reachable", signer),
         }
     }
 
     fn update(&self, node: &Shared) {
+        self.signer.set(node.is_signer_reachable().into());
         self.connected.set(node.connected().len() as u64);
         self.admitted.set(node.admitted().len() as u64);
         let Some(seen) = node.validators_seen() else {

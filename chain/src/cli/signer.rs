@@ -1,0 +1,128 @@
+//! `allod-node signer`: a validator's key in a process of its own.
+
+use std::path::PathBuf;
+
+use allod_consensus::GuardFile;
+use allod_runtime::executive::Executive;
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::output::Failure;
+use super::passphrases::PassphraseArgs;
+use crate::keyfile::{KeyFile, KeyFileError, PassphraseSource};
+use crate::ledger::Genesis;
+use crate::node::{ExitCode, LogFormat, start_logs};
+use crate::seams::{Clock, SystemClock};
+use crate::signer::{Server, ServerConfig, ServerError};
+use crate::spec::ChainSpec;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SignerArgs {
+    /// File of the key that votes.
+    #[arg(long)]
+    key: PathBuf,
+    /// File of the sign guard: what the key has signed. Never a copy, never an old one.
+    #[arg(long)]
+    guard: PathBuf,
+    /// Socket to listen on.
+    #[arg(long)]
+    listen: PathBuf,
+    /// Chain specification (JSON): the chain that the key votes on.
+    #[arg(long)]
+    chain_spec: PathBuf,
+    /// The key has never signed anything: make a guard, which must not exist.
+    #[arg(long, conflicts_with = "guard_lost")]
+    new_guard: bool,
+    /// The key has signed, and the guard is lost or an old copy: keep silent until the chain is
+    /// surely past what it signed.
+    #[arg(long)]
+    guard_lost: bool,
+    /// User whose processes may ask besides the signer's own; can be repeated.
+    #[arg(long, value_name = "UID")]
+    allow_uid: Vec<u32>,
+    #[command(flatten)]
+    passphrase: PassphraseArgs,
+    /// How a line of the log looks.
+    #[arg(long, value_enum, default_value_t, env = "ALLOD_LOG_FORMAT")]
+    log_format: LogFormat,
+    /// What is logged, such as `info,allod_chain=debug`.
+    #[arg(long, env = "ALLOD_LOG")]
+    log: Option<String>,
+}
+
+pub(super) fn run(args: &SignerArgs, executive: Executive) -> Result<ExitCode, Failure> {
+    start_logs(args.log_format, args.log.as_deref())
+        .map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))?;
+    let spec = ChainSpec::read(&args.chain_spec).context("reading the specification")?;
+    let config = spec.genesis().context("reading the specification")?;
+    let genesis = Genesis::with(executive, &config).context("executing genesis")?;
+    let key = open_key(args).context("reading the key")?;
+    let config = ServerConfig {
+        chain: genesis.chain,
+        guard: args.guard.clone(),
+        expected: match (args.new_guard, args.guard_lost) {
+            (true, _) => GuardFile::New,
+            (false, true) => GuardFile::Lost {
+                now: SystemClock.now(),
+            },
+            (false, false) => GuardFile::Existing,
+        },
+        listen: args.listen.clone(),
+        allowed: args.allow_uid.clone(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(ExitCode::Bug, error.to_string()))?;
+    runtime
+        .block_on(serve(&config, key))
+        .map(|()| ExitCode::Stopped)
+}
+
+/// Opens the key file; nobody is asked for a passphrase that it does not need.
+fn open_key(args: &SignerArgs) -> Result<ed25519_dalek::SigningKey, KeyFileError> {
+    let file = KeyFile::read(&args.key)?;
+    let source = match file.is_encrypted() {
+        true => args.passphrase.source(),
+        false => PassphraseSource::Nowhere,
+    };
+    file.open(&source)
+}
+
+async fn serve(config: &ServerConfig, key: ed25519_dalek::SigningKey) -> Result<(), Failure> {
+    let bug = |error: std::io::Error| Failure::new(ExitCode::Bug, error.to_string());
+    let mut terminate = signal(SignalKind::terminate()).map_err(bug)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(bug)?;
+    let (server, failure) = Server::start(config, key).map_err(failure_of)?;
+    let socket = config.listen.display();
+    tracing::info!(key = %server.public_key(), %socket, expected = ?config.expected, "the signer runs");
+    tokio::select! {
+        ended = server.serve(failure) => ended.map_err(failure_of)?,
+        _ = terminate.recv() => tracing::info!("stopped by SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("stopped by SIGINT"),
+    }
+    Ok(())
+}
+
+fn failure_of(error: ServerError) -> Failure {
+    let (code, hint) = match &error {
+        ServerError::Guard(allod_consensus::OpenGuardError::Missing { .. }) => (
+            ExitCode::Engine,
+            Some("--new-guard if the key has never signed, --guard-lost if it has"),
+        ),
+        ServerError::Guard(_) | ServerError::GuardFailed => (
+            ExitCode::Engine,
+            Some("look at its disk; see docs/node.md before you replace a guard"),
+        ),
+        ServerError::InUse { .. } => (
+            ExitCode::Unavailable,
+            Some("one signer for one guard and one socket: stop the other"),
+        ),
+        ServerError::File { .. } | ServerError::NotASocket { .. } => (ExitCode::Usage, None),
+    };
+    Failure {
+        code,
+        message: error.to_string(),
+        hint: hint.map(str::to_owned),
+    }
+}

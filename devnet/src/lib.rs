@@ -18,9 +18,15 @@ mod supervisor;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory as _, Parser as _};
 
-fn main() -> ExitCode {
+/// Returns the command line's description, for completions and manual pages.
+pub fn command() -> clap::Command {
+    cli::Cli::command()
+}
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

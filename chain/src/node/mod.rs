@@ -23,6 +23,7 @@ mod logs;
 mod metrics;
 mod peers;
 mod run;
+mod service;
 mod shared;
 mod stdin;
 #[cfg(test)]

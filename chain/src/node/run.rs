@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::assembly::{GossipWorld, RunningNode, Setup, StartError, Stopped, World, start};
 use super::exit::ExitCode;
+use super::service::Supervisor;
 use super::{keys, stdin};
 use crate::config::{ConfigError, NodeConfig};
 use crate::gossip::{ListenError, check_free, next_port};
@@ -251,13 +252,17 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
         }
     };
     tracing::info!(rpc = %server.address(), %genesis, "the node runs");
+    let supervisor = Supervisor::of_environment();
+    supervisor.tell("READY=1");
     let ended = tokio::select! {
+        never = supervisor.keep_telling() => match never {},
         stopped = node.wait() => Err(stopped.into()),
         reason = stop.wait() => {
             tracing::info!(reason, "stopping");
             Ok(())
         }
     };
+    supervisor.tell("STOPPING=1");
     finish(node, server).await;
     ended
 }

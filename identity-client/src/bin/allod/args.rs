@@ -8,7 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::amounts::{LogEnd, Moment, Seconds};
 use crate::gov::args::GovCommand;
 
+// Paths, as the generator of manual pages reads this file from elsewhere.
+#[path = "args/control.rs"]
 mod control;
+#[path = "args/light.rs"]
 mod light;
 
 pub(crate) use control::{

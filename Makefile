@@ -28,7 +28,7 @@ MODEL_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help system build devnet test test-js test-webauthn test-subxt test-python check model model-short fmt lint layers wasm wasm-if-possible deny mutants bench sim ci cache-trim clean-cache
+.PHONY: help system build devnet test test-js test-webauthn test-subxt test-python check model model-short fmt lint layers wasm wasm-if-possible deny mutants bench release reproducible sbom pages deb image packages sim ci cache-trim clean-cache
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,6 +91,36 @@ lint: system
 
 layers:
 	@scripts/layers
+
+# Everything that is shipped comes from one release build, in a folder of its own: its flags are not those of the tests.
+RELEASE_TARGET = $(CARGO_TARGET_DIR)/shipped
+PACKAGES = $(CARGO_TARGET_DIR)/packages
+
+release: system ## build what is shipped, the same bytes for everybody
+	$(ROCKSDB_ENV) CARGO_TARGET_DIR="$(RELEASE_TARGET)" scripts/release
+
+reproducible: system ## build the newest commit twice, in different places, and compare
+	scripts/reproducible "$(CARGO_TARGET_DIR)/reproducible"
+
+sbom: ## a bill of materials of what is shipped (CycloneDX)
+	@command -v python3 >/dev/null || scripts/system python3
+	@mkdir -p "$(PACKAGES)"
+	packaging/sbom > "$(PACKAGES)/sbom.cdx.json"
+
+pages: system ## manual pages and completions of every program
+	$(CARGO) run $(LOCKED) -p allod-tests --bin pages -- "$(PACKAGES)/pages"
+
+deb: release pages sbom ## the Debian package
+	@command -v dpkg-shlibdeps >/dev/null || scripts/system dpkg-dev
+	packaging/deb/build "$(RELEASE_TARGET)/release" "$(PACKAGES)/pages" "$(PACKAGES)" "$(PACKAGES)/sbom.cdx.json"
+
+image: release ## an image of the node, by podman or docker
+	rm -rf "$(PACKAGES)/image" && mkdir -p "$(PACKAGES)/image"
+	packaging/oci/rootfs "$(RELEASE_TARGET)/release/allod-node" "$(PACKAGES)/image/rootfs"
+	packaging/oci/build "$(PACKAGES)/image"
+
+packages: deb sbom ## package, pages, bill of materials, checksums
+	cd "$(PACKAGES)" && sha256sum *.deb sbom.cdx.json > SHA256SUMS && cat SHA256SUMS
 
 wasm: ## build the verifier kernel for WebAssembly and run its vectors in Node, installing Rust's targets if need be
 	@command -v node >/dev/null || scripts/system nodejs

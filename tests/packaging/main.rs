@@ -5,4 +5,6 @@
 mod alerts;
 mod exposition;
 mod metrics;
+mod packages;
 mod tools;
+mod units;

@@ -18,7 +18,7 @@ pub(crate) fn read(path: &str) -> String {
 /// Returns what `program` says about `input`, and whether it is content; `None` if it is not
 /// installed here. `ALLOD_<PROGRAM>` names its place.
 pub(crate) fn judged(program: &str, arguments: &[&str], input: &str) -> Option<(bool, String)> {
-    let variable = format!("ALLOD_{}", program.to_uppercase());
+    let variable = format!("ALLOD_{}", program.to_uppercase().replace('-', "_"));
     let place = std::env::var(variable).unwrap_or_else(|_| program.to_owned());
     let child = Command::new(&place)
         .args(arguments)

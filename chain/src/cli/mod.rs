@@ -12,6 +12,7 @@ mod genesis;
 mod keys;
 mod output;
 mod passphrases;
+mod probe;
 mod signer;
 
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ enum Command {
         #[command(subcommand)]
         command: api_key::ApiKeyCommand,
     },
+    /// Ask a running node how it is; code 3 if it is not well, or does not answer.
+    Probe(probe::ProbeArgs),
     /// Make a genesis with others, check and show it.
     Genesis {
         #[command(subcommand)]
@@ -94,6 +97,7 @@ pub fn main(executive: Executive) -> process::ExitCode {
         Command::Run(args) => run_node(args, executive),
         Command::Signer(args) => signer::run(&args, executive),
         Command::Config { command } => config::run(&command),
+        Command::Probe(args) => probe::run(&args),
         Command::Keys { command } => keys::run(&command),
         Command::ApiKey { command } => api_key::run(&command),
         Command::Genesis { command } => genesis::run(&command, executive),

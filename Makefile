@@ -63,9 +63,10 @@ test-subxt: build ## the unmodified subxt, with types generated from a running n
 		CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)/subxt" cargo test $(LOCKED)
 
 # Logs of identities, judged by an implementation written from spec/ alone: the vectors, what the random sequences of the
-# `control` test leave, and a log of a devnet. Its one dependency lives in the cache, beside the compiled ones.
+# `control` test leave, and a log of a devnet. Then schemathesis on the HTTP binding. What they depend on lives in the cache, beside
+# the compiled ones.
 PYTHON_VENV := $(ALLOD_CACHE)/python
-test-python: build ## a second verifier of exported logs, in Python, agrees
+test-python: build ## a second verifier of exported logs, in Python, agrees; schemathesis on the HTTP binding
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || scripts/system python3 python3-venv
 	@tests/python/environment "$(PYTHON_VENV)"
 	rm -rf "$(CARGO_TARGET_DIR)/control-exports"
@@ -74,6 +75,7 @@ test-python: build ## a second verifier of exported logs, in Python, agrees
 	cd tests/python && "$(PYTHON_VENV)/bin/python" -B judge_vectors.py "$(CARGO_TARGET_DIR)/control-exports"
 	cd tests/python && ALLOD_PROGRAMS="$(CARGO_TARGET_DIR)/debug" "$(PYTHON_VENV)/bin/python" -B live.py
 	cd tests/python && ALLOD_PROGRAMS="$(CARGO_TARGET_DIR)/debug" "$(PYTHON_VENV)/bin/python" -B integration.py
+	cd tests/python && ALLOD_PROGRAMS="$(CARGO_TARGET_DIR)/debug" "$(PYTHON_VENV)/bin/python" -B openapi.py
 
 check: fmt lint layers wasm-if-possible deny model-short ## format, lints, layers, dependency rules, the model of control: everything but the tests
 

@@ -9,7 +9,7 @@ use allod_rpc_api::limits::{
     RESOLUTION_TARGET_BYTES_MAX, RESOLUTIONS_MAX,
 };
 use bytes::Bytes;
-use http::{Method, StatusCode, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Limited};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use tokio::sync::Semaphore;
@@ -20,7 +20,7 @@ use super::problem::ProblemKind;
 use super::proof::state_proof;
 use super::question::{self, Asked};
 use super::resolve::{read_did, resolve_at};
-use super::result::{response, transport};
+use super::result::{response, text, transport};
 use crate::connection::{Connection, Place};
 use crate::front::{Answering, Desk};
 use crate::versions::Replays;
@@ -28,6 +28,11 @@ use crate::view::{HeadInfo, NodeView};
 
 /// Where the binding begins; the identifier follows.
 const PREFIX: &str = "/1.0/identifiers";
+/// Where the binding is described.
+const DESCRIPTION_PATH: &str = "/1.0/openapi.json";
+/// The description, in OpenAPI 3.1. It is written by hand, and held against real answers by
+/// `rpc/tests/it/resolution/described.rs` and `tests/python/openapi.py`.
+const DESCRIPTION: &str = include_str!("../../../spec/did-resolution.openapi.json");
 
 /// Answers DID resolution.
 #[derive(Clone)]
@@ -65,7 +70,7 @@ impl Desk for Resolver {
 
 /// Returns whether the binding answers there.
 pub(crate) fn is_mine(uri: &Uri) -> bool {
-    identifier(uri).is_some()
+    identifier(uri).is_some() || uri.path() == DESCRIPTION_PATH
 }
 
 /// Returns what the path asks about, if it is the binding's.
@@ -81,6 +86,9 @@ impl Resolver {
     /// Answers one request; the error is an answer too, about HTTP instead of DIDs.
     async fn serve(self, request: HttpRequest) -> Result<HttpResponse, HttpResponse> {
         let (head, body) = request.into_parts();
+        if head.uri.path() == DESCRIPTION_PATH {
+            return describe(&head.method);
+        }
         let connection = Connection::of(&head.extensions);
         let takes_body = match head.method {
             Method::GET | Method::HEAD => false,
@@ -110,6 +118,17 @@ impl Resolver {
         let failed = |_| transport(StatusCode::INTERNAL_SERVER_ERROR, "the resolution failed");
         answered.await.map_err(failed)
     }
+}
+
+/// Answers what describes the binding.
+fn describe(method: &Method) -> Result<HttpResponse, HttpResponse> {
+    if [Method::GET, Method::HEAD].contains(method) {
+        return Ok(text(DESCRIPTION));
+    }
+    let mut response = transport(StatusCode::METHOD_NOT_ALLOWED, "use GET");
+    let allowed = HeaderValue::from_static("GET, HEAD");
+    response.headers_mut().insert(header::ALLOW, allowed);
+    Err(response)
 }
 
 fn busy() -> HttpResponse {

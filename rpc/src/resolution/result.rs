@@ -126,6 +126,14 @@ pub(crate) fn transport(status: StatusCode, detail: &str) -> HttpResponse {
     response
 }
 
+/// Answers with JSON as it stands.
+pub(super) fn text(json: &'static str) -> HttpResponse {
+    let mut response = empty(StatusCode::OK, HttpBody::from(json));
+    let value = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, value);
+    response
+}
+
 fn redirect(location: &str) -> HttpResponse {
     let Ok(value) = HeaderValue::from_str(location) else {
         return transport(

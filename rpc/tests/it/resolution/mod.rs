@@ -1,6 +1,7 @@
 //! The W3C's DID resolution over HTTP: every row of its table, and what hostile clients send.
 
 mod bounds;
+mod described;
 mod documents;
 mod errors;
 mod proofs;
@@ -63,7 +64,9 @@ async fn ask(harness: &Harness, method: &str, path: &str, accept: &str, body: &s
     let headers = format!("accept: {accept}\r\n");
     let (head, text) = harness.http_whole(method, &path, &headers, body).await;
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head, text }
+    let answer = Answer { status, head, text };
+    described::assert_described(method, &answer);
+    answer
 }
 
 async fn get(harness: &Harness, path: &str, accept: &str) -> Answer {

@@ -13,6 +13,7 @@ mod login_service;
 mod past;
 mod proofs;
 mod readme;
+mod signer;
 mod story;
 mod support;
 mod time;

@@ -213,3 +213,41 @@ async fn an_upgrade_that_is_taken_back_lets_old_nodes_go_on() {
     all_there(&net, 3, &people).await;
     net.stop().await.unwrap();
 }
+
+/// Method: three of four nodes know the next version in time. They go on through the activation
+/// without the fourth, which halts before it; started with the next program on what it has, that
+/// one executes the activation block with its migration, and catches up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_upgraded_late_catches_up_on_its_own_data() {
+    let next = program("allod-node-next").unwrap();
+    let net = Devnet::start(4, &[]).await.unwrap();
+    for index in [1, 2, 3] {
+        net.restart_with(index, &next).await.unwrap();
+    }
+    let clients: Vec<Client> = (0..4).map(|index| net.client(index).unwrap()).collect();
+    let mut people = register(&net, 1, 16).await;
+    let activation = height(&clients[0]).await.unwrap() + 12;
+    schedule(&net, 0, 2, activation).await;
+    let ended = until("the old node halts", 3 * MINUTE, || node_ended(&net, 0)).await;
+    assert_eq!(ended, UPGRADE_NEEDED);
+    for client in &clients[1..] {
+        wait_height(client, activation + 5, 2 * MINUTE).await;
+        assert_eq!(executed_by(client, activation).await, 2);
+    }
+    net.restart_with(0, &next).await.unwrap();
+    let tip = height(&clients[1]).await.unwrap();
+    wait_height(&clients[0], tip, 2 * MINUTE).await;
+    let migrated = storage(&clients[0], &MIGRATED.key()).await.expect("it ran");
+    assert_eq!(
+        decode_strict::<(u64, u32)>(&migrated).unwrap(),
+        (activation, 1)
+    );
+    people.extend(register(&net, 2, 16).await);
+    for at in activation - 1..=tip {
+        agree(&net, at).await;
+    }
+    for index in 0..4 {
+        all_there(&net, index, &people).await;
+    }
+    net.stop().await.unwrap();
+}

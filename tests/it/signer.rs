@@ -1,0 +1,278 @@
+//! Goal: a validator whose key is in a signer of its own votes while the signer is there, follows
+//! while it is not, and never signs twice, whatever is lost on the node's side.
+//!
+//! Everything is a real process: four nodes, and `allod-node signer` beside them.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use allod_tests::devnet::{Devnet, program};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+
+use crate::support::{height, until, wait_height};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The signer of one of a network's validators.
+struct Signer {
+    dir: PathBuf,
+    chain_spec: PathBuf,
+    child: Option<Child>,
+}
+
+impl Signer {
+    /// Moves node `index`'s key and guard, which must not be running, to a signer that runs.
+    fn take_over(net: &Devnet, index: usize) -> Self {
+        let dir = net.dir().join("signer");
+        std::fs::create_dir(&dir).unwrap();
+        let node = net.dir().join(format!("node-{index}"));
+        let rename = |from: &Path, to: &str| std::fs::rename(from, dir.join(to)).unwrap();
+        rename(&node.join("validator.key"), "validator.key");
+        rename(&node.join("data/sign-guard"), "sign-guard");
+        let mut signer = Self {
+            dir,
+            chain_spec: net.dir().join("chain-spec.json"),
+            child: None,
+        };
+        signer.use_by(net, index);
+        signer.start();
+        signer
+    }
+
+    /// Has node `index` ask this signer from its next start on.
+    fn use_by(&self, net: &Devnet, index: usize) {
+        let config = net.dir().join(format!("node-{index}/config.toml"));
+        let text = std::fs::read_to_string(&config).unwrap();
+        let key = "validator = \"validator.key\"";
+        assert!(text.contains(key), "{text}");
+        let socket = format!("signer = {:?}", self.dir.join("socket"));
+        std::fs::write(config, text.replace(key, &socket)).unwrap();
+    }
+
+    fn command(&self, flags: &[&str]) -> Command {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.join("log"))
+            .unwrap();
+        let mut command = Command::new(program("allod-node").unwrap());
+        command.arg("signer").args(flags);
+        for (flag, file) in [
+            ("--key", "validator.key"),
+            ("--guard", "sign-guard"),
+            ("--listen", "socket"),
+        ] {
+            command.arg(flag).arg(self.dir.join(file));
+        }
+        command.arg("--chain-spec").arg(&self.chain_spec);
+        command.stderr(log).stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    fn start(&mut self) {
+        assert!(self.child.is_none());
+        self.child = Some(self.command(&[]).spawn().unwrap());
+    }
+
+    /// Ends it by `signal` and returns its exit code, if it has one.
+    async fn end(&mut self, signal: &str) -> Option<i32> {
+        let mut child = self.child.take().unwrap();
+        let id = child.id().unwrap().to_string();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &id])
+            .status()
+            .await;
+        assert!(sent.unwrap().success());
+        child.wait().await.unwrap().code()
+    }
+
+    /// Runs it with other flags, which it must refuse; returns exit code and words.
+    async fn refused(&self, flags: &[&str]) -> (i32, String) {
+        let mut command = self.command(flags);
+        let output = command.stderr(Stdio::piped()).output().await.unwrap();
+        let words = String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), words)
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("log")).unwrap()
+    }
+}
+
+/// Returns a metric of a node, if it answers and has it.
+async fn metric(net: &Devnet, index: usize, name: &str) -> Option<u64> {
+    let url = net.text(&format!("/nodes/{index}/rpc")).unwrap();
+    let address = url.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.ok()?;
+    let mut lines = text.lines();
+    lines.find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+async fn reachable(net: &Devnet, index: usize, expected: u64) {
+    until("the node knows about its signer", MINUTE, || async {
+        let found = metric(net, index, "allod_signer_reachable ").await;
+        found.filter(|found| *found == expected)
+    })
+    .await;
+}
+
+/// Waits until nodes are a few blocks further than `index` is now.
+async fn go_on(net: &Devnet, index: usize) {
+    let client = net.client(index).unwrap();
+    let tip = until("a node answers", MINUTE, || height(&client)).await;
+    wait_height(&client, tip + 3, MINUTE).await;
+}
+
+async fn nobody_signed_twice(net: &Devnet, nodes: &[usize]) {
+    for node in nodes {
+        let evidence = metric(net, *node, "allod_evidence_total ").await;
+        assert_eq!(evidence, Some(0), "node {node} has proof of double signing");
+    }
+}
+
+/// Method: validator 3 gets a signer. With validator 2 dead every block needs validator 3's vote,
+/// which shows that it votes; without its signer the chain then stands, and goes on by itself when
+/// the signer, killed amid voting, is back. Then the node loses its disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_with_a_signer_outlives_both_signer_and_disk() {
+    let net = Devnet::start(4, &[]).await.unwrap();
+    net.kill(3).await.unwrap();
+    let mut signer = Signer::take_over(&net, 3);
+    net.restart(3).await.unwrap();
+    reachable(&net, 3, 1).await;
+    net.kill(2).await.unwrap();
+    go_on(&net, 0).await;
+
+    // Three times: killed while all votes are needed.
+    let third = net.client(3).unwrap();
+    for _ in 0..3 {
+        signer.end("KILL").await;
+        reachable(&net, 3, 0).await;
+        let stuck = height(&third).await.unwrap();
+        assert!(height(&net.client(0).unwrap()).await.unwrap() <= stuck + 1);
+        signer.start();
+        reachable(&net, 3, 1).await;
+        go_on(&net, 0).await;
+    }
+
+    // While it is away and not needed, its node follows.
+    net.restart(2).await.unwrap();
+    go_on(&net, 2).await;
+    assert_eq!(signer.end("TERM").await, Some(0), "{}", signer.log());
+    assert!(!signer.dir.join("socket").exists());
+    reachable(&net, 3, 0).await;
+    go_on(&net, 3).await;
+
+    // Nobody starts over by accident.
+    let (code, words) = signer.refused(&["--new-guard"]).await;
+    assert_eq!(code, 13);
+    assert!(words.contains("there is a sign guard at"), "{words}");
+    let kept = signer.dir.join("sign-guard.kept");
+    std::fs::rename(signer.dir.join("sign-guard"), &kept).unwrap();
+    let (code, words) = signer.refused(&[]).await;
+    assert_eq!(code, 13);
+    assert!(words.contains("there is no sign guard at"), "{words}");
+    std::fs::rename(&kept, signer.dir.join("sign-guard")).unwrap();
+    signer.start();
+    reachable(&net, 3, 1).await;
+
+    // The node loses everything but its configuration; the signer knows what was signed.
+    net.kill(3).await.unwrap();
+    std::fs::remove_dir_all(net.dir().join("node-3/data")).unwrap();
+    net.restart(3).await.unwrap();
+    let tip = height(&net.client(0).unwrap()).await.unwrap();
+    wait_height(&third, tip, 2 * MINUTE).await;
+    net.kill(2).await.unwrap();
+    go_on(&net, 0).await;
+    nobody_signed_twice(&net, &[0, 1, 3]).await;
+    net.stop().await.unwrap();
+}
+
+/// Method: two nodes are set up for one signer. The second gives up, loudly; when the first is
+/// killed, it takes the signer over and votes in the same name; then the first comes back. Every
+/// block needs that name's vote.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_with_one_signer_take_turns_and_never_sign_twice() {
+    let net = Devnet::start(4, &[]).await.unwrap();
+    net.kill(3).await.unwrap();
+    net.kill(2).await.unwrap();
+    let signer = Signer::take_over(&net, 3);
+    signer.use_by(&net, 2);
+    net.restart(3).await.unwrap();
+    reachable(&net, 3, 1).await;
+    go_on(&net, 0).await;
+    for (first, second) in [(3, 2), (2, 3)] {
+        net.restart(second).await.unwrap();
+        let ended = until("the second node gives up", MINUTE, || async {
+            let status = net.control(&["status"]).await.ok()?;
+            let ended = &status["nodes"][second]["ended"];
+            ended.as_str().map(str::to_owned)
+        });
+        assert_eq!(ended.await, "exit status: 3");
+        let log = net.dir().join(format!("node-{second}/node.log"));
+        let log = std::fs::read_to_string(log).unwrap();
+        assert!(log.contains("serves another node"), "{log}");
+        net.kill(first).await.unwrap();
+        net.restart(second).await.unwrap();
+        reachable(&net, second, 1).await;
+        go_on(&net, 0).await;
+        nobody_signed_twice(&net, &[0, 1, second]).await;
+    }
+    assert!(
+        signer
+            .log()
+            .contains("two nodes are set up for one validator")
+    );
+    net.stop().await.unwrap();
+}
+
+/// Method: a validator that holds its own key loses its guard, then the whole of its data, and
+/// comes back as docs/node.md says. It keeps silent for a good minute of the chain's time, which
+/// the network travels, and then votes: every block needs it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_lost_its_guard_keeps_silent_and_comes_back() {
+    let net = Devnet::start(4, &[]).await.unwrap();
+    net.kill(3).await.unwrap();
+    std::fs::remove_file(net.dir().join("node-3/data/sign-guard")).unwrap();
+    net.restart(3).await.unwrap();
+    go_on(&net, 3).await;
+    let log = net.dir().join("node-3/node.log");
+    let silent = std::fs::read_to_string(&log).unwrap();
+    assert!(
+        silent.contains("is missing: nothing is signed until"),
+        "{silent}"
+    );
+    assert!(silent.contains("the guard was lost"), "{silent}");
+    net.advance(2 * MINUTE).await;
+    net.kill(2).await.unwrap();
+    go_on(&net, 0).await;
+    net.restart(2).await.unwrap();
+
+    // Everything is lost: first as an observer, then with the key again.
+    net.kill(3).await.unwrap();
+    std::fs::remove_dir_all(net.dir().join("node-3/data")).unwrap();
+    let config = net.dir().join("node-3/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let without = text.replace("validator = \"validator.key\"", "");
+    assert_ne!(text, without);
+    std::fs::write(&config, without).unwrap();
+    net.restart(3).await.unwrap();
+    let tip = height(&net.client(0).unwrap()).await.unwrap();
+    wait_height(&net.client(3).unwrap(), tip, 2 * MINUTE).await;
+    net.kill(3).await.unwrap();
+    std::fs::write(&config, text).unwrap();
+    net.restart(3).await.unwrap();
+    go_on(&net, 3).await;
+    net.advance(2 * MINUTE).await;
+    net.kill(2).await.unwrap();
+    go_on(&net, 0).await;
+    nobody_signed_twice(&net, &[0, 1, 3]).await;
+    net.stop().await.unwrap();
+}

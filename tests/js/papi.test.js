@@ -79,6 +79,21 @@ test('a grant is anchored, read by key and by iteration, and is not there one bl
   assert.ok(!(await api.query.Grant.Grants.getEntries(before)).some(({ keyArgs }) => keyArgs[0] === gid));
 });
 
+test('functions about grants and identities answer at the block they are called at', async () => {
+  const { gid, tx } = anchor();
+  const result = await tx.signAndSubmit(signer);
+  assertAnchored(result, gid);
+  const { hash } = result.block;
+  const { parentHash } = await client.getBlockHeader(hash);
+  const now = await api.apis.AccessApi.grant(gid, { at: hash });
+  assert.equal(now.standing.type, 'Active');
+  assert.deepEqual(now.entry, await api.query.Grant.Grants.getValue(gid, { at: hash }));
+  const before = await api.apis.AccessApi.grant(gid, { at: parentHash });
+  assert.deepEqual([before.standing.type, before.entry], ['Absent', undefined]);
+  assert.equal(await api.apis.IdentityApi.record(`0x${'07'.repeat(32)}`, { at: hash }), undefined);
+  assert.ok(asked.has('chainHead_v1_call'));
+});
+
 test('a watch of entries tells of each that is added', async () => {
   const { gid, tx } = anchor();
   let submitted = false;

@@ -75,6 +75,16 @@ test('fifty transactions at once', async () => {
   )));
 });
 
+test('functions about identities and grants are called by their names in metadata 15', async () => {
+  const { gid } = anchoring(network.manifest.chain);
+  const found = await api.call.accessApi.grant(gid);
+  assert.ok(found.standing.isAbsent && found.entry.isNone);
+  const record = await api.call.identityApi.record(`0x${'07'.repeat(32)}`);
+  assert.ok(record.isNone);
+  const genesis = await api.at(api.genesisHash);
+  assert.ok((await genesis.call.revocationApi.entry(gid)).isNone);
+});
+
 test('an account without a role is refused', async () => {
   const stranger = new Keyring({ type: 'ed25519' }).addFromSeed(randomAsU8a(32));
   const { item } = anchoring(network.manifest.chain);

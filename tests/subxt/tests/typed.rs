@@ -108,6 +108,35 @@ async fn an_identity_is_registered_and_read_by_generated_types() {
         }
     }
     assert_eq!(count[1], count[0] + 2);
+    compare_calls(&before, &after, DidId(id), &record).await;
+}
+
+type At = subxt::client::OnlineClientAtBlock<SubstrateConfig>;
+
+/// The functions about identities answer at the block they are called at, by generated types.
+async fn compare_calls(
+    before: &At,
+    after: &At,
+    id: DidId,
+    record: &ledger::record::DidRecord,
+) {
+    let calls = || allod::runtime_apis().identity_api();
+    let again = || DidId(id.0);
+    let absent = before.runtime_apis().call(calls().record(again())).await.unwrap();
+    assert!(absent.is_none(), "it was not there yet");
+    let found = after.runtime_apis().call(calls().record(again())).await.unwrap();
+    assert_eq!(found.unwrap().encode(), record.encode());
+    let effective = after.runtime_apis().call(calls().effective(again())).await.unwrap();
+    let effective = effective.unwrap();
+    assert_eq!(effective.record.encode(), record.encode());
+    assert!(effective.retired.is_empty());
+    let needed = ledger::document::Relationships(1);
+    let asked = calls().resolve_key(again(), "k1".into(), needed);
+    let key = after.runtime_apis().call(asked).await.unwrap();
+    assert_eq!(key.unwrap_err(), "key_unknown");
+    let standing = allod::runtime_apis().access_api().grant([7; 32].into());
+    let standing = after.runtime_apis().call(standing).await.unwrap();
+    assert!(matches!(standing.standing, ledger::calls::GrantStanding::Absent));
 }
 
 #[tokio::test]

@@ -119,7 +119,7 @@ impl Guard {
         request: &HttpRequest,
         is_websocket: bool,
     ) -> Result<Option<Named>, HttpResponse> {
-        let is_open = self.are_metrics_open && request.uri().path() == "/metrics";
+        let is_open = self.are_metrics_open && is_probe(request, &["/metrics"]);
         if !self.ring.is_needed() || is_open {
             return Ok(None);
         }
@@ -146,9 +146,8 @@ impl Guard {
 impl Payer {
     /// Pays for `calls` of the request with these extensions.
     fn pay(extensions: &Extensions, calls: usize) -> Result<(), No> {
-        let Some(payer) = extensions.get::<Self>() else {
-            return Ok(());
-        };
+        // Nothing that came past the guard is answered.
+        let payer = extensions.get::<Self>().ok_or(No::Key)?;
         // A WebSocket may outlive its key.
         if payer
             .key
@@ -250,9 +249,11 @@ fn too_many_connections(request: &HttpRequest) -> HttpResponse {
     response
 }
 
-fn is_free(request: &HttpRequest) -> bool {
-    let is_read = [Method::GET, Method::HEAD].contains(request.method());
-    is_read && FREE.contains(&request.uri().path())
+/// Returns whether the desk of the probes answers this request, by one of `paths`: nothing else
+/// may be exempt, for what it leaves is answered by the JSON-RPC, whatever the path, and a
+/// WebSocket may begin with any method.
+fn is_probe(request: &HttpRequest, paths: &[&str]) -> bool {
+    request.method() == Method::GET && paths.contains(&request.uri().path())
 }
 
 impl<S> Layer<S> for Guard {
@@ -288,7 +289,7 @@ where
     }
 
     fn call(&mut self, mut request: HttpRequest) -> Self::Future {
-        if !is_free(&request)
+        if !is_probe(&request, &FREE)
             && let Err(refusal) = self.guard.admit(&mut request)
         {
             return Box::pin(std::future::ready(Ok(refusal)));
@@ -356,6 +357,10 @@ where
         let service = self.0.clone();
         async move {
             let calls = batch.len();
+            // Nothing is called: it is only told what is wrong with it.
+            if batch.iter().all(Result::is_err) {
+                return service.batch(batch).await;
+            }
             match Payer::pay(batch.extensions(), calls) {
                 Ok(()) => service.batch(batch).await,
                 Err(no) => no.mark(refused_batch(batch, no)),

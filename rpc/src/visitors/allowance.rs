@@ -46,7 +46,13 @@ impl Visitors {
 
     /// Returns who asks; `None` if that is not limited.
     pub(crate) fn of_request(&self, peer: IpAddr, headers: &HeaderMap) -> Option<Source> {
-        self.limited(client_of(peer, headers, &self.limits.trusted_proxies))
+        if !self.is_proxy(peer) {
+            return self.limited(peer);
+        }
+        // Never free: what a header says of loopback is another machine's, or a lie, and without
+        // a header all are the proxy's.
+        let client = client_of(peer, headers, &self.limits.trusted_proxies);
+        Some(Source::from(client))
     }
 
     /// Returns whether requests that come from there are others'.
@@ -226,5 +232,26 @@ mod tests {
         headers.insert("x-forwarded-for", "192.0.2.1".parse().unwrap());
         let client = Source::from(IpAddr::from([192, 0, 2, 1]));
         assert_eq!(proxied.of_request(local, &headers), Some(client));
+    }
+
+    #[test]
+    fn behind_a_proxy_nobody_is_free() {
+        let far = IpAddr::from([192, 0, 2, 9]);
+        let local = IpAddr::from([127, 0, 0, 1]);
+        let all = visitors(VisitorLimits {
+            trusted_proxies: vec!["192.0.2.9".parse().unwrap(), "127.0.0.1".parse().unwrap()],
+            ..VisitorLimits::default()
+        });
+        let mut headers = HeaderMap::new();
+        assert_eq!(all.of_request(local, &headers), Some(Source::from(local)));
+        for value in ["127.0.0.1", "::1", "192.0.2.9"] {
+            headers.insert("x-forwarded-for", value.parse().unwrap());
+            for proxy in [far, local] {
+                assert!(
+                    all.of_request(proxy, &headers).is_some(),
+                    "{proxy} for {value}"
+                );
+            }
+        }
     }
 }

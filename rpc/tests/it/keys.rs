@@ -8,6 +8,8 @@ use jsonrpsee::http_client::HeaderMap;
 use jsonrpsee::rpc_params;
 use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::wire::Harness;
 
@@ -150,6 +152,42 @@ async fn metrics_may_be_open() {
     .await;
     assert_eq!(node.harness.get("/metrics").await.0, 200);
     assert!(node.ask("").await.0.starts_with("HTTP/1.1 401"));
+}
+
+/// Method: each method with each exempt path, with a call as its body, and as the beginning of a
+/// WebSocket, which the libraries below us take by any method.
+#[tokio::test]
+async fn nothing_behind_an_exempt_path_is_let_in() {
+    let node = Private::start(ServerConfig {
+        are_metrics_open: true,
+        ..ServerConfig::default()
+    })
+    .await;
+    let upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+                   sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "system_chain"}).to_string();
+    for path in ["/health", "/ready", "/metrics", "/health/", "/health?x"] {
+        for method in ["GET", "HEAD", "POST", "PUT", "OPTIONS", "PRI"] {
+            for headers in [JSON, upgrade] {
+                let request = format!(
+                    "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\
+                     content-length: {}\r\n\r\n{call}",
+                    call.len()
+                );
+                let mut stream = TcpStream::connect(node.harness.server.address())
+                    .await
+                    .unwrap();
+                stream.write_all(request.as_bytes()).await.unwrap();
+                // What stays open would be a WebSocket.
+                stream.shutdown().await.unwrap();
+                let mut answer = String::new();
+                stream.read_to_string(&mut answer).await.unwrap();
+                assert!(answer.starts_with("HTTP/1.1 "), "{method} {path}: {answer}");
+                assert!(!answer.starts_with("HTTP/1.1 101"), "{method} {path}");
+                assert!(!answer.contains("Allod Test"), "{method} {path}: {answer}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -146,6 +146,13 @@ impl Server {
         self.desk.answer(request)
     }
 
+    /// Lets these users ask and nobody else, the own one included.
+    #[cfg(test)]
+    pub(super) fn allow_only(&mut self, users: Vec<u32>) {
+        let desk = Arc::get_mut(&mut self.desk);
+        desk.expect("nobody is connected yet").allowed = users;
+    }
+
     /// Starts with any guard: tests replace the real one to see that they would notice.
     #[cfg(test)]
     pub(super) fn start_with(

@@ -256,6 +256,25 @@ async fn a_client_that_asks_nothing_is_cut_off() {
     assert_eq!(idle.read_to_end(&mut rest).await.unwrap(), 0);
 }
 
+/// Method: the own process, when its user may ask and when only another may.
+#[tokio::test]
+async fn processes_of_other_users_are_cut_off_without_a_word() {
+    let own = UnixStream::pair().unwrap().0.peer_cred().unwrap().uid();
+    for (user, may_ask) in [(own, true), (own + 1, false)] {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path(), GuardFile::New);
+        let (mut server, failure) = Server::start(&config, key()).unwrap();
+        server.allow_only(vec![user]);
+        let task = serve((server, failure));
+        let mut stream = UnixStream::connect(&config.listen).await.unwrap();
+        // It may be cut off before this is written.
+        let _ = write_frame(&mut stream, &request(Ask::Hello)).await;
+        let answer = soon(read_frame(&mut stream)).await;
+        assert_eq!(answer.is_ok(), may_ask, "{answer:?}");
+        task.abort();
+    }
+}
+
 #[tokio::test]
 async fn a_second_node_is_told_that_the_signer_is_busy() {
     let running = Running::start();

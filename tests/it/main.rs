@@ -10,6 +10,7 @@ mod launcher;
 mod light;
 #[expect(unreachable_pub, reason = "shown in a page, for other programs")]
 mod login_service;
+mod operator;
 mod past;
 mod proofs;
 mod readme;

@@ -3,12 +3,13 @@
 //! network. A line that starts with `$ ` is a command; the lines after it are what it must print,
 //! in order, on either output; `…` stands for any text.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use allod_tests::devnet::{Devnet, program};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 #[derive(Debug)]
 struct Step {
@@ -76,39 +77,87 @@ fn an_ellipsis_stands_for_any_text() {
     assert!(!matches("a … b", "a x c"));
 }
 
-async fn run_page(name: &str, net: &Devnet, folder: &Path) {
-    let text = std::fs::read_to_string(page(name)).unwrap();
-    let steps = steps(&text);
-    assert!(steps.len() > 3, "{name} has commands");
-    let programs = program("allod").unwrap().parent().unwrap().to_owned();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash")
-        .current_dir(folder)
-        .env("PATH", path)
-        .env("ALLOD_HOME", folder.join("home"))
-        .env("ALLOD_NODE", net.text("/nodes/0/rpc").unwrap())
-        .env(
-            "ALLOD_REGISTRAR_KEY",
-            net.text("/keys/registrar/file").unwrap(),
-        )
-        .env("ALLOD_DEVNET", net.dir())
-        .env("ALLOD_UNSAFE_PLAIN", "true")
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut input = shell.stdin.take().unwrap();
-    let mut output = BufReader::new(shell.stdout.take().unwrap()).lines();
-    input.write_all(b"exec 2>&1\n").await.unwrap();
-    let mut wrong = Vec::new();
-    for step in steps {
-        let script = format!("{}\necho; echo \"=== done\"\n", step.command);
-        input.write_all(script.as_bytes()).await.unwrap();
+/// A shell in which pages are run, in a process group of its own that ends with it.
+pub(crate) struct Shell {
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    group: u32,
+    _child: Child,
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // Whatever a page left in the background.
+        let group = format!("-{}", self.group);
+        let _ = std::process::Command::new("kill")
+            .args(["-KILL", "--", &group])
+            .status();
+    }
+}
+
+impl Shell {
+    /// Starts a shell in `folder` that finds our programs, with more variables.
+    pub(crate) async fn start(folder: &Path, variables: &[(&str, &OsStr)]) -> Self {
+        let programs = program("allod").unwrap().parent().unwrap().to_owned();
+        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+        let mut child = Command::new("bash")
+            .current_dir(folder)
+            .env("PATH", path)
+            .env("ALLOD_HOME", folder.join("home"))
+            .env("NO_COLOR", "1")
+            .envs(variables.iter().copied())
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap()).lines();
+        input.write_all(b"exec 2>&1\n").await.unwrap();
+        Self {
+            input,
+            output,
+            group: child.id().unwrap(),
+            _child: child,
+        }
+    }
+
+    /// Runs a page's commands; each must print what the page says.
+    pub(crate) async fn run_page(&mut self, name: &str) {
+        let text = std::fs::read_to_string(page(name)).unwrap();
+        let steps = steps(&text);
+        assert!(steps.len() > 3, "{name} has commands");
+        let mut wrong = Vec::new();
+        for step in steps {
+            let printed = self.run(&step.command).await;
+            let same = printed.len() == step.expected.len()
+                && step
+                    .expected
+                    .iter()
+                    .zip(&printed)
+                    .all(|(pattern, line)| matches(pattern, line));
+            if !same {
+                wrong.push(format!(
+                    "{name}:{}: $ {}\n--- expected\n{}\n--- printed\n{}",
+                    step.line,
+                    step.command,
+                    step.expected.join("\n"),
+                    printed.join("\n")
+                ));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    }
+
+    /// Runs a command and returns the lines that it printed.
+    pub(crate) async fn run(&mut self, command: &str) -> Vec<String> {
+        let script = format!("{command}\necho; echo \"=== done\"\n");
+        self.input.write_all(script.as_bytes()).await.unwrap();
         let mut printed = Vec::new();
         loop {
-            let line = output.next_line().await.unwrap().expect("the shell lives");
+            let line = self.output.next_line().await.unwrap();
+            let line = line.expect("the shell lives");
             if line == "=== done" {
                 break;
             }
@@ -116,23 +165,21 @@ async fn run_page(name: &str, net: &Devnet, folder: &Path) {
         }
         // The `echo` that makes sure the marker begins a line.
         printed.pop();
-        let same = printed.len() == step.expected.len()
-            && step
-                .expected
-                .iter()
-                .zip(&printed)
-                .all(|(pattern, line)| matches(pattern, line));
-        if !same {
-            wrong.push(format!(
-                "{name}:{}: $ {}\n--- expected\n{}\n--- printed\n{}",
-                step.line,
-                step.command,
-                step.expected.join("\n"),
-                printed.join("\n")
-            ));
-        }
+        printed
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+async fn run_page(name: &str, net: &Devnet, folder: &Path) {
+    let variables = [
+        ("ALLOD_NODE", net.text("/nodes/0/rpc").unwrap().as_ref()),
+        (
+            "ALLOD_REGISTRAR_KEY",
+            net.text("/keys/registrar/file").unwrap().as_ref(),
+        ),
+        ("ALLOD_DEVNET", net.dir().as_os_str()),
+        ("ALLOD_UNSAFE_PLAIN", "true".as_ref()),
+    ];
+    Shell::start(folder, &variables).await.run_page(name).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,11 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 /// each other.
 static ONE_AT_A_TIME: LazyLock<Arc<Mutex<()>>> = LazyLock::new(Arc::default);
 
+/// Waits for the turn of a network that is no devnet; it ends with the guard.
+pub async fn turn() -> OwnedMutexGuard<()> {
+    ONE_AT_A_TIME.clone().lock_owned().await
+}
+
 /// A running network.
 #[derive(Debug)]
 pub struct Devnet {

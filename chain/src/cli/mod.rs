@@ -9,6 +9,8 @@
 mod api_key;
 mod config;
 mod genesis;
+mod guard;
+mod init;
 mod keys;
 mod output;
 mod passphrases;
@@ -39,6 +41,13 @@ enum Command {
     Run(RunArgs),
     /// Hold a validator's key and its sign guard for a node, until SIGTERM or SIGINT.
     Signer(signer::SignerArgs),
+    /// Make a new node's directory: configuration, keys, chain specification.
+    Init(init::InitArgs),
+    /// Say that a validator's sign guard is new, or was lost.
+    Guard {
+        #[command(subcommand)]
+        command: guard::GuardCommand,
+    },
     /// Check, show and write configurations.
     Config {
         #[command(subcommand)]
@@ -96,6 +105,8 @@ pub fn main(executive: Executive) -> process::ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run_node(args, executive),
         Command::Signer(args) => signer::run(&args, executive),
+        Command::Init(args) => init::run(&args, executive),
+        Command::Guard { command } => guard::run(&command, executive),
         Command::Config { command } => config::run(&command),
         Command::Probe(args) => probe::run(&args),
         Command::Keys { command } => keys::run(&command),

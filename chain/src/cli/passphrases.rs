@@ -52,6 +52,11 @@ pub(super) struct NewPassphraseArgs {
 }
 
 impl NewPassphraseArgs {
+    /// Returns the file that holds the new passphrase, if it is in one.
+    pub(super) fn file(&self) -> Option<&PathBuf> {
+        self.new_passphrase_file.as_ref()
+    }
+
     /// Returns how to write the key of `name`, asking for a passphrase if need be.
     pub(super) fn protection(&self, name: &str) -> anyhow::Result<Protection> {
         let source = match self {

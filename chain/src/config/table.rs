@@ -427,6 +427,11 @@ pub fn markdown() -> String {
 /// Returns a configuration of comments alone: every key with its meaning and default. A line that
 /// begins with `#` and no space is a setting to be uncommented.
 pub fn template() -> String {
+    template_with(&[])
+}
+
+/// Returns the template with settings in effect: names of keys and values as TOML writes them.
+pub fn template_with(settings: &[(&str, String)]) -> String {
     let mut out = String::from(
         "# Configuration of allod-node. Every key has a default, or may be left out: uncomment what\n\
          # differs. Paths are relative to this file. `allod-node config check` says what is wrong.\n",
@@ -445,7 +450,12 @@ pub fn template() -> String {
         let default = if key.has_default { "" } else { " No default." };
         let allowed = key.allowed();
         writeln!(out, "# Allowed: {allowed}.{default}").expect("text takes any text");
-        writeln!(out, "#{name} = {}", key.value).expect("text takes any text");
+        let setting = settings.iter().find(|(name, _)| *name == key.name);
+        match setting {
+            Some((_, value)) => writeln!(out, "{name} = {value}"),
+            None => writeln!(out, "#{name} = {}", key.value),
+        }
+        .expect("text takes any text");
     }
     out
 }

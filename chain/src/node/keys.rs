@@ -29,6 +29,7 @@ pub(super) fn unlock(
     let network = KeyFile::read(&config.keys.network)?;
     let validator = config.keys.validator.as_deref().map(KeyFile::read);
     let validator = validator.transpose()?;
+    check_guard(config, spec, validator.is_some())?;
     let files = [
         ("network", Some(&network)),
         ("validator", validator.as_ref()),
@@ -55,6 +56,17 @@ pub(super) fn unlock(
         network: network.open(&source)?,
         validator: validator.map(|file| file.open(&source)).transpose()?,
     })
+}
+
+/// Refuses a validator without guard and database, as after the loss of a disk: its key may have
+/// signed at any height. In development networks nobody relies on it.
+fn check_guard(config: &NodeConfig, spec: &ChainSpec, is_validator: bool) -> Result<(), RunError> {
+    let path = config.data.join("sign-guard");
+    let is_known = path.exists() || config.data.join("db").exists();
+    if is_validator && !is_known && spec.chain_type != ChainType::Development {
+        return Err(RunError::NoGuard { path });
+    }
+    Ok(())
 }
 
 /// Makes of the keys what signs, and waits for the signer if the configuration names one. Called

@@ -93,6 +93,15 @@ pub enum RunError {
     /// The signer cannot be used.
     #[error(transparent)]
     Signer(#[from] ConnectError),
+    /// Neither guard nor database: whether the validator's key has signed, only a person knows.
+    #[error(
+        "there is no sign guard at {path}: say `allod-node guard new` if this validator's key has \
+         never signed on this chain, `allod-node guard lost` if it may have"
+    )]
+    NoGuard {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -130,6 +139,7 @@ impl RunError {
             | Self::Spec(_)
             | Self::Genesis(_)
             | Self::Key(_)
+            | Self::NoGuard { .. }
             | Self::ClockOfOthers { .. }
             | Self::Clock(_)
             | Self::Address { .. } => ExitCode::Usage,

@@ -10,6 +10,7 @@
 //! | [`view`] | what RPC sees of it |
 //! | [`signer`] | a validator's key in a process of its own |
 //! | [`seams`] | clock and randomness: with `KeyValue` and `Gossip`, all that touches the world |
+//! | [`doctor`] | what an operator should know about a node |
 //! | [`ceremony`] | how several operators make one genesis |
 //! | [`config`], [`spec`], [`keyfile`] | the operator's files |
 //!
@@ -19,6 +20,7 @@
 pub mod ceremony;
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod gossip;
 pub mod keyfile;
 pub mod ledger;

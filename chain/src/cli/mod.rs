@@ -8,6 +8,7 @@
 
 mod api_key;
 mod config;
+mod doctor;
 mod genesis;
 mod guard;
 mod init;
@@ -48,6 +49,9 @@ enum Command {
         #[command(subcommand)]
         command: guard::GuardCommand,
     },
+    /// Look at everything a node needs, and say what to do. Code 0: all is well; 1: somebody should
+    /// look; 2: it does not work.
+    Doctor(doctor::DoctorArgs),
     /// Check, show and write configurations.
     Config {
         #[command(subcommand)]
@@ -107,6 +111,7 @@ pub fn main(executive: Executive) -> process::ExitCode {
         Command::Signer(args) => signer::run(&args, executive),
         Command::Init(args) => init::run(&args, executive),
         Command::Guard { command } => guard::run(&command, executive),
+        Command::Doctor(args) => doctor::run(&args, executive),
         Command::Config { command } => config::run(&command),
         Command::Probe(args) => probe::run(&args),
         Command::Keys { command } => keys::run(&command),

@@ -16,6 +16,7 @@
 mod backend;
 mod error;
 mod history;
+mod inspect;
 mod memory;
 mod reader;
 mod rocks;
@@ -27,6 +28,7 @@ pub use backend::{
     BackendError, Batch, Change, Column, DiskSpace, Durability, KeyValue, Pair, Pairs, View,
 };
 pub use error::{HistoryError, OpenError, StorageError};
+pub use inspect::{Inspected, directory_bytes, inspect};
 pub use memory::MemoryStore;
 pub use reader::{IndexedEntry, Reader};
 pub use rocks::RocksStore;

@@ -60,6 +60,23 @@ impl RocksStore {
         Ok(Self { db, directory })
     }
 
+    /// Opens the database in `directory` for reading alone, beside whoever writes it. `logs`: where
+    /// the engine writes about it, lest it be in that directory.
+    ///
+    /// # Errors
+    /// [`BackendError::Engine`].
+    pub(super) fn open_read_only(directory: &Path, logs: &Path) -> Result<Self, BackendError> {
+        let mut options = Options::default();
+        options.set_db_log_dir(logs);
+        options.set_max_open_files(OPEN_FILES_MAX);
+        let columns = Column::ALL.map(Column::name);
+        let db = DB::open_cf_for_read_only(&options, directory, columns, false);
+        Ok(Self {
+            db: db.map_err(|error| failed("open", error))?,
+            directory: directory.to_owned(),
+        })
+    }
+
     fn column(&self, column: Column) -> &ColumnFamily {
         self.db
             .cf_handle(column.name())

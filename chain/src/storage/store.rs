@@ -22,8 +22,8 @@ use crate::limits::{HISTORY_BLOCKS_MIN, HISTORY_MS_MIN, UNDECIDED_PER_HEIGHT_MAX
 /// Version of the layout; raised by every change of spec/storage.md.
 pub const SCHEMA: u32 = 2;
 
-const SCHEMA_KEY: &[u8] = b"schema";
-const GENESIS_KEY: &[u8] = b"genesis";
+pub(super) const SCHEMA_KEY: &[u8] = b"schema";
+pub(super) const GENESIS_KEY: &[u8] = b"genesis";
 
 /// Values that a block sets (`Some`) or removes (`None`), by storage key.
 pub type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;

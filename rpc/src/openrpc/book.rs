@@ -19,6 +19,13 @@ const SCHEMAS: &str = "/components/schemas";
 /// JSON-RPC's code for parameters that are missing or of a wrong type.
 const INVALID_PARAMS: i32 = -32602;
 
+/// What any method may be refused with: the node fails, or does not listen to who asks.
+const ANY: &[ErrorCode] = &[
+    ErrorCode::Internal,
+    ErrorCode::RateLimited,
+    ErrorCode::Unauthorized,
+];
+
 /// A document being written.
 pub(super) struct Book {
     /// Of what is read: members that have a default may be left out.
@@ -203,12 +210,9 @@ impl<'b> Method<'b> {
     /// Names errors that the method may answer with, beside those of JSON-RPC itself.
     pub(super) fn errors(mut self, codes: &[ErrorCode]) -> Self {
         let mut codes = codes.to_vec();
-        codes.push(ErrorCode::Internal);
         codes.sort();
         codes.dedup();
-        let slugs = codes.iter().map(|code| code.slug());
-        let references = slugs.map(|slug| json!({ "$ref": format!("#/components/errors/{slug}") }));
-        self.errors.extend(references);
+        self.errors.extend(references(&codes));
         self
     }
 
@@ -264,9 +268,8 @@ impl<'b> Method<'b> {
     fn end(mut self, schema: Value) -> &'b mut Book {
         let result = json!({ "name": "result", "schema": schema });
         self.object.insert("result".into(), result);
-        if !self.errors.is_empty() {
-            self.object.insert("errors".into(), self.errors.into());
-        }
+        self.errors.extend(references(ANY));
+        self.object.insert("errors".into(), self.errors.into());
         if let Some(example) = self.book.examples.get(&self.name) {
             let example = pairing(example, &self.object["params"]);
             self.object.insert("examples".into(), json!([example]));
@@ -292,6 +295,12 @@ impl Param {
         }
         descriptor
     }
+}
+
+/// Returns references to rows of the table of errors.
+fn references(codes: &[ErrorCode]) -> impl Iterator<Item = Value> {
+    let slugs = codes.iter().map(|code| code.slug());
+    slugs.map(|slug| json!({ "$ref": format!("#/components/errors/{slug}") }))
 }
 
 /// Returns a row of the table of errors.

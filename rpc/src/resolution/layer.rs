@@ -87,7 +87,7 @@ impl Resolver {
     async fn serve(self, request: HttpRequest) -> Result<HttpResponse, HttpResponse> {
         let (head, body) = request.into_parts();
         if head.uri.path() == DESCRIPTION_PATH {
-            return describe(&head.method);
+            return Ok(describe(&head.method));
         }
         let connection = Connection::of(&head.extensions);
         let takes_body = match head.method {
@@ -121,14 +121,14 @@ impl Resolver {
 }
 
 /// Answers what describes the binding.
-fn describe(method: &Method) -> Result<HttpResponse, HttpResponse> {
+fn describe(method: &Method) -> HttpResponse {
     if [Method::GET, Method::HEAD].contains(method) {
-        return Ok(text(DESCRIPTION));
+        return text(DESCRIPTION);
     }
     let mut response = transport(StatusCode::METHOD_NOT_ALLOWED, "use GET");
     let allowed = HeaderValue::from_static("GET, HEAD");
     response.headers_mut().insert(header::ALLOW, allowed);
-    Err(response)
+    response
 }
 
 fn busy() -> HttpResponse {

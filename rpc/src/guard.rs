@@ -85,6 +85,10 @@ impl Guard {
     }
 
     /// Lets a request through, which then knows who pays for its calls; else the answer to it.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error is the answer: made once for a request, moved once"
+    )]
     fn admit(&self, request: &mut HttpRequest) -> Result<(), HttpResponse> {
         let connection = Connection::of(request.extensions());
         let peer = connection.peer();
@@ -114,6 +118,10 @@ impl Guard {
     }
 
     /// Returns the key of a request that needs one and has it.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error is the answer: made once for a request, moved once"
+    )]
     fn key_of(
         &self,
         request: &HttpRequest,

@@ -168,10 +168,12 @@ fn growth(path: &Path, seen: &Inspected, findings: &mut Findings) {
         growth.days_left
     );
     let todo = "a larger disk, or `storage.archive` off; blocks are always kept";
-    match growth.days_left {
-        ..=DAYS_FAIL => findings.fail("growth", found, todo),
-        ..=DAYS_WARN => findings.warn("growth", found, todo),
-        _ => findings.ok("growth", found),
+    if growth.days_left <= DAYS_FAIL {
+        findings.fail("growth", found, todo);
+    } else if growth.days_left <= DAYS_WARN {
+        findings.warn("growth", found, todo);
+    } else {
+        findings.ok("growth", found);
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use allod_primitives::{H256, Header, Height};
 
+use super::StorageError;
 use super::backend::{Column, KeyValue};
 use super::reader::Reader;
 use super::rocks::RocksStore;
 use super::store::{GENESIS_KEY, SCHEMA_KEY};
-use super::StorageError;
 
 /// Blocks over which growth is measured.
 const GROWTH_BLOCKS_MAX: u64 = 10_000;

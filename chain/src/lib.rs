@@ -12,11 +12,13 @@
 //! | [`seams`] | clock and randomness: with `KeyValue` and `Gossip`, all that touches the world |
 //! | [`doctor`] | what an operator should know about a node |
 //! | [`ceremony`] | how several operators make one genesis |
+//! | [`admin`] | what the operator asks a running node |
 //! | [`config`], [`spec`], [`keyfile`] | the operator's files |
 //!
 //! **Invariant:** nothing is acknowledged as final before [`storage::Store::commit`] returned.
 //! It is *not* the state machine (`allod-runtime`) and signs nothing (`allod-consensus` does).
 
+pub mod admin;
 pub mod ceremony;
 pub mod cli;
 pub mod config;

@@ -32,7 +32,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::answer::{Answer, failed, request, unavailable};
 use crate::connection::{Connection, Place};
-use crate::counts::subscribed;
+use crate::ending::{self, subscribed};
 use crate::light::is_small;
 use crate::methods::Module;
 use crate::proofs::certified;
@@ -149,6 +149,10 @@ async fn follow(
     leave(follower.sink, place);
     match end {
         End::Gone => Ok(()),
+        End::Told(ErrorCode::TooSlow) => {
+            ending::note(ending::End::TooSlow);
+            Ok(())
+        }
         End::Told(code) => Err(format!("{}: {}", code.slug(), code.message()).into()),
     }
 }

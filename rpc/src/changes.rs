@@ -22,13 +22,13 @@ use jsonrpsee::types::Params;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::answer::{Answer, failed, request, unanswered};
-use crate::counts::subscribed;
+use crate::ending::send;
+use crate::ending::subscribed;
 use crate::fault;
 use crate::identity::known_entries;
 use crate::methods::Module;
 use crate::snapshot::Snapshot;
 use crate::submit::fault_error;
-use crate::substrate::heads::send;
 use crate::view::NodeView;
 
 type Events = Vec<EventRecord<RuntimeEvent, H256>>;

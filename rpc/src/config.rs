@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::tls::TlsFiles;
 use crate::visitors::VisitorLimits;
 
 /// The server's configuration. Every limit protects the node from a single client.
@@ -27,6 +28,8 @@ pub struct ServerConfig {
     /// File of API keys, one of which every request needs but `/health` and `/ready`. Default none:
     /// everybody may ask.
     pub api_keys: Option<PathBuf>,
+    /// Certificate and key. Default none: nothing is encrypted.
+    pub tls: Option<TlsFiles>,
     /// Whether `/metrics` needs no API key. Default false.
     pub are_metrics_open: bool,
     /// What one address may ask.
@@ -49,6 +52,7 @@ impl Default for ServerConfig {
             connections_max: 1024,
             subscriptions_per_connection_max: 1024,
             api_keys: None,
+            tls: None,
             are_metrics_open: false,
             visitors: VisitorLimits::default(),
             messages_buffered_max: 64,

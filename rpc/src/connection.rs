@@ -12,6 +12,7 @@ use allod_rpc_api::limits::{
 };
 use http::Extensions;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::socket::Patience;
 use crate::traffic::Traffic;
@@ -40,6 +41,8 @@ pub(crate) struct Connection {
     pub(crate) patience: Patience,
     /// Where it comes from; nowhere if from within the process.
     peer: Option<IpAddr>,
+    /// Rung when the server stops.
+    pub(crate) stopping: CancellationToken,
     /// Its place among those of its address.
     place: Mutex<Option<visitors::Place>>,
 }
@@ -64,6 +67,7 @@ impl Default for Connection {
             traffic: Arc::default(),
             patience: Patience::default(),
             peer: None,
+            stopping: CancellationToken::new(),
             place: Mutex::default(),
         }
     }
@@ -74,9 +78,14 @@ const ARCHIVE_QUESTIONS_PER_CONNECTION_MAX: usize = 4;
 
 impl Connection {
     /// Makes one from `peer`, with its place if it needs one.
-    pub(crate) fn from(peer: IpAddr, place: Option<visitors::Place>) -> Self {
+    pub(crate) fn from(
+        peer: IpAddr,
+        place: Option<visitors::Place>,
+        stopping: CancellationToken,
+    ) -> Self {
         Self {
             peer: Some(peer),
+            stopping,
             place: Mutex::new(place),
             ..Self::default()
         }

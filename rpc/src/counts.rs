@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::Extensions;
 use jsonrpsee::core::middleware::{Batch, BatchEntry, Notification, RpcServiceT};
 use jsonrpsee::core::server::BatchResponseBuilder;
 use jsonrpsee::server::MethodResponse;
@@ -21,6 +20,8 @@ use prometheus_client::registry::{Registry, Unit};
 use tower::Layer;
 
 use allod_rpc_api::ErrorCode;
+
+use crate::ending::End;
 
 type Class = [(&'static str, String); 1];
 type Call = [(&'static str, String); 2];
@@ -73,6 +74,7 @@ pub(crate) struct Counts {
     connections: Gauge,
     refused: Family<[(&'static str, &'static str); 1], Counter>,
     subscriptions: Gauge,
+    cut_off: Family<[(&'static str, &'static str); 1], Counter>,
 }
 
 impl Counts {
@@ -105,6 +107,12 @@ impl Counts {
         }
         let subscriptions = Gauge::default();
         r.register("subscriptions", "Subscriptions open", subscriptions.clone());
+        let cut_off = Family::default();
+        let help = "Subscriptions that the node ended, by reason";
+        r.register("cut_off", help, cut_off.clone());
+        for end in End::ALL {
+            drop(cut_off.get_or_create(&[("reason", end.name())]));
+        }
         let classes = methods.map(|name| prefix(name).to_owned()).collect();
         Arc::new(Self {
             registry,
@@ -114,6 +122,7 @@ impl Counts {
             connections,
             refused,
             subscriptions,
+            cut_off,
         })
     }
 
@@ -127,6 +136,21 @@ impl Counts {
     /// Counts a connection for as long as the returned value lives.
     pub(crate) fn connected(&self) -> Open {
         Open::new(&self.connections)
+    }
+
+    /// Counts a subscription for as long as the returned value lives.
+    pub(crate) fn subscribed(&self) -> Open {
+        Open::new(&self.subscriptions)
+    }
+
+    /// Returns how many subscriptions are open.
+    pub(crate) fn subscriptions(&self) -> i64 {
+        self.subscriptions.get()
+    }
+
+    /// Counts a subscription that the node ended.
+    pub(crate) fn cut_off(&self, end: End) {
+        self.cut_off.get_or_create(&[("reason", end.name())]).inc();
     }
 
     /// Counts a request or a connection that was not taken.
@@ -183,19 +207,6 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.dec();
-    }
-}
-
-/// Counts a subscription for as long as `serving` it takes. `extensions`: of its call.
-pub(crate) fn subscribed<F: Future>(
-    extensions: &Extensions,
-    serving: F,
-) -> impl Future<Output = F::Output> + use<F> {
-    let counts = extensions.get::<Arc<Counts>>();
-    let open = counts.map(|counts| Open::new(&counts.subscriptions));
-    async move {
-        let _open = open;
-        serving.await
     }
 }
 

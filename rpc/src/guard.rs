@@ -173,6 +173,18 @@ impl Payer {
     }
 }
 
+/// Waits until the key is taken away that the call with these extensions was let in with.
+pub(crate) fn key_lost(extensions: &Extensions) -> impl Future<Output = ()> + use<> {
+    let payer = extensions.get::<Payer>();
+    let lent = payer.and_then(|it| Some((it.key.clone()?, it.guard.ring.clone())));
+    async move {
+        match lent {
+            Some((key, ring)) => ring.lost(&key).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 /// Returns the key of `Authorization: Bearer KEY`.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

@@ -10,12 +10,13 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use allod_primitives::hash::sha2_256;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq as _;
+use tokio::sync::watch;
 
 /// What every key begins with, so that a scanner for secrets finds one that went astray.
 const KEY_PREFIX: &str = "allod_key_";
@@ -238,7 +239,7 @@ impl fmt::Debug for Named {
 #[derive(Debug, Default)]
 pub(crate) struct Ring {
     file: Option<PathBuf>,
-    keys: RwLock<Arc<ApiKeys>>,
+    keys: watch::Sender<Arc<ApiKeys>>,
 }
 
 impl Ring {
@@ -250,7 +251,7 @@ impl Ring {
         };
         Ok(Self {
             file,
-            keys: RwLock::new(Arc::new(keys)),
+            keys: watch::Sender::new(Arc::new(keys)),
         })
     }
 
@@ -260,8 +261,7 @@ impl Ring {
     }
 
     fn keys(&self) -> Arc<ApiKeys> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.clone()
+        self.keys.borrow().clone()
     }
 
     /// Returns the key that `text` is.
@@ -274,6 +274,15 @@ impl Ring {
         self.keys().has(key)
     }
 
+    /// Waits until a key that was let in is so no more.
+    pub(crate) async fn lost(&self, key: &Named) {
+        let mut keys = self.keys.subscribe();
+        // An error means that nobody can take it away any more.
+        if keys.wait_for(|keys| !keys.has(key)).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// Reads the file again and returns how many keys it has, if one is needed. An error leaves the
     /// keys as they were.
     pub(crate) fn reload(&self) -> Result<Option<usize>, ApiKeyError> {
@@ -282,7 +291,7 @@ impl Ring {
         };
         let keys = Arc::new(ApiKeys::read(path)?);
         let count = keys.len();
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+        self.keys.send_replace(keys);
         Ok(Some(count))
     }
 }

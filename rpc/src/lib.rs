@@ -20,6 +20,7 @@ mod changes;
 mod checks;
 mod connection;
 mod counts;
+mod ending;
 mod front;
 mod guard;
 mod identity;
@@ -33,8 +34,10 @@ mod reads;
 mod resolution;
 mod snapshot;
 mod socket;
+mod stream;
 mod submit;
 mod substrate;
+mod tls;
 mod traffic;
 mod versions;
 mod visitors;
@@ -43,7 +46,8 @@ pub use allod_runtime::frame::wire::RuntimeVersion;
 pub use config::ServerConfig;
 pub use keys::{ApiKey, ApiKeyError, ApiKeys};
 pub use openrpc::document as openrpc_document;
-pub use server::{Reloaded, RpcServer, StartError};
+pub use server::{ReloadError, Reloaded, RpcServer, STOP_MAX, StartError, bad_origin};
+pub use tls::{TlsError, TlsFiles};
 pub use view::{
     ChainInfo, ChangedKey, Fault, Finalized, HeadInfo, HistoryItem, InvalidTransaction, NodeView,
     PeerInfo, PoolError, StateUnavailable, SyncState, TransactionError, TxStatus, ValidTransaction,

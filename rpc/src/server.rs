@@ -13,6 +13,7 @@ use jsonrpsee::server::{
     stop_channel, ws,
 };
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
@@ -26,6 +27,7 @@ use crate::methods::all_methods;
 use crate::probes::Probes;
 use crate::resolution::Resolver;
 use crate::socket::{self, Door, SPARE};
+use crate::tls::{Tls, TlsError};
 use crate::traffic::TurnLayer;
 use crate::versions::Replays;
 use crate::view::NodeView;
@@ -36,6 +38,12 @@ const SUBSCRIPTION_ID_CHARS: usize = 16;
 /// A WebSocket client that answers no ping for this long is gone.
 const PING_INACTIVE: Duration = Duration::from_secs(90);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long running calls may take to end when the server stops.
+pub const STOP_MAX: Duration = Duration::from_secs(10);
+/// How long subscriptions may take to end before that.
+const STOP_TELL_MAX: Duration = Duration::from_secs(1);
+const STOP_LOOK: Duration = Duration::from_millis(10);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +58,8 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
-    /// An origin that is no header value.
-    #[error("`{origin}` is not an origin")]
+    /// A text that is no origin, or `*` beside others.
+    #[error("`{origin}` is not an origin such as https://wallet.example, or not the only one")]
     Origin {
         /// The text found.
         origin: String,
@@ -59,6 +67,9 @@ pub enum StartError {
     /// The API keys cannot be read.
     #[error(transparent)]
     ApiKeys(#[from] ApiKeyError),
+    /// Certificate or key cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// Two methods with one name.
     #[error(transparent)]
     Methods(#[from] RegisterMethodError),
@@ -70,6 +81,21 @@ pub struct RpcServer {
     address: SocketAddr,
     handle: ServerHandle,
     ring: Arc<Ring>,
+    tls: Arc<Tls>,
+    stopping: CancellationToken,
+    counts: Arc<Counts>,
+}
+
+/// Why files could not be read again. Nothing has changed then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReloadError {
+    /// The API keys.
+    #[error(transparent)]
+    ApiKeys(#[from] ApiKeyError),
+    /// Certificate or key.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
 }
 
 /// What was read again.
@@ -78,6 +104,8 @@ pub struct RpcServer {
 pub struct Reloaded {
     /// How many API keys there are; `None` if everybody may ask.
     pub api_keys: Option<usize>,
+    /// Whether there is a certificate.
+    pub has_certificate: bool,
 }
 
 impl RpcServer {
@@ -91,6 +119,7 @@ impl RpcServer {
         let counts = Counts::new(methods.method_names(), config.connections_max);
         let visitors = Arc::new(Visitors::new(config.visitors.clone()));
         let ring = Arc::new(Ring::open(config.api_keys.clone())?);
+        let tls = Arc::new(Tls::open(config.tls.clone())?);
         let guard = Guard::new(
             visitors.clone(),
             ring.clone(),
@@ -139,13 +168,25 @@ impl RpcServer {
             tokio::spawn(served.map(drop));
         };
         let sockets_max = config.connections_max.saturating_add(SPARE);
-        let door = Door { visitors, counts };
+        if config.tls.is_none() && !address.ip().is_loopback() {
+            tracing::warn!(%address, "others reach the RPC, and what they send is not encrypted");
+        }
+        let stopping = CancellationToken::new();
+        let door = Door {
+            visitors,
+            counts: counts.clone(),
+            tls: tls.clone(),
+            stopping: stopping.clone(),
+        };
         tokio::spawn(socket::accept(listener, sockets_max, door, stop, serve));
         tracing::info!(%address, "serving JSON-RPC");
         Ok(Self {
             address,
             handle,
             ring,
+            tls,
+            stopping,
+            counts,
         })
     }
 
@@ -154,20 +195,40 @@ impl RpcServer {
         self.address
     }
 
-    /// Reads the API keys again. Connections stay; one whose key is gone is answered no more.
+    /// Reads API keys, certificate and its key again. Connections stay; one whose API key is gone
+    /// is answered no more, and its subscriptions end.
     ///
     /// # Errors
-    /// [`ApiKeyError`]: the keys stay as they were. Blocks on the file.
-    pub fn reload(&self) -> Result<Reloaded, ApiKeyError> {
+    /// [`ReloadError`]: everything stays as it was. Blocks on the files.
+    pub fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let next = self.tls.load()?;
         let api_keys = self.ring.reload()?;
-        Ok(Reloaded { api_keys })
+        let has_certificate = next.is_some();
+        self.tls.set(next);
+        Ok(Reloaded {
+            api_keys,
+            has_certificate,
+        })
     }
 
-    /// Stops taking connections, lets running calls end, and returns once all are closed.
+    /// Takes no more connections, ends subscriptions, lets running calls end, and returns once all
+    /// connections are closed, or after [`STOP_MAX`].
     pub async fn stop(self) {
+        self.stopping.cancel();
+        let told = async {
+            // Nobody tells when the last one has ended.
+            while self.counts.subscriptions() > 0 {
+                tokio::time::sleep(STOP_LOOK).await;
+            }
+        };
+        // Whoever takes nothing is told nothing.
+        let _all = tokio::time::timeout(STOP_TELL_MAX, told).await;
         // An error means that it has stopped already.
         let _already = self.handle.stop();
-        self.handle.stopped().await;
+        let stopped = tokio::time::timeout(STOP_MAX, self.handle.stopped()).await;
+        if stopped.is_err() {
+            tracing::warn!("some clients were cut off");
+        }
     }
 }
 
@@ -191,18 +252,43 @@ fn limits(config: &ServerConfig) -> Limits {
         .build()
 }
 
+/// Returns the first of `origins` that is none, or stands beside `*`. An origin is a scheme and a
+/// host, perhaps with a port, as browsers write it: nothing else ever equals what they send.
+pub fn bad_origin(origins: &[String]) -> Option<&str> {
+    let is_origin = |origin: &str| {
+        let Ok(uri) = origin.parse::<http::Uri>() else {
+            return false;
+        };
+        let is_web = !origin.contains('*') && matches!(uri.scheme_str(), Some("http" | "https"));
+        let host = uri.authority().map(http::uri::Authority::as_str);
+        let is_bare = host.is_some_and(|host| {
+            origin.ends_with(host) && !host.contains('@') && host == host.to_ascii_lowercase()
+        });
+        // Those of extensions of browsers, and of files.
+        let is_other = origin.contains("-extension://") && is_bare;
+        is_web && is_bare || is_other || origin == "null"
+    };
+    let is_bad = |origin: &&String| match origin.as_str() {
+        "*" => origins.len() > 1,
+        origin => !is_origin(origin),
+    };
+    origins.iter().find(is_bad).map(String::as_str)
+}
+
 fn cors(origins: &[String]) -> Result<Option<CorsLayer>, StartError> {
     if origins.is_empty() {
         return Ok(None);
     }
+    let wrong = |origin: &str| StartError::Origin {
+        origin: origin.to_owned(),
+    };
+    if let Some(origin) = bad_origin(origins) {
+        return Err(wrong(origin));
+    }
     let origin = if origins.iter().any(|it| it == "*") {
         AllowOrigin::any()
     } else {
-        let value = |origin: &String| {
-            HeaderValue::from_str(origin).map_err(|_| StartError::Origin {
-                origin: origin.clone(),
-            })
-        };
+        let value = |it: &String| HeaderValue::from_str(it).map_err(|_| wrong(it));
         AllowOrigin::list(origins.iter().map(value).collect::<Result<Vec<_>, _>>()?)
     };
     let layer = CorsLayer::new()

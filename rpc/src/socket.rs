@@ -12,12 +12,15 @@ use std::time::Duration;
 use allod_rpc_api::limits::REQUEST_HEAD_MS_MAX;
 use jsonrpsee::server::StopHandle;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Instant, Sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::Connection;
 use crate::counts::{Counts, Open, Refused};
+use crate::stream::{CLOSE_DONE, Farewell, Stream};
+use crate::tls::Tls;
 use crate::visitors::Visitors;
 
 /// A socket that no byte goes through for this long is closed. Above what calls wait.
@@ -32,6 +35,8 @@ const RETRY: Duration = Duration::from_millis(100);
 pub(crate) struct Door {
     pub(crate) visitors: Arc<Visitors>,
     pub(crate) counts: Arc<Counts>,
+    pub(crate) tls: Arc<Tls>,
+    pub(crate) stopping: CancellationToken,
 }
 
 impl Door {
@@ -47,7 +52,8 @@ impl Door {
                 }
             },
         };
-        Some(Arc::new(Connection::from(peer, place)))
+        let stopping = self.stopping.clone();
+        Some(Arc::new(Connection::from(peer, place, stopping)))
     }
 }
 
@@ -58,14 +64,16 @@ pub(crate) async fn accept(
     sockets_max: u32,
     door: Door,
     stop: StopHandle,
-    serve: impl Fn(Socket, Arc<Connection>, StopHandle),
+    serve: impl Fn(Socket, Arc<Connection>, StopHandle) + Send + Sync + 'static,
 ) {
+    let serve = Arc::new(serve);
     let places = Arc::new(Semaphore::new(sockets_max as usize));
     let stopped = stop.clone().shutdown();
     tokio::pin!(stopped);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
+            () = door.stopping.cancelled() => break,
             () = &mut stopped => break,
         };
         let (stream, peer) = match accepted {
@@ -87,8 +95,33 @@ pub(crate) async fn accept(
             tracing::debug!(%error, "a socket that is closed already");
             continue;
         }
-        let socket = Socket::new(stream, connection.clone(), (place, door.counts.connected()));
-        serve(socket, connection, stop.clone());
+        let open = (place, door.counts.connected());
+        let Some(acceptor) = door.tls.acceptor() else {
+            let socket = Socket::new(Stream::Plain(stream), connection.clone(), open);
+            serve(socket, connection, stop.clone());
+            continue;
+        };
+        let (serve, stop) = (serve.clone(), stop.clone());
+        tokio::spawn(async move {
+            let stopping = connection.stopping.clone();
+            let shaken = tokio::select! {
+                // The first request must come within the same time.
+                shaken = timeout_at(connection.patience.end(), acceptor.accept(stream)) => shaken,
+                () = stopping.cancelled() => return,
+            };
+            match shaken {
+                Ok(Ok(stream)) => {
+                    let stream = Stream::Tls(Box::new(stream));
+                    serve(
+                        Socket::new(stream, connection.clone(), open),
+                        connection,
+                        stop,
+                    );
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
+                Err(_) => tracing::debug!("a TLS handshake takes too long"),
+            }
+        });
     }
     // The port is free before those who wait for the end are told.
     drop(listener);
@@ -149,7 +182,8 @@ impl Patience {
 
 /// One socket.
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
+    farewell: Farewell,
     connection: Arc<Connection>,
     /// Reading and writing are of two tasks, so each has a timer that wakes it.
     reading: Pin<Box<Sleep>>,
@@ -159,7 +193,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     fn new(
-        stream: TcpStream,
+        stream: Stream,
         connection: Arc<Connection>,
         place: (OwnedSemaphorePermit, Open),
     ) -> Self {
@@ -168,6 +202,7 @@ impl Socket {
             reading: timer(),
             writing: timer(),
             stream,
+            farewell: Farewell::default(),
             connection,
             _place: place,
         }
@@ -222,7 +257,10 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        let written = match bytes == CLOSE_DONE && this.connection.stopping.is_cancelled() {
+            true => this.farewell.poll(&mut this.stream, context),
+            false => Pin::new(&mut this.stream).poll_write(context, bytes),
+        };
         this.wrote(written, context)
     }
 
@@ -241,7 +279,12 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.stream).poll_flush(context);
+        // What was encrypted waits below; reading stops meanwhile, as while nothing is taken.
+        let taken = flushed.is_ready().then_some(0);
+        this.connection.traffic.wrote(taken);
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

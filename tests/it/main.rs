@@ -11,6 +11,7 @@ mod light;
 #[expect(unreachable_pub, reason = "shown in a page, for other programs")]
 mod login_service;
 mod operator;
+mod operator_socket;
 mod past;
 mod proofs;
 mod readme;

@@ -6,6 +6,7 @@
     reason = "a command's data goes to standard output"
 )]
 
+mod admin;
 mod api_key;
 mod config;
 mod doctor;
@@ -63,6 +64,8 @@ enum Command {
         #[command(subcommand)]
         command: keys::KeysCommand,
     },
+    /// Ask a running node on this machine: status, peers, log, reload, stop.
+    Admin(admin::AdminArgs),
     /// Make and take away API keys.
     ApiKey {
         #[command(subcommand)]
@@ -115,6 +118,7 @@ pub fn main(executive: Executive) -> process::ExitCode {
         Command::Config { command } => config::run(&command),
         Command::Probe(args) => probe::run(&args),
         Command::Keys { command } => keys::run(&command),
+        Command::Admin(args) => admin::run(&args),
         Command::ApiKey { command } => api_key::run(&command),
         Command::Genesis { command } => genesis::run(&command, executive),
     };

@@ -2,7 +2,7 @@
 //! what its operator should know before people rely on the node.
 
 use std::fs;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
 use super::check::{Checked, Problem};
-use super::{NodeConfig, StorageSection};
+use super::{NodeConfig, RpcSection, StorageSection};
 use crate::limits::BLOCK_WORK_MAX;
 
 /// Verifiers refuse answers older than this, by default (docs/adr/0005).
@@ -53,6 +53,21 @@ pub(super) fn conflicts(config: &NodeConfig, checked: &Checked) -> Vec<Problem> 
             }
         }
     }
+    let tls = &config.rpc.tls;
+    if tls.certificate.is_some() != tls.key.is_some() {
+        let (key, other) = match tls.key {
+            None => ("rpc.tls.certificate", "rpc.tls.key"),
+            Some(_) => ("rpc.tls.key", "rpc.tls.certificate"),
+        };
+        let message = format!("{key} is given, and {other} is not");
+        add(key, message, "TLS needs both");
+    }
+    if let Some(origin) = allod_rpc::bad_origin(&config.rpc.cors) {
+        let message = format!("rpc.cors: `{origin}` is no origin, or not the only one");
+        let hint = "write scheme and host as browsers do, such as https://wallet.example, or \"*\" \
+                    alone";
+        add("rpc.cors", message, hint);
+    }
     if config.keys.validator.as_ref() == Some(&config.keys.network) {
         let message = "keys.validator is the file of keys.network".to_owned();
         let hint = "a key has one purpose: make another with `allod-node keys new`";
@@ -76,7 +91,7 @@ pub(super) fn warnings(
     let mut found = Vec::new();
     let mut add =
         |key, message: String, hint: &str| found.push(problem(checked, key, message, hint));
-    exposure(config.rpc.listen, &mut add);
+    exposure(&config.rpc, &mut add);
     pace(config, &mut add);
     memory(&config.storage, machine, &mut add);
     let files = [
@@ -86,6 +101,8 @@ pub(super) fn warnings(
         ("keys.signer", config.keys.signer.as_ref()),
         ("keys.passphrase_file", config.keys.passphrase_file.as_ref()),
         ("rpc.api_keys", config.rpc.api_keys.as_ref()),
+        ("rpc.tls.certificate", config.rpc.tls.certificate.as_ref()),
+        ("rpc.tls.key", config.rpc.tls.key.as_ref()),
     ];
     for (key, path) in files {
         let Some(path) = path.map(|path| base.join(path)) else {
@@ -108,11 +125,20 @@ fn problem(checked: &Checked, key: &'static str, message: String, hint: &str) ->
     }
 }
 
-fn exposure(rpc: SocketAddr, add: &mut impl FnMut(&'static str, String, &str)) {
-    if !rpc.ip().is_loopback() {
-        let message = format!("rpc.listen is {rpc}, which other machines reach");
-        let hint = "they can read everything, submit, and read what is sent: have a proxy before \
-                    it that does TLS and bounds the connections of an address";
+fn exposure(rpc: &RpcSection, add: &mut impl FnMut(&'static str, String, &str)) {
+    let listen = rpc.listen;
+    if listen.ip().is_loopback() {
+        return;
+    }
+    if rpc.tls.certificate.is_none() {
+        let message = format!("rpc.listen is {listen}, which other machines reach without TLS");
+        let hint = "what is sent can be read on the way, API keys too: set rpc.tls, or have a \
+                    proxy before it that does TLS";
+        add("rpc.listen", message, hint);
+    } else if rpc.api_keys.is_none() {
+        let message = format!("rpc.listen is {listen}, which other machines reach");
+        let hint = "everybody can read everything and submit, within the limits of an address: \
+                    that is meant for a public node; else set rpc.api_keys";
         add("rpc.listen", message, hint);
     }
 }

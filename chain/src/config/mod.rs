@@ -230,6 +230,10 @@ pub struct RpcSection {
     pub api_keys: Option<PathBuf>,
     /// Whether `/metrics` needs no API key. Default false.
     pub metrics_open: bool,
+    /// Socket for the node's operator alone. Default `admin.sock` in the data directory.
+    pub admin_socket: Option<PathBuf>,
+    /// Encryption.
+    pub tls: TlsSection,
     /// Origins that browsers may call from; `["*"]` allows all. Default: all, for there are no
     /// cookies or other ambient rights to abuse.
     pub cors: Vec<String>,
@@ -250,9 +254,21 @@ impl Default for RpcSection {
             trusted_proxies: Vec::new(),
             api_keys: None,
             metrics_open: false,
+            admin_socket: None,
+            tls: TlsSection::default(),
             cors: vec!["*".to_owned()],
         }
     }
+}
+
+/// How what clients send is encrypted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSection {
+    /// The certificate and what leads to its authority, PEM. Default none: nothing is encrypted.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM, which nobody else may read.
+    pub key: Option<PathBuf>,
 }
 
 /// What the node keeps on disk.
@@ -422,6 +438,9 @@ impl NodeConfig {
             &mut config.keys.signer,
             &mut config.keys.passphrase_file,
             &mut config.rpc.api_keys,
+            &mut config.rpc.admin_socket,
+            &mut config.rpc.tls.certificate,
+            &mut config.rpc.tls.key,
         ] {
             *path = path.take().map(|path| base.join(path));
         }

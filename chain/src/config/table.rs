@@ -337,6 +337,13 @@ pub const KEYS: &[Key] = &[
         "false",
         "Whether `/metrics` needs no API key",
     ),
+    optional(
+        "rpc.admin_socket",
+        Kind::Path,
+        "\"admin.sock\"",
+        "Unix socket for the node's operator alone (`allod-node admin`); without it `admin.sock` \
+         in the data directory. At most 107 bytes with its directories",
+    ),
     key(
         "rpc.cors",
         Kind::Texts,
@@ -344,6 +351,25 @@ pub const KEYS: &[Key] = &[
         "Origins that browsers may call from; `*` is any: there are no cookies or other ambient \
          rights to abuse. Empty refuses browsers",
     ),
+    Key {
+        applies: Applies::Running,
+        ..optional(
+            "rpc.tls.certificate",
+            Kind::Path,
+            "\"certificate.pem\"",
+            "Certificate and what leads to its authority, PEM; without it nothing is encrypted. \
+             Read again, as its key, at `allod-node admin reload`",
+        )
+    },
+    Key {
+        applies: Applies::Running,
+        ..optional(
+            "rpc.tls.key",
+            Kind::Path,
+            "\"certificate.key\"",
+            "The certificate's private key, PEM; refused if others can read it",
+        )
+    },
     key(
         "storage.archive",
         Kind::Bool,

@@ -21,6 +21,7 @@ mod exit;
 mod keys;
 mod logs;
 mod metrics;
+mod operator;
 mod peers;
 mod run;
 mod service;

@@ -2,21 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use allod_consensus::{OpenGuardError, Seams, StopReason};
-use allod_rpc::{ChainInfo, RpcServer, ServerConfig, VisitorLimits};
+use allod_rpc::{ChainInfo, RpcServer, ServerConfig, TlsFiles, VisitorLimits};
 use allod_runtime::executive::Executive;
 use allod_runtime::genesis::GenesisError;
 use libp2p::Multiaddr;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::assembly::{GossipWorld, RunningNode, Setup, StartError, Stopped, World, start};
 use super::exit::ExitCode;
+use super::operator::Operator;
 use super::service::Supervisor;
 use super::{keys, stdin};
-use crate::config::{ConfigError, NodeConfig};
+use crate::admin::AdminError;
+use crate::config::{ConfigError, NodeConfig, TlsSection};
 use crate::gossip::{ListenError, check_free, next_port};
 use crate::keyfile::{KeyFileError, PassphraseSource};
 use crate::ledger::{Genesis, Halt, OpenChainError};
@@ -26,9 +28,6 @@ use crate::signer::ConnectError;
 use crate::spec::{ChainSpec, ChainType, SpecError};
 use crate::storage::{BackendError, OpenError, RocksStore};
 use crate::view::ChainView;
-
-/// How long running calls may take to end when the node stops.
-const RPC_STOP_MAX: Duration = Duration::from_secs(3);
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -111,6 +110,9 @@ pub enum RunError {
     /// The RPC server did not start.
     #[error("rpc: {0}: {source}", source = .0.source_text())]
     Rpc(#[from] RpcError),
+    /// The operator's socket cannot be opened.
+    #[error("admin socket: {0}")]
+    Admin(#[from] AdminError),
     /// Signals cannot be listened for.
     #[error("signals: {0}")]
     Signals(std::io::Error),
@@ -154,6 +156,8 @@ impl RunError {
             Self::Rpc(RpcError(allod_rpc::StartError::Listen { .. })) => ExitCode::Unavailable,
             Self::Rpc(RpcError(allod_rpc::StartError::Methods(_))) => ExitCode::Bug,
             Self::Rpc(_) => ExitCode::Usage,
+            Self::Admin(AdminError::Taken { .. }) => ExitCode::Unavailable,
+            Self::Admin(_) => ExitCode::Usage,
             Self::Signals(_) => ExitCode::Bug,
             Self::Stopped(stopped) => stop_code(stopped),
         }
@@ -254,11 +258,26 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
             "states were given up before `storage.archive` was set; `archive_v1_*` is not offered"
         );
     }
-    let server = match RpcServer::start(&server_config(&config, is_archive), view).await {
+    let config_of_server = server_config(&config, is_archive);
+    let server = match RpcServer::start(&config_of_server, view.clone()).await {
         Ok(server) => server,
         Err(error) => {
             node.stop().await;
             return Err(RpcError(error).into());
+        }
+    };
+    let operator = Operator {
+        name: config.name.clone(),
+        view,
+        rpc: server.clone(),
+        stop: stop.operator.clone(),
+        started: Instant::now(),
+    };
+    let _admin = match operator.listen(&config) {
+        Ok(admin) => admin,
+        Err(error) => {
+            finish(node, server).await;
+            return Err(error.into());
         }
     };
     tracing::info!(rpc = %server.address(), %genesis, "the node runs");
@@ -295,12 +314,7 @@ fn travelling_clock(
 }
 
 async fn finish(node: RunningNode, server: RpcServer) {
-    if tokio::time::timeout(RPC_STOP_MAX, server.stop())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some clients were cut off");
-    }
+    server.stop().await;
     node.stop().await;
     tracing::info!("stopped");
 }
@@ -363,6 +377,7 @@ fn server_config(config: &NodeConfig, is_archive: bool) -> ServerConfig {
         connections_max: config.rpc.connections_max,
         subscriptions_per_connection_max: config.rpc.subscriptions_max,
         api_keys: config.rpc.api_keys.clone(),
+        tls: tls_files(&config.rpc.tls),
         are_metrics_open: config.rpc.metrics_open,
         visitors: VisitorLimits {
             connections_max: config.rpc.connections_per_ip_max,
@@ -376,10 +391,20 @@ fn server_config(config: &NodeConfig, is_archive: bool) -> ServerConfig {
     }
 }
 
+/// Both or none: the configuration was checked.
+fn tls_files(section: &TlsSection) -> Option<TlsFiles> {
+    Some(TlsFiles {
+        certificate: section.certificate.clone()?,
+        key: section.key.clone()?,
+    })
+}
+
 /// What asks the process to stop.
 struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
+    /// Rung by the operator.
+    operator: Arc<Notify>,
     stdin: Option<oneshot::Receiver<()>>,
 }
 
@@ -390,6 +415,7 @@ impl StopSignals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            operator: Arc::default(),
             stdin: ended.filter(|_| options.stop_on_stdin_eof),
         })
     }
@@ -407,6 +433,7 @@ impl StopSignals {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            () = self.operator.notified() => "admin_stop",
             () = ended => "end of standard input",
         }
     }

@@ -231,6 +231,80 @@ mod tests {
         }
     }
 
+    /// Answers one call over TLS.
+    async fn encrypted_node(
+        acceptor: tokio_rustls::TlsAcceptor,
+        listener: tokio::net::TcpListener,
+    ) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+        let (stream, _) = listener.accept().await.unwrap();
+        // A client that does not believe us hangs up.
+        let Ok(mut stream) = acceptor.accept(stream).await else {
+            return;
+        };
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"}") {
+            asked.push(stream.read_u8().await.unwrap());
+        }
+        let asked = String::from_utf8(asked).unwrap();
+        assert!(
+            asked
+                .to_ascii_lowercase()
+                .contains("authorization: bearer k"),
+            "{asked}"
+        );
+        let body = r#"{"jsonrpc":"2.0","id":0,"result":"Over TLS"}"#;
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_node_is_believed_by_its_authority_alone() {
+        use crate::rpc::{Client, ClientConfig};
+
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("ca.pem");
+        fs::write(&file, made.cert.pem()).unwrap();
+        let key =
+            rustls::pki_types::PrivateKeyDer::try_from(made.key_pair.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+        let access = Access::default().key("k", "test").unwrap();
+        let believing = access.clone().authority_file(&file).unwrap();
+        let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        fs::write(&file, other.cert.pem()).unwrap();
+        let doubting = access.authority_file(&file).unwrap();
+        for (access, is_answered) in [(believing, true), (doubting, false)] {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = listener.local_addr().unwrap().port();
+            let node = tokio::spawn(encrypted_node(acceptor.clone(), listener));
+            let client = Client::new(&ClientConfig {
+                access,
+                ..ClientConfig::new(format!("https://localhost:{port}"))
+            });
+            let params = jsonrpsee::core::params::ArrayParams::new();
+            let none = std::time::Duration::ZERO;
+            let answer = client
+                .unwrap()
+                .call::<String>("system_chain", params, none)
+                .await;
+            assert_eq!(answer.is_ok(), is_answered, "{answer:?}");
+            node.await.unwrap();
+        }
+    }
+
     #[test]
     fn a_file_without_certificates_is_refused() {
         let dir = tempfile::tempdir().unwrap();

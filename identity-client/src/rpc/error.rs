@@ -74,6 +74,7 @@ impl Refusal {
             Some(
                 ErrorCode::Busy
                     | ErrorCode::RateLimited
+                    | ErrorCode::Stopping
                     | ErrorCode::Internal
                     | ErrorCode::NotReady
                     | ErrorCode::StateUnavailable

@@ -82,6 +82,9 @@ codes! {
     Unauthorized = 1023, "request.unauthorized",
         "the node answers only to those who have an API key",
         "send `Authorization: Bearer KEY`, with a key of the node's operator";
+    Stopping = 1024, "request.stopping",
+        "the node stops",
+        "ask another node, or the same one in a moment";
     DidMalformed = 2001, "did.malformed",
         "text is not a did:allod identifier",
         "write did:allod:<network>:<id> as the SDK prints it";
@@ -398,8 +401,8 @@ codes! {
         "the validator set has changed more often than one proof shows",
         "call light_transitions from the set you know on, then ask again";
     TooSlow = 7008, "chain.too_slow",
-        "the follower took blocks more slowly than they came",
-        "subscribe again over a new connection, from the height after the last block received";
+        "the subscriber took notifications more slowly than they came",
+        "subscribe again over a new connection, from the height after the last one received";
     NotTrustee = 8001, "authority.not_trustee",
         "only a trustee may do this",
         "sign with a trustee's account";

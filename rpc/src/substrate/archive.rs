@@ -17,14 +17,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::heads::send;
 use super::json::Arguments;
 use super::query::StorageItem;
 use super::runtime_call::{self, CallError, error_text};
 use super::{blocking, state};
 use crate::answer::{Answer, failed, invalid_params};
 use crate::connection::{Connection, Place};
-use crate::counts::subscribed;
+use crate::ending::send;
+use crate::ending::subscribed;
 use crate::methods::Module;
 use crate::view::{NodeView, StateUnavailable};
 

@@ -11,10 +11,10 @@ use jsonrpsee::types::{ErrorObject, ErrorObjectOwned, Params};
 use parity_scale_codec::Encode;
 use serde_json::{Value, json};
 
-use super::heads::send;
 use super::json::Arguments;
 use crate::answer::{Answer, failed};
-use crate::counts::subscribed;
+use crate::ending::send;
+use crate::ending::subscribed;
 use crate::methods::Module;
 use crate::submit::pool_error;
 use crate::view::{NodeView, PoolError, TxStatus, Watched};

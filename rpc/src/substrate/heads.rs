@@ -4,16 +4,15 @@ use std::sync::Arc;
 
 use allod_primitives::{Header, Height};
 use jsonrpsee::server::{PendingSubscriptionSink, RegisterMethodError, SubscriptionSink};
-use serde_json::value::to_raw_value;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::json;
-use crate::counts::subscribed;
+use crate::ending::{End, note, send, subscribed};
 use crate::methods::Module;
 use crate::view::{HeadInfo, NodeView};
 
-/// A subscriber further behind than this continues with the newest head.
+/// A subscriber further behind than this is cut off: it would take states that are gone.
 const CATCH_UP_MAX: u64 = 1024;
 
 pub(super) fn register(module: &mut Module) -> Result<(), RegisterMethodError> {
@@ -60,14 +59,6 @@ async fn follow(pending: PendingSubscriptionSink, view: Arc<Arc<dyn NodeView>>) 
     }
 }
 
-/// Sends one notification; false if nobody listens any more.
-pub(crate) async fn send(sink: &SubscriptionSink, message: &impl serde::Serialize) -> bool {
-    match to_raw_value(message) {
-        Ok(json) => sink.send(json).await.is_ok(),
-        Err(_) => false,
-    }
-}
-
 /// The heads of a node as one subscriber has seen them.
 pub(super) struct Heads<'a> {
     view: &'a dyn NodeView,
@@ -90,7 +81,10 @@ impl<'a> Heads<'a> {
     pub(super) async fn next(&mut self, sink: &SubscriptionSink) -> Option<Vec<Header>> {
         loop {
             let head = self.view.head();
-            let new = self.since_last(&head);
+            let Some(new) = self.since_last(&head) else {
+                note(End::TooSlow);
+                return None;
+            };
             if !new.is_empty() {
                 return Some(new);
             }
@@ -105,18 +99,20 @@ impl<'a> Heads<'a> {
         }
     }
 
-    fn since_last(&mut self, head: &HeadInfo) -> Vec<Header> {
+    /// Returns the heads not handed out yet; `None` if there are too many, or one is missing.
+    fn since_last(&mut self, head: &HeadInfo) -> Option<Vec<Header>> {
         let newest = head.height();
         let first = match self.last {
-            Some(last) if last >= newest => return Vec::new(),
+            Some(last) if last >= newest => return Some(Vec::new()),
             Some(last) if newest.0 - last.0 <= CATCH_UP_MAX => last.0 + 1,
-            _ => newest.0,
+            Some(_) => return None,
+            None => newest.0,
         };
         self.last = Some(newest);
-        let between = (first..newest.0).filter_map(|height| {
+        let between = (first..newest.0).map(|height| {
             let hash = self.view.hash_of(Height(height))?;
             self.view.header(&hash)
         });
-        between.chain([head.header.clone()]).collect()
+        between.chain([Some(head.header.clone())]).collect()
     }
 }

@@ -10,11 +10,12 @@ use jsonrpsee::server::{PendingSubscriptionSink, RegisterMethodError};
 use jsonrpsee::types::Params;
 use serde_json::{Value, json};
 
-use super::heads::{Heads, send};
+use super::heads::Heads;
 use super::json::{self as form, Arguments};
 use super::runtime_call;
 use crate::answer::{Answer, block_or_head, failed, invalid_params, unavailable};
-use crate::counts::subscribed;
+use crate::ending::send;
+use crate::ending::{End, note, subscribed};
 use crate::methods::Module;
 use crate::view::{NodeView, StateUnavailable};
 
@@ -197,22 +198,21 @@ async fn watch_storage(
     };
     let mut known: Vec<Option<Option<Vec<u8>>>> = vec![None; keys.len()];
     while let Some(headers) = heads.next(&sink).await {
-        // Only the newest block counts: what changed and changed back in between is not told.
-        let Some(block) = headers.last().map(Header::hash) else {
-            continue;
-        };
-        let mut changes = Vec::new();
-        for (key, known) in keys.iter().zip(&mut known) {
-            let Ok(value) = value(&**view, &block, &key.0) else {
-                continue;
-            };
-            if known.as_ref() != Some(&value) {
-                *known = Some(value.clone());
-                changes.push((key.0.clone(), value));
+        // Each block: what changed and changed back is told, too.
+        for block in headers.iter().map(Header::hash) {
+            let mut changes = Vec::new();
+            for (key, known) in keys.iter().zip(&mut known) {
+                let Ok(value) = value(&**view, &block, &key.0) else {
+                    return note(End::NoState);
+                };
+                if known.as_ref() != Some(&value) {
+                    *known = Some(value.clone());
+                    changes.push((key.0.clone(), value));
+                }
             }
-        }
-        if !changes.is_empty() && !send(&sink, &change_set(&block, &changes)).await {
-            return;
+            if !changes.is_empty() && !send(&sink, &change_set(&block, &changes)).await {
+                return;
+            }
         }
     }
 }
@@ -225,17 +225,16 @@ async fn watch_version(pending: PendingSubscriptionSink, view: Arc<Arc<dyn NodeV
     };
     let mut known = None;
     while let Some(headers) = heads.next(&sink).await {
-        let Some(block) = headers.last().map(Header::hash) else {
-            continue;
-        };
-        let Ok(version) = view.runtime_version(&block) else {
-            continue;
-        };
-        if known.as_ref() != Some(&version) {
-            if !send(&sink, &form::version(&version)).await {
-                return;
+        for block in headers.iter().map(Header::hash) {
+            let Ok(version) = view.runtime_version(&block) else {
+                return note(End::NoState);
+            };
+            if known.as_ref() != Some(&version) {
+                if !send(&sink, &form::version(&version)).await {
+                    return;
+                }
+                known = Some(version);
             }
-            known = Some(version);
         }
     }
 }

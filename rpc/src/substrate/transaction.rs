@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::heads::send;
 use super::json::Arguments;
 use crate::answer::Answer;
 use crate::connection::Connection;
-use crate::counts::subscribed;
+use crate::ending::send;
+use crate::ending::subscribed;
 use crate::methods::Module;
 use crate::submit::pool_error;
 use crate::view::{Finalized, NodeView, PoolError, TxStatus};

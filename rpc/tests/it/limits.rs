@@ -182,6 +182,31 @@ async fn a_server_that_stops_frees_its_port() {
 }
 
 #[tokio::test]
+async fn nothing_of_the_operators_is_asked_over_tcp() {
+    for is_archive in [false, true] {
+        let harness = Harness::with(ServerConfig {
+            is_archive,
+            ..ServerConfig::default()
+        })
+        .await;
+        let listed = harness.call("rpc_methods", json!([])).await.unwrap();
+        let names = listed["methods"].as_array().unwrap().iter();
+        let names: Vec<&str> = names.map(|it| it.as_str().unwrap()).collect();
+        assert!(names.len() > 50, "{names:?}");
+        assert!(names.iter().all(|it| !it.starts_with("admin")), "{names:?}");
+        for method in [
+            "admin_status",
+            "admin_stop",
+            "admin_reload",
+            "admin_logFilter",
+        ] {
+            let error = harness.call(method, json!([])).await.unwrap_err();
+            assert_eq!(error["code"], -32601, "{method}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_address_in_use_is_a_typed_error() {
     let harness = Harness::start().await;
     let config = ServerConfig {
@@ -362,4 +387,64 @@ async fn long_lists_of_keys_are_read_off_the_event_loop() {
         elsewhere.iter().any(|(_, count)| *count > 26),
         "{elsewhere:?}"
     );
+}
+
+#[test]
+fn what_no_browser_sends_is_no_origin() {
+    let bad = |origins: &[&str]| {
+        let origins: Vec<String> = origins.iter().map(|it| (*it).to_owned()).collect();
+        allod_rpc::bad_origin(&origins).map(str::to_owned)
+    };
+    for origin in [
+        "https://wallet.example",
+        "http://localhost:3000",
+        "http://[::1]:8080",
+        "chrome-extension://abcdefghijklmnop",
+        "null",
+        "*",
+    ] {
+        assert_eq!(bad(&[origin]), None, "{origin}");
+    }
+    for origin in [
+        "",
+        "wallet.example",
+        "https://wallet.example/",
+        "https://wallet.example/app",
+        "https://Wallet.example",
+        "https://me@wallet.example",
+        "ftp://wallet.example",
+        "https://*.example",
+        "https://wallet.example, https://b.example",
+        "all",
+    ] {
+        assert_eq!(bad(&[origin]).as_deref(), Some(origin), "{origin}");
+    }
+    assert_eq!(bad(&["https://a.example", "*"]).as_deref(), Some("*"));
+}
+
+#[tokio::test]
+async fn an_origin_that_is_not_listed_is_not_let_in() {
+    let harness = Harness::with(ServerConfig {
+        cors_origins: vec!["https://wallet.example".to_owned()],
+        ..ServerConfig::default()
+    })
+    .await;
+    let asked = |origin: &str| {
+        let headers = format!(
+            "origin: {origin}\r\naccess-control-request-method: POST\r\n\
+             access-control-request-headers: content-type\r\n"
+        );
+        let harness = &harness;
+        async move { harness.http_whole("OPTIONS", "/", &headers, "").await.0 }
+    };
+    let allowed = asked("https://wallet.example").await.to_ascii_lowercase();
+    assert!(allowed.contains("access-control-allow-origin: https://wallet.example\r\n"));
+    assert!(
+        allowed.contains("access-control-allow-methods: post,get"),
+        "{allowed}"
+    );
+    let other = asked("https://evil.example").await.to_ascii_lowercase();
+    assert!(!other.contains("access-control-allow-origin"), "{other}");
+    // No cookies, ever.
+    assert!(!allowed.contains("allow-credentials"));
 }

@@ -178,6 +178,11 @@ impl Node {
         self.lock().is_automatic = false;
     }
 
+    /// Returns how many transactions wait for a block.
+    pub(crate) fn pending_count(&self) -> usize {
+        self.lock().pool.len()
+    }
+
     pub(crate) fn refuse(&self, error: Option<PoolError>) {
         self.lock().refusal = error;
     }

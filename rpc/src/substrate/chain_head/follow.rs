@@ -11,7 +11,8 @@ use serde_json::{Map, Value, json};
 
 use super::follows::{Follow, Follows};
 use super::{TOO_MANY_FOLLOWS, error, hash_text};
-use crate::substrate::heads::{Heads, send};
+use crate::ending::send;
+use crate::substrate::heads::Heads;
 use crate::substrate::json::Arguments;
 use crate::view::NodeView;
 

@@ -26,7 +26,7 @@ use self::operations::Work;
 use super::json::Arguments;
 use super::query::StorageItem;
 use crate::answer::{Answer, failed, invalid_params};
-use crate::counts::subscribed;
+use crate::ending::subscribed;
 use crate::methods::Module;
 use allod_rpc_api::ErrorCode;
 

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use allod_consensus::{FileGuard, GuardFile};
+use allod_consensus::{FileGuard, GuardFile, OpenGuardError};
 use allod_primitives::{Header, PublicKey};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::statvfs::statvfs;
@@ -234,7 +234,11 @@ pub(super) fn guard(
         }
         return;
     }
-    if let Err(error) = FileGuard::open(&path, genesis.chain, key, GuardFile::Existing) {
+    let opened = FileGuard::open(&path, genesis.chain, key, GuardFile::Existing);
+    // In use: by the node, which has looked at it as it is looked at here.
+    if let Err(error) = opened
+        && !matches!(error, OpenGuardError::InUse { .. })
+    {
         let todo = "never delete it: `allod-node guard lost`, after docs/operator.md §6";
         findings.fail("guard", error.to_string(), todo);
         return;

@@ -1,8 +1,8 @@
 //! The process that holds a validator's key: one socket, one client at a time.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ use allod_consensus::{
 };
 use allod_primitives::{ChainId, PublicKey};
 use ed25519_dalek::SigningKey;
-use nix::fcntl::{Flock, FlockArg};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
@@ -41,10 +40,10 @@ pub enum ServerError {
     /// The guard cannot be used.
     #[error(transparent)]
     Guard(#[from] OpenGuardError),
-    /// Another signer runs on the same guard.
+    /// Another signer listens there.
     #[error("another signer uses {path}")]
     InUse {
-        /// The lock's file.
+        /// The socket.
         path: PathBuf,
     },
     /// A file or socket cannot be made.
@@ -72,7 +71,6 @@ pub struct Server {
     listener: UnixListener,
     path: PathBuf,
     desk: Arc<Desk>,
-    _lock: Flock<File>,
 }
 
 /// What answers requests.
@@ -97,17 +95,15 @@ impl Server {
         config: &ServerConfig,
         key: SigningKey,
     ) -> Result<(Self, mpsc::Receiver<()>), ServerError> {
-        let lock = lock(&config.guard)?;
         let public = PublicKey(key.verifying_key().to_bytes());
         let guard = FileGuard::open(&config.guard, config.chain, public, config.expected)?;
-        Self::with_guard(config, key, Arc::new(guard), lock)
+        Self::with_guard(config, key, Arc::new(guard))
     }
 
     fn with_guard(
         config: &ServerConfig,
         key: SigningKey,
         guard: Arc<dyn SignGuard>,
-        lock: Flock<File>,
     ) -> Result<(Self, mpsc::Receiver<()>), ServerError> {
         let path = config.listen.clone();
         let file = |source| ServerError::File {
@@ -130,7 +126,6 @@ impl Server {
             listener,
             path: path.clone(),
             desk: Arc::new(desk),
-            _lock: lock,
         };
         Ok((server, failure))
     }
@@ -160,7 +155,7 @@ impl Server {
         key: SigningKey,
         guard: Arc<dyn SignGuard>,
     ) -> Result<(Self, mpsc::Receiver<()>), ServerError> {
-        Self::with_guard(config, key, guard, lock(&config.guard)?)
+        Self::with_guard(config, key, guard)
     }
 
     /// Serves until the future is dropped; `failure` is what [`Self::start`] returned.
@@ -286,26 +281,7 @@ fn own_user() -> io::Result<u32> {
     Ok(own.peer_cred()?.uid())
 }
 
-/// Locks the file beside the guard: two signers with one guard's file would each believe its own
-/// memory.
-fn lock(guard: &Path) -> Result<Flock<File>, ServerError> {
-    let mut name = guard.as_os_str().to_owned();
-    name.push(".lock");
-    let path = PathBuf::from(name);
-    let opened = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path);
-    let file = opened.map_err(|source| ServerError::File {
-        path: path.clone(),
-        source,
-    })?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| ServerError::InUse { path })
-}
-
-/// Binds the socket; takes away the one that a killed signer left. Call with the lock held.
+/// Binds the socket; takes away the one that a killed signer left. Call with the guard open, which one process has at a time.
 fn listen(path: &Path, is_shared: bool) -> Result<UnixListener, ServerError> {
     let file = |source| ServerError::File {
         path: path.to_owned(),

@@ -299,7 +299,11 @@ async fn a_signer_needs_its_guard_alone_and_a_place_to_listen() {
     assert!(missing);
     let first = Server::start(&config(dir.path(), GuardFile::New), key()).unwrap();
     let second = Server::start(&config(dir.path(), GuardFile::Existing), key());
-    assert!(matches!(second, Err(ServerError::InUse { .. })));
+    let in_use = matches!(
+        second,
+        Err(ServerError::Guard(OpenGuardError::InUse { .. }))
+    );
+    assert!(in_use);
     // Another guard, the same socket.
     let mut other = config(dir.path(), GuardFile::New);
     other.guard = dir.path().join("other");

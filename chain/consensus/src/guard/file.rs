@@ -12,10 +12,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use allod_primitives::{ChainId, ForkId, H256, Height, PublicKey, TimeMs};
+use fs2::FileExt as _;
 use parity_scale_codec::{Decode, Encode};
 
 use super::lost::Silence;
@@ -32,6 +34,8 @@ pub struct FileGuard {
     chain: ChainId,
     key: PublicKey,
     memory: Mutex<Memory>,
+    /// Held as long as the guard lives: two memories of one key would both sign.
+    _lock: File,
 }
 
 /// Which guard is expected at a path.
@@ -64,6 +68,12 @@ pub enum OpenGuardError {
     /// There is no guard, though the key may have signed.
     #[error("there is no sign guard at {path}")]
     Missing {
+        /// The guard's path.
+        path: PathBuf,
+    },
+    /// Another process, or another guard in this one, has it open.
+    #[error("the sign guard {path} is in use")]
+    InUse {
         /// The guard's path.
         path: PathBuf,
     },
@@ -129,10 +139,12 @@ impl FileGuard {
         expected: GuardFile,
     ) -> Result<Self, OpenGuardError> {
         let path = path.into();
+        // Before it is read: what another process signs until it ends must be known.
+        let lock = lock(&path)?;
         let found = read(&path, &chain, &key)?;
         let memory = match (found, expected) {
             (Some(memory), GuardFile::Existing) => {
-                return Ok(Self::with(path, chain, key, memory));
+                return Ok(Self::with(path, chain, key, memory, lock));
             }
             (None, GuardFile::Existing) => return Err(OpenGuardError::Missing { path }),
             (Some(_), GuardFile::New) => return Err(OpenGuardError::AlreadyExists { path }),
@@ -143,7 +155,7 @@ impl FileGuard {
                 memory
             }
         };
-        let guard = Self::with(path, chain, key, memory.clone());
+        let guard = Self::with(path, chain, key, memory.clone(), lock);
         match guard.write(&memory) {
             Ok(()) => Ok(guard),
             Err(source) => Err(OpenGuardError::Io {
@@ -153,12 +165,19 @@ impl FileGuard {
         }
     }
 
-    const fn with(path: PathBuf, chain: ChainId, key: PublicKey, memory: Memory) -> Self {
+    const fn with(
+        path: PathBuf,
+        chain: ChainId,
+        key: PublicKey,
+        memory: Memory,
+        lock: File,
+    ) -> Self {
         Self {
             path,
             chain,
             key,
             memory: Mutex::new(memory),
+            _lock: lock,
         }
     }
 
@@ -219,9 +238,42 @@ fn read(path: &Path, chain: &ChainId, key: &PublicKey) -> Result<Option<Memory>,
     Ok(Some(memory))
 }
 
+/// Returns `path` with `suffix` behind its whole name: guards of one folder share no other file.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Locks the guard at `path` by a file beside it, as the guard itself is replaced.
+fn lock(path: &Path) -> Result<File, OpenGuardError> {
+    let beside = beside(path, ".lock");
+    let options = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&beside);
+    let file = options.map_err(|source| OpenGuardError::Io {
+        path: beside.clone(),
+        source,
+    })?;
+    match file.try_lock_exclusive() {
+        Ok(()) => Ok(file),
+        Err(error) if error.kind() == fs2::lock_contended_error().kind() => {
+            let path = path.to_owned();
+            Err(OpenGuardError::InUse { path })
+        }
+        Err(source) => Err(OpenGuardError::Io {
+            path: beside,
+            source,
+        }),
+    }
+}
+
 /// Writes `bytes` so that `path` holds either the old or the new content, whatever happens.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
+    let temporary = beside(path, ".new");
     let mut file = File::create(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;

@@ -41,12 +41,50 @@ fn the_file_guard_refuses_a_conflict_after_a_restart() {
     let path = dir.path().join("guard");
     let guard = open(&path, GuardFile::New).unwrap();
     guard.check_and_record(&prevote(0, 1)).unwrap();
+    drop(guard);
 
     let reopened = open(&path, GuardFile::Existing).unwrap();
     assert!(reopened.check_and_record(&prevote(0, 1)).is_ok());
     let refused = reopened.check_and_record(&prevote(0, 2));
     assert!(matches!(refused, Err(GuardError::Conflict { .. })));
     assert!(reopened.check_and_record(&prevote(1, 2)).is_ok());
+}
+
+#[test]
+fn one_guard_at_a_time_remembers_for_a_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    let guard = open(&path, GuardFile::New).unwrap();
+    for expected in [GuardFile::Existing, GuardFile::Lost { now: TimeMs(0) }] {
+        let refused = open(&path, expected);
+        assert!(matches!(refused, Err(OpenGuardError::InUse { .. })));
+    }
+    drop(guard);
+    assert!(open(&path, GuardFile::Existing).is_ok());
+}
+
+/// Goal: guards in one folder do not write over each other. Method: names that differ in what a
+/// path calls their extension.
+#[test]
+fn guards_of_one_folder_share_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["v", "v.main", "v.test"];
+    let names = names.map(|name| dir.path().join(name));
+    for path in &names {
+        drop(open(path, GuardFile::New).unwrap());
+    }
+    for (round, path) in (1..).zip(&names) {
+        let guard = open(path, GuardFile::Existing).unwrap();
+        guard.check_and_record(&prevote(round, 1)).unwrap();
+    }
+    for (round, path) in (1..).zip(&names) {
+        let guard = open(path, GuardFile::Existing).unwrap();
+        let refused = guard.check_and_record(&prevote(round, 2));
+        assert!(
+            matches!(refused, Err(GuardError::Conflict { .. })),
+            "{path:?}"
+        );
+    }
 }
 
 /// Goal: damage is never mistaken for "nothing signed". Method: cut the file at every length.
@@ -56,6 +94,7 @@ fn a_damaged_guard_file_is_refused() {
     let path = dir.path().join("guard");
     let guard = open(&path, GuardFile::New).unwrap();
     guard.check_and_record(&prevote(0, 1)).unwrap();
+    drop(guard);
     let bytes = fs::read(&path).unwrap();
     for length in 0..bytes.len() {
         fs::write(&path, &bytes[..length]).unwrap();
@@ -113,6 +152,7 @@ fn a_lost_guard_stays_silent_over_restarts_and_remembers_its_floor() {
     let refused = guard.judge(Height(11), &seen(10, 1_050_000));
     assert!(matches!(refused, Err(GuardError::Lost { since }) if since == now));
     guard.judge(Height(41), &seen(40, 1_060_001)).unwrap();
+    drop(guard);
 
     let guard = open(&path, GuardFile::Existing).unwrap();
     let refused = guard.judge(Height(40), &seen(10, 0));

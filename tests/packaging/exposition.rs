@@ -135,7 +135,7 @@ fn conventions(name: &str, metric: &Metric) -> Vec<&'static str> {
         against.push("units are seconds, bytes and ratios");
     }
     let has_unit = ["seconds", "bytes"].contains(&last);
-    if has_unit != !metric.unit.is_empty() || (has_unit && metric.unit != last) {
+    if has_unit == metric.unit.is_empty() || (has_unit && metric.unit != last) {
         against.push("the unit is the last word of the name, and is told");
     }
     if last == "total" || last == "count" || last == "sum" {

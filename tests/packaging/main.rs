@@ -4,6 +4,7 @@
 
 mod alerts;
 mod exposition;
+mod logs;
 mod metrics;
 mod packages;
 mod tools;

@@ -12,7 +12,7 @@ use crate::exposition::{Exposition, as_prometheus, is_ours};
 use crate::tools::judged;
 
 /// Asks a node by plain HTTP; returns the body of its answer.
-async fn http(url: &str, request: &str) -> String {
+pub(crate) async fn http(url: &str, request: &str) -> String {
     let address = url.strip_prefix("http://").unwrap();
     let asking = async {
         let mut stream = TcpStream::connect(address).await.unwrap();

@@ -3,10 +3,11 @@
 use std::sync::OnceLock;
 
 use parking_lot::Mutex;
-use tracing_subscriber::filter::ParseError;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{ParseError, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
 /// What is logged unless the operator says otherwise: the engine below us is talkative.
 const FILTER: &str = concat!(
@@ -32,8 +33,27 @@ struct Log {
     handle: reload::Handle<EnvFilter, Registry>,
 }
 
+/// What begins the names of libraries that log, below [`Level::INFO`], what clients send them:
+/// tokens and keys among it. Theirs is left out whatever the operator asks for.
+const CONTENTS: [&str; 6] = [
+    "jsonrpsee",
+    "soketto",
+    "hyper",
+    "h2",
+    "rustls",
+    "tower_http",
+];
+
+/// Returns whether an event holds nothing that a client has sent.
+fn may_be_shown(metadata: &Metadata<'_>) -> bool {
+    let is_detail = *metadata.level() > Level::INFO;
+    let target = metadata.target();
+    !(is_detail && CONTENTS.iter().any(|name| target.starts_with(name)))
+}
+
 /// Starts logging to standard error. `filter`: `tracing-subscriber`'s directives, such as
-/// `info,allod_chain=debug`; `None` is the default.
+/// `info,allod_chain=debug`; `None` is the default. What libraries log of what clients send is
+/// never shown (docs/node.md, "Logs").
 ///
 /// # Errors
 /// The filter does not parse.
@@ -45,8 +65,14 @@ pub fn start_logs(format: LogFormat, filter: Option<&str>) -> Result<(), ParseEr
     let registry = tracing_subscriber::registry().with(filter);
     // Fails only where something else logs already, which then goes on.
     let _ = match format {
-        LogFormat::Human => registry.with(lines.with_ansi(false)).try_init(),
-        LogFormat::Json => registry.with(lines.json()).try_init(),
+        LogFormat::Human => {
+            let lines = lines.with_ansi(false).with_filter(filter_fn(may_be_shown));
+            registry.with(lines).try_init()
+        }
+        LogFormat::Json => {
+            let lines = lines.json().with_filter(filter_fn(may_be_shown));
+            registry.with(lines).try_init()
+        }
     };
     let filter = Mutex::new(text.to_owned());
     let _already = LOG.set(Log { filter, handle });

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::output::{Failure, print_json};
+use super::output::{Failure, print_json, say};
 use crate::admin::{AskError, ask, socket_of};
 use crate::config::NodeConfig;
 use crate::node::ExitCode;
@@ -88,17 +88,17 @@ fn print(answer: &Value) {
     match answer {
         Value::Object(members) => {
             for (name, value) in members {
-                println!("{name:<12} {}", word(value));
+                say!("{name:<12} {}", word(value));
             }
         }
         Value::Array(entries) => {
             for entry in entries {
                 let members = entry.as_object().into_iter().flat_map(|it| it.values());
                 let words: Vec<String> = members.map(word).collect();
-                println!("{}", words.join(" "));
+                say!("{}", words.join(" "));
             }
         }
-        other => println!("{}", word(other)),
+        other => say!("{}", word(other)),
     }
 }
 

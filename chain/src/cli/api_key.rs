@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use rand::RngCore as _;
 
-use super::output::Failure;
+use super::output::{Failure, say};
 use crate::node::ExitCode;
 
 /// What is done to a file of API keys.
@@ -41,12 +41,11 @@ pub(super) fn run(command: &ApiKeyCommand) -> Result<ExitCode, Failure> {
             let mut random = [0; 32];
             rand::rngs::OsRng.fill_bytes(&mut random);
             let key = ApiKey::new(random);
-            add(file, name, &key).map(|()| println!("{}", key.reveal()))
+            add(file, name, &key).map(|()| say!("{}", key.reveal()))
         }
         ApiKeyCommand::Remove { name, file } => remove(file, name),
     };
-    let failed = |error: anyhow::Error| Failure::new(ExitCode::Usage, format!("{error:#}"));
-    done.map(|()| ExitCode::Stopped).map_err(failed)
+    done.map(|()| ExitCode::Stopped).map_err(Failure::from)
 }
 
 fn add(file: &Path, name: &str, key: &ApiKey) -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::output::{Failure, print_json};
+use super::output::{Failure, print_json, say};
 use crate::config::{Inspection, Machine, NodeConfig, table};
 use crate::node::ExitCode;
 
@@ -45,7 +45,7 @@ pub(super) fn run(command: &ConfigCommand) -> Result<ExitCode, Failure> {
         ConfigCommand::Check { file, strict } => check(file, *strict),
         ConfigCommand::Show { file } => show(file),
         ConfigCommand::Template => {
-            print!("{}", table::template());
+            say!("{}", table::template().trim_end());
             Ok(ExitCode::Stopped)
         }
     }
@@ -71,12 +71,12 @@ fn check(args: &FileArgs, strict: bool) -> Result<ExitCode, Failure> {
             .iter()
             .flat_map(|(kind, of)| of.iter().map(move |p| (kind, p)))
         {
-            println!("{kind:<8} {problem}");
+            say!("{kind:<8} {problem}");
         }
         let (file, errors) = (args.config.display(), found.errors.len());
         match errors {
-            0 => println!("{file} can be used, warnings: {}", found.warnings.len()),
-            _ => println!("{file} cannot be used, errors: {errors}"),
+            0 => say!("{file} can be used, warnings: {}", found.warnings.len()),
+            _ => say!("{file} cannot be used, errors: {errors}"),
         }
     }
     Ok(match (found.errors.is_empty(), found.warnings.is_empty()) {
@@ -104,7 +104,7 @@ fn show(args: &FileArgs) -> Result<ExitCode, Failure> {
             Some(line) => format!("line {line}"),
             None => "default".into(),
         };
-        println!("{:<28} {:<32} # {from}", value.key, value.text());
+        say!("{:<28} {:<32} # {from}", value.key, value.text());
     }
     Ok(ExitCode::Stopped)
 }

@@ -6,7 +6,7 @@ use allod_runtime::executive::Executive;
 use clap::Args;
 use serde_json::json;
 
-use super::output::{Failure, print_json};
+use super::output::{Failure, print_json, say};
 use crate::doctor::{Level, examine};
 use crate::node::ExitCode;
 use crate::seams::{Clock, SystemClock};
@@ -34,9 +34,9 @@ pub(super) fn run(args: &DoctorArgs, executive: Executive) -> Result<ExitCode, F
                 Level::Warn => "warn",
                 Level::Fail => "FAIL",
             };
-            println!("{level:<5} {:<12} {}", finding.check, finding.found);
+            say!("{level:<5} {:<12} {}", finding.check, finding.found);
             if let Some(todo) = &finding.todo {
-                println!("{:<19}{todo}", "");
+                say!("{:<19}{todo}", "");
             }
         }
     }

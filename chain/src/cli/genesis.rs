@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::output::{Failure, print_json};
+use super::output::{Failure, print_json, say};
 use super::passphrases::PassphraseArgs;
 use crate::ceremony::{
     AssembleError, Contribution, Draft, RegistrarBudget, Signers, assemble, verify,
@@ -171,7 +171,7 @@ pub(super) fn run(command: &GenesisCommand, executive: Executive) -> Result<Exit
             let spec = ChainSpec::read(&args.spec).context("reading the specification")?;
             verify(&draft, &contributions, &spec).map_err(|errors| refused(&errors))?;
             show(&args.spec, executive, false)?;
-            println!(
+            say!(
                 "verified   {} of its contributions are in it",
                 contributions.len()
             );
@@ -244,12 +244,12 @@ fn contribute(args: &ContributeArgs) -> anyhow::Result<()> {
         }
     };
     write_new(&args.out, &contribution)?;
-    println!("draft      {hash}");
-    println!("role       {} {}", contribution.claim.role(), args.name);
+    say!("draft      {hash}");
+    say!("role       {} {}", contribution.claim.role(), args.name);
     for key in contribution.claim.keys() {
-        println!("key        {key}");
+        say!("key        {key}");
     }
-    println!("file       {}", args.out.display());
+    say!("file       {}", args.out.display());
     Ok(())
 }
 
@@ -301,22 +301,23 @@ fn show(file: &Path, executive: Executive, as_json: bool) -> anyhow::Result<()> 
         }));
         return Ok(());
     }
-    println!("name       {} ({})", spec.name, spec.chain_type.name());
-    println!("genesis    {}", genesis.hash);
-    println!("state root {}", genesis.header().state_root);
-    println!("network    {network}");
+    say!("name       {} ({})", spec.name, spec.chain_type.name());
+    say!("genesis    {}", genesis.hash);
+    say!("state root {}", genesis.header().state_root);
+    say!("network    {network}");
     for it in &spec.validators {
         let (key, peer) = (it.public_key.0, peer(&it.peer_id.0).unwrap_or_default());
-        println!("validator  {key} power {} {peer} {}", it.power, it.address);
+        say!("validator  {key} power {} {peer} {}", it.power, it.address);
     }
     for it in &spec.trustees {
-        println!("trustee    {}", it.0);
+        say!("trustee    {}", it.0);
     }
-    println!("threshold  {}", spec.trustee_threshold);
+    say!("threshold  {}", spec.trustee_threshold);
     for it in &spec.registrars {
-        println!(
+        say!(
             "registrar  {} {} items a day",
-            it.account.0, it.items_per_day
+            it.account.0,
+            it.items_per_day
         );
     }
     Ok(())
@@ -328,14 +329,14 @@ fn show_draft(draft: &Draft, as_json: bool) {
         print_json(&json!({ "draft": hash, "content": draft }));
         return;
     }
-    println!("name       {} ({})", draft.name, draft.chain_type.name());
-    println!("draft      {hash}");
-    println!("time       {}", draft.time);
-    println!("validators {}", draft.validators.join(", "));
+    say!("name       {} ({})", draft.name, draft.chain_type.name());
+    say!("draft      {hash}");
+    say!("time       {}", draft.time);
+    say!("validators {}", draft.validators.join(", "));
     let (threshold, trustees) = (draft.trustee_threshold, draft.trustees.join(", "));
-    println!("trustees   {threshold} of {trustees}");
+    say!("trustees   {threshold} of {trustees}");
     for it in &draft.registrars {
-        println!("registrar  {} {} items a day", it.name, it.items_per_day);
+        say!("registrar  {} {} items a day", it.name, it.items_per_day);
     }
 }
 

@@ -10,7 +10,7 @@ use allod_runtime::executive::Executive;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 
-use super::output::Failure;
+use super::output::{Failure, say};
 use crate::config::NodeConfig;
 use crate::keyfile::KeyFile;
 use crate::ledger::Genesis;
@@ -70,8 +70,8 @@ fn make(
         );
     }
     FileGuard::open(&path, genesis.chain, key, expected)?;
-    println!("guard      {}", path.display());
-    println!("key        {key}");
-    println!("it is      {said}");
+    say!("guard      {}", path.display());
+    say!("key        {key}");
+    say!("it is      {said}");
     Ok(())
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use ed25519_dalek::SigningKey;
 
-use super::output::Failure;
+use super::output::{Failure, say};
 use super::passphrases::NewPassphraseArgs;
 use crate::config::{NodeConfig, table};
 use crate::keyfile::{self, Protection};
@@ -71,17 +71,17 @@ fn init(args: &InitArgs, executive: Executive) -> anyhow::Result<()> {
     let config = directory.join("config.toml");
     fs::write(&config, text).context("writing the configuration")?;
     NodeConfig::read(&config).context("what was written")?;
-    println!("directory  {}", directory.display());
-    println!("config     {}", config.display());
+    say!("directory  {}", directory.display());
+    say!("config     {}", config.display());
     let network = make_key(&directory.join("network.key"), &how)?;
     let peer = keyfile::peer_of(&network).context("a new key is one of libp2p")?;
-    println!("peer id    {peer}");
+    say!("peer id    {peer}");
     if let Some((spec, _)) = &genesis {
         spec.write(&directory.join("chain-spec.json"))?;
     }
     if args.validator {
         let key = PublicKey(make_key(&directory.join("validator.key"), &how)?);
-        println!("validator  {key}");
+        say!("validator  {key}");
         // The key was made a moment ago: it has never signed.
         if let Some((_, genesis)) = &genesis {
             let data = directory.join("data");
@@ -90,8 +90,8 @@ fn init(args: &InitArgs, executive: Executive) -> anyhow::Result<()> {
         }
     }
     match genesis {
-        Some((_, genesis)) => println!("genesis    {}", genesis.hash),
-        None => println!(
+        Some((_, genesis)) => say!("genesis    {}", genesis.hash),
+        None => say!(
             "genesis    none yet: {}/chain-spec.json",
             directory.display()
         ),

@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::output::{Failure, print_json};
+use super::output::{Failure, print_json, say};
 use super::passphrases::{NewPassphraseArgs, PassphraseArgs};
 use crate::keyfile::{self, KeyFile};
 use crate::node::ExitCode;
@@ -160,12 +160,12 @@ fn show(args: &FileArgs) -> anyhow::Result<()> {
         }));
         return Ok(());
     }
-    println!("file      {}", args.file.display());
-    println!(
+    say!("file      {}", args.file.display());
+    say!(
         "encrypted {}",
         if file.is_encrypted() { "yes" } else { "no" }
     );
-    println!("public    {public}");
-    println!("peer id   {peer}");
+    say!("public    {public}");
+    say!("peer id   {peer}");
     Ok(())
 }

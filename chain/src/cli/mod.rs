@@ -1,10 +1,6 @@
 //! The command line of `allod-node`: runs a node, and helps its operator. Logs go to standard
 //! error, data to standard output; one file per command.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "a command's data goes to standard output"
-)]
 
 mod admin;
 mod api_key;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::output::Failure;
+use super::output::{Failure, say};
 use crate::node::ExitCode;
 
 /// How long connecting, asking and answering may take, each.
@@ -32,7 +32,7 @@ pub(super) fn run(args: &ProbeArgs) -> Result<ExitCode, Failure> {
         .map_err(|error| unavailable(format!("{} does not answer: {error}", args.address)))?;
     match status {
         200 => {
-            println!("{body}");
+            say!("{body}");
             Ok(ExitCode::Stopped)
         }
         _ => Err(unavailable(format!("{path} says {status}: {body}"))),

@@ -1,7 +1,6 @@
 //! The command line of `allod-node`: runs a node, and helps its operator. Logs go to standard
 //! error, data to standard output; one file per command.
 
-
 mod admin;
 mod api_key;
 mod config;

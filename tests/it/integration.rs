@@ -2,6 +2,7 @@
 //! else. Its programs in other languages are run by the tests of these languages.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use allod_identity_client::clock::Clock;
 use allod_identity_client::jwt::login_answer;
@@ -32,19 +33,19 @@ async fn the_documented_service_lets_in_whom_the_ledger_lets_in() {
     submit_all(&node, vec![registrar.batch(&[operation])]).await;
     let client = light_client(&net, None).await.unwrap();
     let clock = Clock::devnet(net.dir(), &[]).unwrap();
-    let mut service = Logins {
+    let service = Logins {
         view: verified_view(client).await.unwrap(),
         clock,
-        open: HashMap::new(),
+        open: Mutex::new(HashMap::new()),
     };
-    let answer = |service: &mut Logins, alice: &Person| {
+    let answer = |service: &Logins, alice: &Person| {
         let challenge = service.challenge().unwrap();
         let now = clock.now().seconds();
         let jws = login_answer(&alice.did, &alice.login_method(), &challenge, now).unwrap();
         (jws, challenge.nonce)
     };
 
-    let (jws, nonce) = answer(&mut service, &alice);
+    let (jws, nonce) = answer(&service, &alice);
     let did = service.login(jws.clone(), nonce.clone()).await.unwrap();
     assert_eq!(did, alice.did.to_string());
     let again = service.login(jws.clone(), nonce).await.unwrap_err();
@@ -53,13 +54,13 @@ async fn the_documented_service_lets_in_whom_the_ledger_lets_in() {
     let moved = service.login(jws, other).await.unwrap_err();
     assert_eq!(moved.to_string(), "nonce_mismatch");
 
-    let (old, nonce) = answer(&mut service, &alice);
+    let (old, nonce) = answer(&service, &alice);
     let rotation = SubmitItem::operation(&alice.rotate().unwrap());
     let done = submit_all(&node, vec![rotation]).await;
     service.view.reached(Height(done[0].height.unwrap())).await;
     let retired = service.login(old, nonce).await.unwrap_err();
     assert_eq!(retired.to_string(), "key_retired");
-    let (jws, nonce) = answer(&mut service, &alice);
+    let (jws, nonce) = answer(&service, &alice);
     assert!(service.login(jws, nonce).await.is_ok());
     net.stop().await.unwrap();
 }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use allod_identity_client::clock::Clock;
 use allod_identity_client::jwt::Challenge;
@@ -12,22 +13,27 @@ const OPEN_MAX: usize = 100_000;
 pub struct Logins {
     pub view: VerifiedView,
     pub clock: Clock,
-    pub open: HashMap<String, u64>,
+    pub open: Mutex<HashMap<String, u64>>,
 }
 
 impl Logins {
-    pub fn challenge(&mut self) -> anyhow::Result<Challenge> {
+    fn open(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn challenge(&self) -> anyhow::Result<Challenge> {
         let now = self.clock.now().seconds();
-        self.open.retain(|_, expires| *expires > now);
-        anyhow::ensure!(self.open.len() < OPEN_MAX, "too many challenges are open");
+        let mut open = self.open();
+        open.retain(|_, expires| *expires > now);
+        anyhow::ensure!(open.len() < OPEN_MAX, "too many challenges are open");
         let challenge = Challenge::new(AUDIENCE, now, 120)?;
-        self.open.insert(challenge.nonce.clone(), challenge.expires);
+        open.insert(challenge.nonce.clone(), challenge.expires);
         Ok(challenge)
     }
 
     /// Returns the DID that has logged in. `nonce`: of this browser's session.
-    pub async fn login(&mut self, jws: String, nonce: String) -> anyhow::Result<String> {
-        let expires = self.open.remove(&nonce).unwrap_or(0); // once, whatever comes of it
+    pub async fn login(&self, jws: String, nonce: String) -> anyhow::Result<String> {
+        let expires = self.open().remove(&nonce).unwrap_or(0); // once, whatever comes of it
         anyhow::ensure!(expires > self.clock.now().seconds(), "challenge_unknown");
         let audience = AUDIENCE.to_owned();
         let (time, max_staleness_ms) = (None, None); // the view's

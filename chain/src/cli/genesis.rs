@@ -23,7 +23,7 @@ use crate::keyfile::{self, KeyFile, PassphraseSource};
 use crate::ledger::Genesis;
 use crate::node::ExitCode;
 use crate::seams::{Clock, SystemClock};
-use crate::spec::{ChainSpec, ChainType};
+use crate::spec::{ChainSpec, ChainType, ValidatorSpec};
 
 /// Most bytes of a file of the ceremony.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -320,7 +320,52 @@ fn show(file: &Path, executive: Executive, as_json: bool) -> anyhow::Result<()> 
             it.items_per_day
         );
     }
+    if let Some(warning) = power_warning(&spec.validators) {
+        eprintln!("warning: {warning}");
+    }
     Ok(())
+}
+
+/// Says so if one validator alone decides, or where four or more are to bear the loss of one, can
+/// halt the chain: each chooses its own power, and the others have to agree to it.
+fn power_warning(validators: &[ValidatorSpec]) -> Option<String> {
+    let total: u128 = validators.iter().map(|it| u128::from(it.power)).sum();
+    let strongest = validators.iter().max_by_key(|it| it.power)?;
+    let (key, power) = (strongest.public_key.0, u128::from(strongest.power));
+    let can = match validators.len() {
+        2.. if power * 3 > total * 2 => "it alone decides",
+        4.. if power * 3 >= total => "without it nothing is decided",
+        _ => return None,
+    };
+    let share = format!("validator {key} has {power} of {total} of the power");
+    Some(format!("{share}: {can}; start only if all agreed to that"))
+}
+
+#[cfg(test)]
+mod tests {
+    use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
+
+    use super::*;
+
+    #[test]
+    fn power_in_one_hand_is_warned_of() {
+        let warning = |powers: &[u64]| {
+            let validator = |power: &u64| ValidatorSpec {
+                public_key: HexHash(allod_primitives::H256([7; 32])),
+                power: *power,
+                peer_id: HexBytes(Vec::new()),
+                address: String::new(),
+            };
+            let all: Vec<_> = powers.iter().map(validator).collect();
+            power_warning(&all).unwrap_or_default()
+        };
+        for fine in [&[1][..], &[1, 2], &[3, 3, 2], &[1, 1, 1, 1], &[2, 2, 2, 1]] {
+            assert_eq!(warning(fine), "", "{fine:?}");
+        }
+        assert!(warning(&[1, 1, 1 << 32]).contains("it alone decides"));
+        assert!(warning(&[3, 2, 2, 2]).contains("without it nothing"));
+        assert!(warning(&[u64::MAX, u64::MAX]).is_empty());
+    }
 }
 
 fn show_draft(draft: &Draft, as_json: bool) {

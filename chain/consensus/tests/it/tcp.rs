@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allod_consensus::{
-    ConsensusConfig, ConsensusHandle, FileGuard, GuardFile, Keys, Pacing, PeerError, Seams,
-    WorkSignal, metrics, peer_id, start,
+    ConsensusConfig, ConsensusHandle, FileGuard, GuardFile, Keys, OpenGuardError, Pacing,
+    PeerError, Seams, WorkSignal, metrics, peer_id, start,
 };
 use ed25519_dalek::SigningKey;
 use tokio::task::JoinSet;
@@ -31,15 +31,25 @@ fn addresses(count: usize) -> Vec<String> {
         .collect()
 }
 
-/// Returns the keys of node `n`, whose guard is a file.
-fn keys(dir: &Path, n: u8) -> Keys {
+/// Returns the keys of node `n`, whose guard is a file. The engine's parts let go of the guard only
+/// after consensus has stopped, which in one process takes a moment.
+async fn keys(dir: &Path, n: u8) -> Keys {
     let path = dir.join(format!("{n}.guard"));
     let expected = if path.exists() {
         GuardFile::Existing
     } else {
         GuardFile::New
     };
-    let guard = FileGuard::open(path, chain(), public(n), expected).unwrap();
+    let opened = async {
+        loop {
+            match FileGuard::open(&path, chain(), public(n), expected) {
+                Err(OpenGuardError::InUse { .. }) => tokio::task::yield_now().await,
+                opened => return opened,
+            }
+        }
+    };
+    let limit = Duration::from_secs(60);
+    let guard = tokio::time::timeout(limit, opened).await.unwrap().unwrap();
     Keys {
         network: network(n),
         validator: Some(signer(n, Arc::new(guard))),
@@ -106,7 +116,7 @@ impl Cluster {
         let mut others = self.peers.clone();
         others.remove(n);
         let (listen, store) = (&self.addresses[n], &self.stores[n]);
-        let keys = keys(self.dir.path(), n as u8);
+        let keys = keys(self.dir.path(), n as u8).await;
         let handle = boot(self.dir.path(), keys, listen, others, store).await;
         self.handles[n] = Some(handle);
     }
@@ -247,7 +257,8 @@ async fn the_log_is_free_once_consensus_has_stopped() {
     let listen = addresses(1).remove(0);
     let store = Store::new(set(1), 0);
     for round in 1..=20 {
-        let handle = boot(dir.path(), keys(dir.path(), 0), &listen, Vec::new(), &store).await;
+        let keys = keys(dir.path(), 0).await;
+        let handle = boot(dir.path(), keys, &listen, Vec::new(), &store).await;
         reach(&store, round).await;
         handle.stop().await;
     }

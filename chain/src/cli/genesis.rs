@@ -341,33 +341,6 @@ fn power_warning(validators: &[ValidatorSpec]) -> Option<String> {
     Some(format!("{share}: {can}; start only if all agreed to that"))
 }
 
-#[cfg(test)]
-mod tests {
-    use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
-
-    use super::*;
-
-    #[test]
-    fn power_in_one_hand_is_warned_of() {
-        let warning = |powers: &[u64]| {
-            let validator = |power: &u64| ValidatorSpec {
-                public_key: HexHash(allod_primitives::H256([7; 32])),
-                power: *power,
-                peer_id: HexBytes(Vec::new()),
-                address: String::new(),
-            };
-            let all: Vec<_> = powers.iter().map(validator).collect();
-            power_warning(&all).unwrap_or_default()
-        };
-        for fine in [&[1][..], &[1, 2], &[3, 3, 2], &[1, 1, 1, 1], &[2, 2, 2, 1]] {
-            assert_eq!(warning(fine), "", "{fine:?}");
-        }
-        assert!(warning(&[1, 1, 1 << 32]).contains("it alone decides"));
-        assert!(warning(&[3, 2, 2, 2]).contains("without it nothing"));
-        assert!(warning(&[u64::MAX, u64::MAX]).is_empty());
-    }
-}
-
 fn show_draft(draft: &Draft, as_json: bool) {
     let hash = draft.hash().to_string();
     if as_json {
@@ -414,4 +387,31 @@ fn write_new(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
         file.sync_all()
     };
     write().with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
+
+    use super::*;
+
+    #[test]
+    fn power_in_one_hand_is_warned_of() {
+        let warning = |powers: &[u64]| {
+            let validator = |power: &u64| ValidatorSpec {
+                public_key: HexHash(allod_primitives::H256([7; 32])),
+                power: *power,
+                peer_id: HexBytes(Vec::new()),
+                address: String::new(),
+            };
+            let all: Vec<_> = powers.iter().map(validator).collect();
+            power_warning(&all).unwrap_or_default()
+        };
+        for fine in [&[1][..], &[1, 2], &[3, 3, 2], &[1, 1, 1, 1], &[2, 2, 2, 1]] {
+            assert_eq!(warning(fine), "", "{fine:?}");
+        }
+        assert!(warning(&[1, 1, 1 << 32]).contains("it alone decides"));
+        assert!(warning(&[3, 2, 2, 2]).contains("without it nothing"));
+        assert!(warning(&[u64::MAX, u64::MAX]).is_empty());
+    }
 }

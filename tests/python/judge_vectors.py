@@ -183,6 +183,7 @@ JUDGES = [
     ("inception", inceptions),
     ("next-keys", commitments),
     ("ecdsa-", ecdsa),
+    ("key-file.", None),  # an encrypted file of a key: spec/keystore.md, not judged here
     ("key-", registrable),
     ("webauthn-", webauthn),
     ("signature-", zip215),

@@ -22,6 +22,7 @@ LOCKED := --locked
 SEED ?=
 SEEDS ?= 50
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 DEVNET_ARGS ?=
 TEST_ARGS ?=
 MODEL_ARGS ?=
@@ -155,6 +156,10 @@ bench: system ## figures, each beside a limit measured in the same run (BENCH_AR
 	$(CARGO) run --release $(LOCKED) -p allod-runtime --example light_bench
 	$(CARGO) run --release $(LOCKED) -p allod-chain --example log_bench
 	$(CARGO) run --release $(LOCKED) -p allod-tests --bin bench -- $(BENCH_ARGS)
+
+# Real minutes, so no test. Aims that are missed are named, and end it with 1.
+soak: build ## 200 WebSocket clients with every subscription for two minutes (SOAK_ARGS="--clients 50")
+	$(CARGO) run $(LOCKED) -p allod-tests --bin soak -- $(SOAK_ARGS)
 
 sim: system ## the whole-node simulation: SEEDS=50 from the first, or one SEED=7
 	$(if $(SEED),ALLOD_SIM_SEED=$(SEED)) ALLOD_SIM_SEEDS=$(SEEDS) \

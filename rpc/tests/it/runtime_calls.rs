@@ -12,7 +12,7 @@ use allod_primitives::grant::{Actions, Assignee, GrantAction, GrantEntry, Signed
 use allod_primitives::light::ReadProof;
 use allod_primitives::record::DidRecord;
 use allod_primitives::token::{RevocationEntry, TokenId};
-use allod_primitives::{BoundedVec, DidId, H256, Text, decode_strict};
+use allod_primitives::{BoundedVec, DidId, H256, Text, TimeMs, decode_strict};
 use allod_rpc::{NodeView, ServerConfig};
 use allod_rpc_api::answers::{self, CALLS, ProvenView};
 use allod_rpc_api::document::{DidDocument, multibase};
@@ -224,7 +224,7 @@ async fn tokens_are_called_as_they_are_read() {
     assert_eq!((unknown.entry, unknown.not_before), (None, None));
 }
 
-fn question(alice: &Person, bob: &Person, grants: Vec<SignedGrant>) -> AccessQuestion {
+fn question(alice: &Person, bob: &Person, grants: Vec<SignedGrant>, now: TimeMs) -> AccessQuestion {
     AccessQuestion {
         subject: Assignee::Did(bob.did()),
         action: Actions::READ,
@@ -234,7 +234,7 @@ fn question(alice: &Person, bob: &Person, grants: Vec<SignedGrant>) -> AccessQue
         purpose: None,
         media_type: None,
         grants: grants.try_into().unwrap(),
-        now: None,
+        now,
         max_staleness_ms: None,
     }
 }
@@ -285,7 +285,7 @@ async fn accesses_are_judged_as_they_are_read_and_proven() {
         let day = info.entry.map(|it: GrantEntry| it.expiry_day);
         assert_eq!(read["expiryDay"], json!(day));
 
-        let asked = question(&alice, &bob, vec![grant.clone()]);
+        let asked = question(&alice, &bob, vec![grant.clone()], header.digest.time);
         let verdict: AccessVerdict = call(&harness, "AccessApi_evaluate", &asked, at).await;
         let request = json!({
             "subject": bob.did().to_string(), "action": "read", "resource": RESOURCE,
@@ -315,7 +315,7 @@ async fn accesses_are_judged_as_they_are_read_and_proven() {
         reasons.push(verdict.reason.to_string());
 
         let late = AccessQuestion {
-            now: Some(header.digest.time.plus_ms(11_000)),
+            now: header.digest.time.plus_ms(11_000),
             ..asked
         };
         let verdict: AccessVerdict = call(&harness, "AccessApi_evaluate", &late, at).await;
@@ -346,7 +346,7 @@ async fn what_is_no_function_or_no_argument_is_named() {
         let asked = json!([name, id]);
         assert_eq!(harness.refused("state_call", asked).await, unknown);
     }
-    let alices = question(&alice, &alice, Vec::new());
+    let alices = question(&alice, &alice, Vec::new(), START);
     let grant = alice.grant(alice.did(), RESOURCE);
     // Nine grants, where eight are the most: the ninth is no mistake of the length's encoding.
     let (head, tail) = (

@@ -87,8 +87,9 @@ pub struct AccessQuestion {
     pub media_type: Option<Text<128>>,
     /// The chain of grants: the owner's first, the subject's last.
     pub grants: BoundedVec<SignedGrant, GRANT_CHAIN_MAX>,
-    /// The verifier's clock. Without, the block's time: then no block is stale.
-    pub now: Option<TimeMs>,
+    /// The verifier's clock. It cannot be left out: a verifier that does not say when it asks would
+    /// be allowed what an old block allows.
+    pub now: TimeMs,
     /// How far the block may lie behind that clock, ms; 10,000 if absent, at most an hour.
     pub max_staleness_ms: Option<u64>,
 }

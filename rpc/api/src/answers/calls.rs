@@ -167,7 +167,7 @@ fn evaluate(view: &impl LedgerView, question: &AccessQuestion) -> Answer<AccessV
         purpose: question.purpose.as_ref().map(Text::as_str),
         media_type: question.media_type.as_ref().map(Text::as_str),
         grants: &question.grants,
-        now: question.now.unwrap_or(time),
+        now: question.now,
         max_staleness_ms: staleness.min(STALENESS_MS_MAX),
     };
     let decision = verify::evaluate_access(view, &request);

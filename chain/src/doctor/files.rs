@@ -1,4 +1,4 @@
-//! Files of the operator: keys and their place in the network.
+//! Files of the operator: keys and passphrases.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Findings;
 use crate::config::NodeConfig;
-use crate::keyfile::{self, KeyFile};
+use crate::keyfile::KeyFile;
 use crate::spec::{ChainSpec, ChainType};
 
 /// Looks at the key files and at the directory they and the data are in.
@@ -49,12 +49,13 @@ fn mode(path: &Path) -> Option<u32> {
     Some(metadata.permissions().mode() & 0o777)
 }
 
-/// Looks whether the keys are those that the specification lists, and whether they are encrypted.
-pub(super) fn place(config: &NodeConfig, spec: &ChainSpec, findings: &mut Findings) {
-    let network = KeyFile::read(&config.keys.network).ok();
-    let validator = config.keys.validator.as_deref();
-    let validator = validator.and_then(|path| KeyFile::read(path).ok());
-    for file in network.iter().chain(&validator) {
+/// Looks whether the keys are encrypted where people rely on the chain.
+pub(super) fn encrypted(config: &NodeConfig, spec: &ChainSpec, findings: &mut Findings) {
+    let files = [Some(&config.keys.network), config.keys.validator.as_ref()];
+    for path in files.into_iter().flatten() {
+        let Ok(file) = KeyFile::read(path) else {
+            continue;
+        };
         if spec.chain_type == ChainType::Live && !file.is_encrypted() {
             let found = format!("{file:?} on a chain that people rely on");
             findings.warn(
@@ -63,36 +64,5 @@ pub(super) fn place(config: &NodeConfig, spec: &ChainSpec, findings: &mut Findin
                 "`allod-node keys change-passphrase` encrypts it",
             );
         }
-    }
-    let Some(validator) = validator else {
-        let says = match config.keys.signer {
-            Some(_) => "a signer votes for this node",
-            None => "this node observes",
-        };
-        findings.ok("role", says);
-        return;
-    };
-    let key = validator.public();
-    let Some(listed) = spec.validators.iter().find(|it| it.public_key.0.0 == key) else {
-        let found = "this validator's key is not in the genesis: the node follows, and votes once \
-                     the trustees have admitted it";
-        findings.warn(
-            "role",
-            found,
-            "`allod chain validators` says who votes today",
-        );
-        return;
-    };
-    let peer = network.and_then(|it| keyfile::peer_of(&it.public()));
-    if peer.is_some_and(|peer| peer.to_bytes() == listed.peer_id.0) {
-        findings.ok("role", "a validator of the genesis, with its network key");
-    } else {
-        let found = "the genesis lists another peer id for this validator: unless governance has \
-                     changed it since, nobody talks to this node";
-        findings.warn(
-            "role",
-            found,
-            "use the network key that belongs to the validator key",
-        );
     }
 }

@@ -3,6 +3,7 @@
 
 mod data;
 mod files;
+mod members;
 mod world;
 
 use std::path::Path;
@@ -13,6 +14,8 @@ use serde::Serialize;
 use crate::config::{Machine, NodeConfig};
 use crate::ledger::Genesis;
 use crate::spec::ChainSpec;
+
+use members::Members;
 
 pub use data::{Growth, forecast};
 
@@ -87,11 +90,13 @@ pub fn examine(config_file: &Path, executive: Executive, now_ms: u64) -> Vec<Fin
     files::keys(&config, &mut findings);
     let chain = chain(&config, executive, &mut findings);
     if let Some((spec, genesis)) = &chain {
-        files::place(&config, spec, &mut findings);
+        files::encrypted(&config, spec, &mut findings);
         let seen = data::database(&config, genesis, now_ms, &mut findings);
+        let members = Members::of(spec, seen.as_ref());
+        members::role(&config, &members, &mut findings);
         data::guard(&config, spec, genesis, seen.as_ref(), &mut findings);
         world::clock(spec, now_ms, &mut findings);
-        world::peers(&config, spec, &mut findings);
+        world::peers(&config, &members, &mut findings);
     }
     data::disk(&config, &mut findings);
     world::descriptors(&config, &mut findings);

@@ -9,8 +9,10 @@ use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
 
 use super::Findings;
+use super::members::Members;
 use crate::config::NodeConfig;
 use crate::gossip::next_port;
+use crate::keyfile::{self, KeyFile};
 use crate::spec::ChainSpec;
 
 /// How long a peer may take to accept a connection.
@@ -79,17 +81,20 @@ pub(super) fn ports(config: &NodeConfig, findings: &mut Findings) {
     }
 }
 
-/// Looks whether the validators of the genesis are reached, all at once.
-pub(super) fn peers(config: &NodeConfig, spec: &ChainSpec, findings: &mut Findings) {
-    let own = config.consensus.listen.clone();
-    let others = spec.validators.iter().filter(|it| it.address != own);
+/// Looks whether the validators of today are reached, all at once.
+pub(super) fn peers(config: &NodeConfig, members: &Members, findings: &mut Findings) {
+    let network = KeyFile::read(&config.keys.network).ok();
+    let own = network.and_then(|it| keyfile::peer_of(&it.public()));
+    let own = own.map(|peer| peer.to_bytes());
+    let validators = members.validators.iter();
+    let others = validators.filter(|it| Some(&it.peer_id) != own.as_ref());
     let dialled: Vec<_> = others
         .map(|it| {
             let (address, power) = (it.address.clone(), it.power);
             thread::spawn(move || (unreached(&address), address, power))
         })
         .collect();
-    let all: u64 = spec.validators.iter().map(|it| it.power).sum();
+    let all: u64 = members.validators.iter().map(|it| it.power).sum();
     let mut away = 0;
     for dialled in dialled {
         // A panic of a thread that dials is a bug, and no finding.
@@ -111,7 +116,8 @@ pub(super) fn peers(config: &NodeConfig, spec: &ChainSpec, findings: &mut Findin
             "find out who is down; never delete logs or guards for it",
         );
     } else if away == 0 {
-        findings.ok("peers", "every validator of the genesis is reached");
+        let found = format!("every validator of {} is reached", members.source);
+        findings.ok("peers", found);
     }
 }
 

@@ -1,9 +1,10 @@
 //! A look at a database without opening it for writing: beside a running node, or without one.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use allod_primitives::{H256, Header, Height};
+use allod_primitives::{H256, Header, Height, keys};
 
 use super::StorageError;
 use super::backend::{Column, KeyValue};
@@ -26,7 +27,13 @@ pub struct Inspected {
     /// Header of an earlier block, at most ten thousand before, not genesis: what growth is
     /// measured from.
     pub earlier: Option<Header>,
+    /// The part of the newest state that says who is admitted: current and next set, validators, observers of the pallet
+    /// `Authority`.
+    pub membership: BTreeMap<Vec<u8>, Vec<u8>>,
 }
+
+/// Items of the state that say who is admitted (spec/governance.md §2).
+const MEMBERSHIP_ITEMS: [&str; 4] = ["CurrentSet", "NextSet", "Validators", "Observers"];
 
 /// Looks at the database in `directory`. Writes nothing into it.
 ///
@@ -48,6 +55,7 @@ fn look(directory: &Path, logs: &Path) -> Result<Inspected, StorageError> {
     let schema = reader.decoded(Column::Meta, SCHEMA_KEY)?;
     let genesis = reader.decoded(Column::Meta, GENESIS_KEY)?;
     let (mut tip, mut earlier) = (None, None);
+    let mut membership = BTreeMap::new();
     if schema.is_some() {
         let height = reader.tip()?;
         tip = reader.header(height)?;
@@ -55,12 +63,23 @@ fn look(directory: &Path, logs: &Path) -> Result<Inspected, StorageError> {
         if first < height {
             earlier = reader.header(first)?;
         }
+        for item in MEMBERSHIP_ITEMS {
+            let prefix = keys::item("Authority", item);
+            for pair in reader.view.scan(Column::State, &prefix) {
+                let (key, value) = pair?;
+                if !key.starts_with(&prefix) {
+                    break;
+                }
+                membership.insert(key, value);
+            }
+        }
     }
     Ok(Inspected {
         schema,
         genesis,
         tip,
         earlier,
+        membership,
     })
 }
 

@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use allod_primitives::NetworkId;
+use allod_primitives::limits::VALIDATOR_CHANGE_PERIOD_MS_MAX;
 use allod_runtime::executive::Executive;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -72,6 +73,11 @@ pub(super) struct DraftArgs {
     /// Time of the genesis block, ms since 1970; no block is made before it. Default: now.
     #[arg(long, value_name = "MS")]
     time: Option<u64>,
+    /// Seconds in which at most a third of the validators may change, at most 30 days; below a
+    /// minute for trials only.
+    #[arg(long, value_name = "S", default_value_t = 3600,
+          value_parser = clap::value_parser!(u64).range(..=VALIDATOR_CHANGE_PERIOD_MS_MAX / 1000))]
+    change_period_s: u64,
     /// New identities are admitted by this many bits of work, too: never on a live network.
     #[arg(long, value_name = "BITS")]
     work_bits: Option<u8>,
@@ -216,6 +222,7 @@ fn draft(args: &DraftArgs) -> anyhow::Result<()> {
         .registrars
         .sort_unstable_by(|a, b| a.name.cmp(&b.name));
     draft.trustee_threshold = args.threshold;
+    draft.parameters.validator_change_period_ms = args.change_period_s * 1000;
     draft.admission.vouchers = !args.no_vouchers;
     draft.admission.work_bits = args.work_bits;
     draft.check()?;

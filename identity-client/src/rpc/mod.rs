@@ -10,6 +10,7 @@ mod changes;
 mod client;
 mod error;
 mod ledger;
+mod membership;
 mod ss58;
 
 pub use access::{Access, AccessError};
@@ -18,4 +19,5 @@ pub(crate) use client::Messages;
 pub use client::{Client, ClientConfig};
 pub use error::{ClientError, Refusal};
 pub use ledger::{ChainHealth, Resolved, chain_id};
+pub use membership::{Membership, NumberedSet, Observer};
 pub use ss58::ss58_address;

@@ -649,6 +649,8 @@ pub(crate) enum RegistrarCommand {
 pub(crate) enum ChainCommand {
     /// Show the network and where it stands; exit 3 if it is out of reach
     Status,
+    /// Show who certifies blocks, now and next, and which other peers are admitted
+    Validators,
 }
 
 /// `allod key …`

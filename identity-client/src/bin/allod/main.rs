@@ -16,6 +16,7 @@ mod grant;
 mod key;
 mod light;
 mod login;
+mod peers;
 mod reads;
 mod registrar;
 mod session;

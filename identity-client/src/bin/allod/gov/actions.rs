@@ -4,17 +4,49 @@ use allod_identity_client::{governance, hex};
 use allod_primitives::governance::{
     Action, ActionKind, ControlParameters, Parameters, Rule, ValidatorInfo,
 };
-use allod_primitives::{BoundedVec, Height, PublicKey, Text, TimeMs};
+use allod_primitives::{Height, PublicKey, Text, TimeMs};
 use allod_rpc_api::document::date_time;
 use serde_json::{Value, json};
 
 use super::args::{ParameterArgs, Proposed, ValidatorArgs, YesNo};
 use crate::amounts::Moment;
 use crate::failure::Failure;
+use crate::peers;
 use crate::session::{Network, Session};
 
-/// Returns the action that was typed.
-pub(super) async fn action(
+/// Returns the actions that were typed: one, but for an observer that becomes a validator.
+pub(super) async fn actions(
+    session: &Session,
+    network: &Network,
+    proposed: &Proposed,
+) -> Result<Vec<Action>, Failure> {
+    if let Proposed::Validator(typed) = proposed {
+        return promotion(session, network, validator(typed)?).await;
+    }
+    Ok(vec![action(session, network, proposed).await?])
+}
+
+/// A peer has one role: an observer that becomes a validator ends being one in the same proposal,
+/// so that it stays a peer throughout.
+async fn promotion(
+    session: &Session,
+    network: &Network,
+    action: Action,
+) -> Result<Vec<Action>, Failure> {
+    let mut actions = Vec::new();
+    if let Action::ReplaceValidator { add: Some(it), .. } = &action {
+        let at = network.context.block_hash.to_string();
+        let observers = session.client.membership(&at).await?.observers;
+        if observers.iter().any(|known| known.peer_id == it.peer_id) {
+            let peer_id = it.peer_id.clone();
+            actions.push(Action::RemoveObserver { peer_id });
+        }
+    }
+    actions.push(action);
+    Ok(actions)
+}
+
+async fn action(
     session: &Session,
     network: &Network,
     proposed: &Proposed,
@@ -96,7 +128,7 @@ fn validator(typed: &ValidatorArgs) -> Result<Action, Failure> {
         (Some(added), Some(peer_id), Some(address)) => Some(ValidatorInfo {
             public_key: key(added)?,
             power: typed.power,
-            peer_id: bytes(peer_id)?,
+            peer_id: peers::parse(peer_id)?,
             address: text(address, "an address")?,
         }),
         _ => None,
@@ -111,11 +143,11 @@ fn observer(
 ) -> Result<Action, Failure> {
     match (admit, remove) {
         (Some(peer), _) => Ok(Action::AdmitObserver {
-            peer_id: bytes(peer)?,
+            peer_id: peers::parse(peer)?,
             address: text(address.unwrap_or_default(), "an address")?,
         }),
         (None, Some(peer)) => Ok(Action::RemoveObserver {
-            peer_id: bytes(peer)?,
+            peer_id: peers::parse(peer)?,
         }),
         (None, None) => Err(Failure::usage(
             "no observer is named",
@@ -158,12 +190,6 @@ fn key(text: &str) -> Result<PublicKey, Failure> {
         .map_err(|error| Failure::usage(format!("{text}: {error}"), hint))
 }
 
-fn bytes<const MAX: u32>(text: &str) -> Result<BoundedVec<u8, MAX>, Failure> {
-    let hint = "write 0x and the identity's bytes in hexadecimal";
-    let bytes = hex::decode(text).map_err(|error| Failure::usage(error.to_string(), hint))?;
-    BoundedVec::try_from(bytes).map_err(|error| Failure::usage(error.to_string(), hint))
-}
-
 fn text<const MAX: u32>(text: &str, what: &str) -> Result<Text<MAX>, Failure> {
     if text.is_empty() {
         return Err(Failure::usage(format!("{what} is empty"), "write it out"));
@@ -179,7 +205,8 @@ pub(super) fn say(network: &Network, action: &Action) -> String {
             let remove = remove.map(|key| format!("remove validator {key}"));
             let add = add.as_ref().map(|it| {
                 let (key, power, address) = (&it.public_key, it.power, &it.address);
-                format!("add validator {key} of power {power} at {address}")
+                let peer = peers::shown(&it.peer_id);
+                format!("add validator {key} of power {power}, peer {peer} at {address}")
             });
             let parts: Vec<String> = [remove, add].into_iter().flatten().collect();
             parts.join(", ")
@@ -211,10 +238,10 @@ pub(super) fn say(network: &Network, action: &Action) -> String {
             height,
         } => format!("version {spec_version} executes blocks from {height} on"),
         Action::AdmitObserver { peer_id, address } => {
-            format!("admit observer {} at {address}", hex::encode(&**peer_id))
+            format!("admit observer {} at {address}", peers::shown(peer_id))
         }
         Action::RemoveObserver { peer_id } => {
-            format!("shut out observer {}", hex::encode(&**peer_id))
+            format!("end the role of observer {}", peers::shown(peer_id))
         }
         Action::SetTrustees {
             accounts,

@@ -87,6 +87,9 @@ pub(crate) struct ProposeArgs {
     /// Print the JSON-RPC request, for curl, and send nothing
     #[arg(long, global = true)]
     pub print_request: bool,
+    /// Show what it would do and what it takes, and send nothing; needs no key
+    #[arg(long, global = true, conflicts_with_all = ["no_wait", "print_request"])]
+    pub dry_run: bool,
     #[command(subcommand)]
     pub action: Proposed,
 }
@@ -115,19 +118,19 @@ pub(crate) enum Proposed {
     Validator(ValidatorArgs),
     /// Admit a peer that does not vote, or shut one out
     Observer {
-        /// Peer identity to admit, its bytes in hexadecimal
+        /// Peer identity to admit, as its node prints it
         #[arg(
             long,
-            value_name = "HEX",
+            value_name = "PEER",
             requires = "address",
             required_unless_present = "remove"
         )]
         admit: Option<String>,
-        /// Where it listens, a multiaddr
+        /// Where its consensus listens, a multiaddr such as /ip4/192.0.2.7/tcp/30333
         #[arg(long, requires = "admit")]
         address: Option<String>,
         /// Peer identity to shut out
-        #[arg(long, value_name = "HEX", conflicts_with = "admit")]
+        #[arg(long, value_name = "PEER", conflicts_with = "admit")]
         remove: Option<String>,
     },
     /// Stop the logins of an identity for a time; nothing else of it
@@ -204,10 +207,10 @@ pub(crate) struct ValidatorArgs {
     /// Its voting power
     #[arg(long, default_value_t = 1)]
     pub power: u64,
-    /// Its peer identity, bytes in hexadecimal
-    #[arg(long, value_name = "HEX")]
+    /// Its peer identity, as its node prints it; if it observes now, that ends
+    #[arg(long, value_name = "PEER")]
     pub peer_id: Option<String>,
-    /// Where it listens, a multiaddr
+    /// Where its consensus listens, a multiaddr such as /ip4/192.0.2.7/tcp/30333
     #[arg(long)]
     pub address: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 mod actions;
 pub(crate) mod args;
+mod preview;
 mod show;
 
 use allod_identity_client::governance::{self, proposal_hash};
@@ -64,16 +65,29 @@ async fn propose(session: &Session, typed: ProposeArgs) -> Result<Report, Failur
         no_wait: typed.no_wait,
         print_request: typed.print_request,
     };
+    if typed.dry_run {
+        let network = session.network().await?;
+        let actions = actions::actions(session, &network, &typed.action).await?;
+        return preview::preview(session, &network, &actions).await;
+    }
     let key = session.need_trustee(&trustee)?;
     let network = session.network().await?;
-    let action = actions::action(session, &network, &typed.action).await?;
-    let text = actions::say(&network, &action);
-    let shown = actions::shown(&network, &action);
-    let actions = governance::actions([action])
+    let actions = actions::actions(session, &network, &typed.action).await?;
+    let texts: Vec<String> = actions
+        .iter()
+        .map(|it| actions::say(&network, it))
+        .collect();
+    let shown: Vec<Value> = actions
+        .iter()
+        .map(|it| actions::shown(&network, it))
+        .collect();
+    let actions = governance::actions(actions)
         .map_err(|error| Failure::usage(error.to_string(), "propose less at once"))?;
     let expires = network.now().plus_ms(typed.open_for.ms());
     let call = governance::propose(&actions, expires);
-    session.console.note(&format!("proposing: {text}"));
+    session
+        .console
+        .note(&format!("proposing: {}", texts.join("; ")));
     let item = session.transaction(&network, &key, call).await?;
     let receipt = session.submit(item, &write).await?;
     let found = own(
@@ -88,7 +102,7 @@ async fn propose(session: &Session, typed: ProposeArgs) -> Result<Report, Failur
     let fields = json!({
         "proposal": found.as_ref().map(|it| it.number),
         "proposalHash": found.as_ref().map(|it| it.hash),
-        "actions": [shown],
+        "actions": shown,
         "expires": expires.0,
     });
     let (data, note) = match &found {

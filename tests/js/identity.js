@@ -85,6 +85,11 @@ export class Identity {
     if (outcome?.status !== 'finalized') throw new Error(JSON.stringify(error ?? outcome));
   }
 
+  // The signed inception: what a registrar's batch takes, without a voucher.
+  inceptionOperation() {
+    return this.#signed(concatBytes(u8(0), u8(0)), { seq: 0, prev: ZERO }, concatBytes(u8(0), this.inception)).bytes;
+  }
+
   async incept() {
     const expires = u64(Date.now() + HOUR_MS / 6);
     const message = concatBytes(utf8ToBytes('allod/voucher/v1'), this.chain, this.id, expires);

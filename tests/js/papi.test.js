@@ -7,11 +7,12 @@ import { createClient } from 'polkadot-api';
 import { getPolkadotSigner } from 'polkadot-api/signer';
 import { getWsProvider } from 'polkadot-api/ws';
 import { WebSocket } from 'ws';
-import { hexToU8a } from '@polkadot/util';
+import { hexToU8a, u8aConcat, u8aToHex } from '@polkadot/util';
 import { cryptoWaitReady, ed25519PairFromSeed, ed25519Sign, encodeAddress } from '@polkadot/util-crypto';
 
 import { anchoring } from './anchoring.js';
 import { startDevnet } from './devnet.js';
+import { Identity } from './identity.js';
 
 let network;
 let client;
@@ -92,6 +93,28 @@ test('functions about grants and identities answer at the block they are called 
   assert.deepEqual([before.standing.type, before.entry], ['Absent', undefined]);
   assert.equal(await api.apis.IdentityApi.record(`0x${'07'.repeat(32)}`, { at: hash }), undefined);
   assert.ok(asked.has('chainHead_v1_call'));
+});
+
+test('an identity is registered through the registrar and read at its block and at the one before', async () => {
+  const { nodes, chain, keys } = network.manifest;
+  const identity = new Identity({ rpc: nodes[0].rpc, chain, registrarSecret: keys.registrar.secretUnsafe });
+  const id = u8aToHex(identity.id);
+  // Did.batch of one item, by its bytes (spec/runtime.md): pallet 3, call 2.
+  const call = u8aConcat([3, 2, 1 << 2], identity.inceptionOperation());
+  const result = await (await api.txFromCallData(call)).signAndSubmit(signer);
+  assert.ok(result.ok, JSON.stringify(result.dispatchError));
+  const incepted = result.events.find((event) => event.type === 'Did' && event.value.type === 'Incepted');
+  assert.equal(incepted?.value.value.did, id);
+  const at = { at: result.block.hash };
+  const before = { at: (await client.getBlockHeader(result.block.hash)).parentHash };
+  const found = await api.query.Did.Records.getValue(id, at);
+  assert.ok(found);
+  assert.equal(await api.query.Did.Records.getValue(id, before), undefined);
+  const iterated = async (where) => (await api.query.Did.Records.getEntries(where)).filter((it) => it.keyArgs[0] === id);
+  assert.deepEqual((await iterated(at)).map((it) => it.value), [found]);
+  assert.deepEqual(await iterated(before), []);
+  assert.deepEqual(await api.apis.IdentityApi.record(id, at), found);
+  assert.equal(await api.apis.IdentityApi.record(id, before), undefined);
 });
 
 test('a watch of entries tells of each that is added', async () => {

@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use allod_rpc_api::limits::{
     BLOCK_FOLLOWERS_PER_CONNECTION_MAX, FOLLOWER_QUEUED_BYTES_MAX, READ_WAITERS_PER_CONNECTION_MAX,
@@ -45,6 +46,23 @@ pub(crate) struct Connection {
     pub(crate) stopping: CancellationToken,
     /// Its place among those of its address.
     place: Mutex<Option<visitors::Place>>,
+    /// Why the node closes it, once it does.
+    cut: OnceLock<Cut>,
+    /// Rung when the node closes it.
+    pub(crate) is_cut: CancellationToken,
+    /// Rung when its socket is gone.
+    pub(crate) gone: CancellationToken,
+    /// Whether somebody looks whether its API key is still one.
+    has_watch: AtomicBool,
+}
+
+/// Why the node closes a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// What it sends are no calls.
+    Garbage,
+    /// Its API key was taken away.
+    Key,
 }
 
 /// Versions that are rebuilt for one connection at a time, and questions of it that wait for that.
@@ -69,6 +87,10 @@ impl Default for Connection {
             peer: None,
             stopping: CancellationToken::new(),
             place: Mutex::default(),
+            cut: OnceLock::new(),
+            is_cut: CancellationToken::new(),
+            gone: CancellationToken::new(),
+            has_watch: AtomicBool::new(false),
         }
     }
 }
@@ -109,6 +131,23 @@ impl Connection {
     pub(crate) fn is_surplus(&self) -> bool {
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
         place.as_ref().is_some_and(|place| place.is_surplus)
+    }
+
+    /// Reads no more of it, and closes it.
+    pub(crate) fn cut(&self, why: Cut) {
+        // The first reason is the reason.
+        let _first = self.cut.set(why);
+        self.is_cut.cancel();
+    }
+
+    /// Returns why the node closes it.
+    pub(crate) fn why_cut(&self) -> Option<Cut> {
+        self.cut.get().copied()
+    }
+
+    /// Returns whether nobody has looked after its key yet: whoever asks first does.
+    pub(crate) fn wants_watch(&self) -> bool {
+        !self.has_watch.swap(true, Ordering::Relaxed)
     }
 
     /// Returns the connection that a call has come by.

@@ -43,14 +43,17 @@ pub(crate) enum Refused {
     AddressConnections,
     /// All addresses together have too many.
     Connections,
+    /// It is a message of a WebSocket, and no call.
+    Garbage,
 }
 
 impl Refused {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 5] = [
         Self::Rate,
         Self::Key,
         Self::AddressConnections,
         Self::Connections,
+        Self::Garbage,
     ];
 
     const fn label(self) -> [(&'static str, &'static str); 1] {
@@ -59,6 +62,7 @@ impl Refused {
             Self::Key => "key",
             Self::AddressConnections => "address_connections",
             Self::Connections => "connections",
+            Self::Garbage => "garbage",
         };
         [("reason", reason)]
     }

@@ -22,9 +22,10 @@ use jsonrpsee::server::{
 use jsonrpsee::types::{ErrorObjectOwned, Id, Request};
 use tower::{Layer, Service};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Cut};
 use crate::counts::{Counts, Refused};
 use crate::keys::{Named, Ring};
+use crate::message::Mark;
 use crate::resolution;
 use crate::visitors::{Source, Visitors};
 
@@ -35,6 +36,9 @@ const FREE: [&str; 2] = ["/health", "/ready"];
 /// key behind [`KEY_PROTOCOL`]. Other than a query, protocols are in no log and no history.
 const PROTOCOL: &str = "allod";
 const KEY_PROTOCOL: &str = "allod.key.";
+
+/// How long a WebSocket whose key is gone stays open, for its subscriptions to be told.
+const KEY_GRACE: Duration = Duration::from_secs(1);
 
 /// What the guard knows.
 #[derive(Clone, Debug)]
@@ -108,6 +112,18 @@ impl Guard {
             return Err(too_many_connections(request));
         }
         let key = self.key_of(request, is_websocket)?;
+        if is_websocket {
+            let (guard, counts) = (self.clone(), self.counts.clone());
+            let pay = move || {
+                counts.refused(Refused::Garbage);
+                source.is_none_or(|source| guard.spend(source, 1).is_ok())
+            };
+            let mark = Mark::new(connection.clone(), Box::new(pay));
+            request.extensions_mut().insert(mark);
+            if let Some(key) = &key {
+                self.watch(key.clone(), connection);
+            }
+        }
         request.extensions_mut().insert(Payer {
             guard: self.clone(),
             source,
@@ -115,6 +131,42 @@ impl Guard {
             key,
         });
         Ok(())
+    }
+
+    /// Closes a WebSocket some time after its key was taken away.
+    fn watch(&self, key: Named, connection: Arc<Connection>) {
+        if !connection.wants_watch() {
+            return;
+        }
+        let ring = self.ring.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = ring.lost(&key) => {}
+                () = connection.gone.cancelled() => return,
+            }
+            tokio::time::sleep(KEY_GRACE).await;
+            connection.cut(Cut::Key);
+        });
+    }
+
+    /// Has a request paid for that is answered before it gets here; else the answer to it.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the error is the answer: made once for a request, moved once"
+    )]
+    pub(crate) fn charge(&self, request: &HttpRequest) -> Result<(), HttpResponse> {
+        let connection = Connection::of(request.extensions());
+        if connection.is_surplus() {
+            self.counts.refused(Refused::AddressConnections);
+            return Err(too_many_connections(request));
+        }
+        let peer = connection.peer();
+        match peer.and_then(|peer| self.visitors.of_request(peer, request.headers())) {
+            None => Ok(()),
+            Some(source) => self
+                .spend(source, 1)
+                .map_err(|wait| too_many_calls(request, wait)),
+        }
     }
 
     /// Returns the key of a request that needs one and has it.
@@ -154,6 +206,7 @@ impl Guard {
 impl Payer {
     /// Pays for `calls` of the request with these extensions.
     fn pay(extensions: &Extensions, calls: usize) -> Result<(), No> {
+        Mark::is_call(extensions);
         // Nothing that came past the guard is answered.
         let payer = extensions.get::<Self>().ok_or(No::Key)?;
         // A WebSocket may outlive its key.
@@ -334,17 +387,24 @@ where
 
 /// Has every call paid for before it begins.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PayLayer;
+pub(crate) struct PayLayer {
+    /// Bytes of one answer.
+    pub(crate) response_bytes_max: u32,
+}
 
 /// See [`PayLayer`].
 #[derive(Clone, Debug)]
-pub(crate) struct Paid<S>(S);
+pub(crate) struct Paid<S> {
+    layer: PayLayer,
+    inner: S,
+}
 
 impl<S> Layer<S> for PayLayer {
     type Service = Paid<S>;
 
     fn layer(&self, inner: S) -> Paid<S> {
-        Paid(inner)
+        let layer = *self;
+        Paid { layer, inner }
     }
 }
 
@@ -364,7 +424,7 @@ where
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let service = self.0.clone();
+        let service = self.inner.clone();
         async move {
             match Payer::pay(request.extensions(), 1) {
                 Ok(()) => service.call(request).await,
@@ -374,7 +434,8 @@ where
     }
 
     fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let service = self.0.clone();
+        let service = self.inner.clone();
+        let bytes_max = self.layer.response_bytes_max as usize;
         async move {
             let calls = batch.len();
             // Nothing is called: it is only told what is wrong with it.
@@ -383,7 +444,7 @@ where
             }
             match Payer::pay(batch.extensions(), calls) {
                 Ok(()) => service.batch(batch).await,
-                Err(no) => no.mark(refused_batch(batch, no)),
+                Err(no) => no.mark(refused_batch(batch, no, bytes_max)),
             }
         }
     }
@@ -392,7 +453,7 @@ where
         &self,
         notification: Notification<'a>,
     ) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let service = self.0.clone();
+        let service = self.inner.clone();
         async move {
             match Payer::pay(notification.extensions(), 1) {
                 Ok(()) => service.notification(notification).await,
@@ -420,9 +481,10 @@ impl No {
     }
 }
 
-/// Answers every call of a batch, so that nobody waits for one in vain.
-fn refused_batch(batch: Batch<'_>, no: No) -> MethodResponse {
-    let mut answers = BatchResponseBuilder::new_with_limit(usize::MAX);
+/// Answers every call of a batch, so that nobody waits for one in vain; with one error if these
+/// answers, which repeat what the client called its calls, are too large.
+fn refused_batch(batch: Batch<'_>, no: No, bytes_max: usize) -> MethodResponse {
+    let mut answers = BatchResponseBuilder::new_with_limit(bytes_max);
     for entry in batch {
         let answer = match entry {
             Ok(BatchEntry::Call(call)) => MethodResponse::error(call.id, no.error()),
@@ -432,8 +494,9 @@ fn refused_batch(batch: Batch<'_>, no: No) -> MethodResponse {
                 MethodResponse::error(id, error)
             }
         };
-        // Nothing is above this limit.
-        let _fits = answers.append(answer);
+        if let Err(too_large) = answers.append(answer) {
+            return too_large;
+        }
     }
     if answers.is_empty() {
         return MethodResponse::notification();

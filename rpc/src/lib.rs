@@ -16,6 +16,7 @@ pub mod view;
 mod answer;
 mod authority;
 mod blocks;
+mod body;
 mod changes;
 mod checks;
 mod connection;
@@ -26,8 +27,10 @@ mod guard;
 mod identity;
 mod keys;
 mod light;
+mod message;
 mod methods;
 mod openrpc;
+mod preflight;
 mod probes;
 mod proofs;
 mod reads;
@@ -53,4 +56,4 @@ pub use view::{
     PeerInfo, PoolError, StateUnavailable, SyncState, TransactionError, TxStatus, ValidTransaction,
     ValidityError, Watched,
 };
-pub use visitors::{AddressRange, BadAddressRange, VisitorLimits};
+pub use visitors::{AddressRange, BadAddressRange, RateClock, VisitorLimits};

@@ -10,6 +10,7 @@ use crate::counts::Counts;
 use crate::front::{Answering, Desk};
 use crate::view::NodeView;
 
+const METRICS: &str = "/metrics";
 const JSON: &str = "application/json";
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -28,23 +29,42 @@ impl Probes {
 
 impl Desk for Probes {
     fn takes(&self, request: &HttpRequest) -> bool {
-        let paths = ["/health", "/ready", "/metrics"];
+        let paths = ["/health", "/ready", METRICS];
         request.method() == Method::GET && paths.contains(&request.uri().path())
     }
 
     fn answer(&self, request: HttpRequest) -> Answering {
-        let response = probe(&*self.view, &self.counts, request.uri().path());
-        Box::pin(std::future::ready(response))
+        let path = request.uri().path();
+        if path != METRICS {
+            let response = probe(&*self.view, path);
+            return Box::pin(std::future::ready(response));
+        }
+        let (view, counts) = (self.view.clone(), self.counts.clone());
+        // The view looks at the disk, and the text is long.
+        let written = tokio::task::spawn_blocking(move || {
+            // The view's text ends the exposition.
+            counts.text() + &view.metrics_text()
+        });
+        Box::pin(async move {
+            match written.await {
+                Ok(text) => response(StatusCode::OK, OPEN_METRICS, text),
+                Err(_) => response(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    OPEN_METRICS,
+                    String::new(),
+                ),
+            }
+        })
     }
 }
 
-fn probe(view: &dyn NodeView, counts: &Counts, path: &str) -> HttpResponse {
+fn probe(view: &dyn NodeView, path: &str) -> HttpResponse {
     match path {
         "/health" => {
             let body = json!({"status": "ok", "height": view.head().height().0});
             response(StatusCode::OK, JSON, body.to_string())
         }
-        "/ready" => {
+        _ => {
             let sync = view.sync_state();
             let status = match sync.syncing {
                 false => StatusCode::OK,
@@ -57,11 +77,6 @@ fn probe(view: &dyn NodeView, counts: &Counts, path: &str) -> HttpResponse {
                 "peers": view.peers().len(),
             });
             response(status, JSON, body.to_string())
-        }
-        _ => {
-            // The view's text ends the exposition.
-            let metrics = counts.text() + &view.metrics_text();
-            response(StatusCode::OK, OPEN_METRICS, metrics)
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 
+use crate::body::BodyLayer;
 use crate::config::ServerConfig;
 use crate::connection::Connection;
 use crate::counts::{CountLayer, Counts};
@@ -24,6 +25,7 @@ use crate::front::Front;
 use crate::guard::{Guard, PayLayer};
 use crate::keys::{ApiKeyError, Ring};
 use crate::methods::all_methods;
+use crate::preflight::PreflightLayer;
 use crate::probes::Probes;
 use crate::resolution::Resolver;
 use crate::socket::{self, Door, SPARE};
@@ -31,13 +33,16 @@ use crate::tls::{Tls, TlsError};
 use crate::traffic::TurnLayer;
 use crate::versions::Replays;
 use crate::view::NodeView;
-use crate::visitors::Visitors;
+use crate::visitors::{RateClock, Visitors};
 
 /// Characters of a subscription's id. Ids are text: numbers break some clients.
 const SUBSCRIPTION_ID_CHARS: usize = 16;
 /// A WebSocket client that answers no ping for this long is gone.
 const PING_INACTIVE: Duration = Duration::from_secs(90);
 const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long browsers need not ask again whether they may call.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(3600);
 
 /// How long running calls may take to end when the server stops.
 pub const STOP_MAX: Duration = Duration::from_secs(10);
@@ -114,10 +119,23 @@ impl RpcServer {
     /// # Errors
     /// [`StartError`].
     pub async fn start(config: &ServerConfig, view: Arc<dyn NodeView>) -> Result<Self, StartError> {
+        Self::start_by(config, view, RateClock::default()).await
+    }
+
+    /// As [`Self::start`], but `clock` says when addresses have rested for what they asked: in
+    /// tests one that is moved by hand.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start_by(
+        config: &ServerConfig,
+        view: Arc<dyn NodeView>,
+        clock: RateClock,
+    ) -> Result<Self, StartError> {
         let replays = Arc::<Replays>::default();
         let methods = all_methods(view.clone(), config.is_archive, replays.clone())?;
         let counts = Counts::new(methods.method_names(), config.connections_max);
-        let visitors = Arc::new(Visitors::new(config.visitors.clone()));
+        let visitors = Arc::new(Visitors::new(config.visitors.clone(), clock));
         let ring = Arc::new(Ring::open(config.api_keys.clone())?);
         let tls = Arc::new(Tls::open(config.tls.clone())?);
         let guard = Guard::new(
@@ -126,9 +144,12 @@ impl RpcServer {
             config.are_metrics_open,
             counts.clone(),
         );
+        let cors = cors(&config.cors_origins)?;
         let middleware = tower::ServiceBuilder::new()
-            .option_layer(cors(&config.cors_origins)?)
+            .option_layer(cors.is_some().then(|| PreflightLayer(guard.clone())))
+            .option_layer(cors)
             .layer(guard)
+            .layer(BodyLayer)
             .layer(Front(Probes::new(view.clone(), counts.clone())))
             .layer(Front(Resolver::new(view, replays)));
         let failed = |source| StartError::Listen {
@@ -140,7 +161,9 @@ impl RpcServer {
             response_bytes_max: config.response_bytes_max,
         };
         let calls = RpcServiceBuilder::new()
-            .layer(PayLayer)
+            .layer(PayLayer {
+                response_bytes_max: config.response_bytes_max,
+            })
             .layer(TurnLayer)
             .layer(counting);
         let service = Server::builder()
@@ -300,6 +323,7 @@ fn cors(origins: &[String]) -> Result<Option<CorsLayer>, StartError> {
             http::header::ACCEPT,
             http::header::AUTHORIZATION,
         ]))
+        .max_age(PREFLIGHT_AGE)
         .expose_headers([http::header::RETRY_AFTER, http::header::WWW_AUTHENTICATE]);
     Ok(Some(layer))
 }

@@ -15,11 +15,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Cut};
 use crate::counts::{Counts, Open, Refused};
-use crate::stream::{CLOSE_DONE, Farewell, Stream};
+use crate::stream::{CLOSE_AWAY, CLOSE_DONE, CLOSE_GARBAGE, CLOSE_KEY, Farewell, Stream};
 use crate::tls::Tls;
 use crate::visitors::Visitors;
 
@@ -188,6 +188,8 @@ pub(crate) struct Socket {
     /// Reading and writing are of two tasks, so each has a timer that wakes it.
     reading: Pin<Box<Sleep>>,
     writing: Pin<Box<Sleep>>,
+    /// Ends the reading.
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
     _place: (OwnedSemaphorePermit, Open),
 }
 
@@ -203,6 +205,7 @@ impl Socket {
             writing: timer(),
             stream,
             farewell: Farewell::default(),
+            cut: Box::pin(connection.is_cut.clone().cancelled_owned()),
             connection,
             _place: place,
         }
@@ -231,6 +234,21 @@ impl Socket {
     }
 }
 
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.connection.gone.cancel();
+    }
+}
+
+/// Returns how a WebSocket is closed instead of as one that is done with.
+fn farewell(connection: &Connection) -> Option<&'static [u8]> {
+    match connection.why_cut() {
+        Some(Cut::Garbage) => Some(CLOSE_GARBAGE),
+        Some(Cut::Key) => Some(CLOSE_KEY),
+        None => connection.stopping.is_cancelled().then_some(CLOSE_AWAY),
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -240,6 +258,10 @@ impl AsyncRead for Socket {
         let this = self.get_mut();
         let patience = &this.connection.patience;
         patience.check(&mut this.reading, context)?;
+        if this.cut.as_mut().poll(context).is_ready() {
+            let error = io::Error::new(io::ErrorKind::ConnectionAborted, "read no more");
+            return Poll::Ready(Err(error));
+        }
         ready!(this.connection.traffic.poll_may_read(context));
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
@@ -257,9 +279,10 @@ impl AsyncWrite for Socket {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = match bytes == CLOSE_DONE && this.connection.stopping.is_cancelled() {
-            true => this.farewell.poll(&mut this.stream, context),
-            false => Pin::new(&mut this.stream).poll_write(context, bytes),
+        let instead = farewell(&this.connection).filter(|_| bytes == CLOSE_DONE);
+        let written = match instead {
+            Some(frame) => this.farewell.poll(frame, &mut this.stream, context),
+            None => Pin::new(&mut this.stream).poll_write(context, bytes),
         };
         this.wrote(written, context)
     }

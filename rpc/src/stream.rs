@@ -1,4 +1,4 @@
-//! What comes over the wire, encrypted or not; and what a WebSocket is told when the node stops.
+//! What comes over the wire, encrypted or not; and what a WebSocket is told when the node closes it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,7 +12,11 @@ use tokio_rustls::server::TlsStream;
 /// byte 0x02 never follows 0x88, so nothing else is these four bytes.
 pub(crate) const CLOSE_DONE: [u8; 4] = [0x88, 2, 0x03, 0xE8];
 /// How it is closed when the node stops: code 1001, "going away", and why.
-const CLOSE_AWAY: &[u8] = b"\x88\x10\x03\xE9the node stops";
+pub(crate) const CLOSE_AWAY: &[u8] = b"\x88\x10\x03\xE9the node stops";
+/// How it is closed when what it sends are no calls: code 1008, "policy violation", and which.
+pub(crate) const CLOSE_GARBAGE: &[u8] = b"\x88\x25\x03\xF0too many messages that are no calls";
+/// How it is closed when its key is gone.
+pub(crate) const CLOSE_KEY: &[u8] = b"\x88\x1C\x03\xF0the API key was taken away";
 
 /// One socket's bytes.
 pub(crate) enum Stream {
@@ -78,7 +82,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Writes [`CLOSE_AWAY`] in the place of [`CLOSE_DONE`].
+/// Writes another frame in the place of [`CLOSE_DONE`].
 #[derive(Debug, Default)]
 pub(crate) struct Farewell {
     written: usize,
@@ -88,10 +92,11 @@ impl Farewell {
     /// Writes what is missing; returns the length of what it stands for.
     pub(crate) fn poll(
         &mut self,
+        frame: &'static [u8],
         stream: &mut Stream,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        while let Some(rest) = CLOSE_AWAY.get(self.written..).filter(|it| !it.is_empty()) {
+        while let Some(rest) = frame.get(self.written..).filter(|it| !it.is_empty()) {
             match ready!(Pin::new(&mut *stream).poll_write(context, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 count => self.written += count,
@@ -106,8 +111,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_farewell_is_a_frame() {
-        assert_eq!(usize::from(CLOSE_AWAY[1]) + 2, CLOSE_AWAY.len());
-        assert_eq!(u16::from_be_bytes([CLOSE_AWAY[2], CLOSE_AWAY[3]]), 1001);
+    fn every_farewell_is_a_frame() {
+        for (frame, code) in [(CLOSE_AWAY, 1001), (CLOSE_GARBAGE, 1008), (CLOSE_KEY, 1008)] {
+            assert_eq!(usize::from(frame[1]) + 2, frame.len(), "{frame:?}");
+            assert_eq!(u16::from_be_bytes([frame[2], frame[3]]), code);
+        }
     }
 }

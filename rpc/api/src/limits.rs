@@ -61,6 +61,12 @@ pub const RESOLUTIONS_MAX: usize = 64;
 pub const RESOLUTION_BODIES_MAX: usize = 256;
 /// Milliseconds within which a connection must have sent the head of its first request.
 pub const REQUEST_HEAD_MS_MAX: u64 = 10_000;
+/// Milliseconds within which the body of a request must have come, beside what its length adds.
+pub const REQUEST_BODY_MS_MAX: u64 = 10_000;
+/// Bytes of a body that give it another second.
+pub const REQUEST_BODY_BYTES_PER_S_MIN: u64 = 16 * 1024;
+/// Messages of a WebSocket one after another that are no calls, at which it is closed.
+pub const GARBAGE_MESSAGES_MAX: u32 = 32;
 /// Characters of a DID URL, decoded.
 pub const DID_URL_CHARS_MAX: usize = 2048;
 /// Parameters and options of a DID resolution request, together.

@@ -20,6 +20,42 @@ pub(crate) enum Source {
     V6(u64),
 }
 
+/// A source, or one of the wider networks that it lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Network {
+    Source(Source),
+    /// The first 48 bits of IPv6: what one customer often has.
+    V6Site(u64),
+    /// The first 32: what one provider has at least.
+    V6Provider(u64),
+}
+
+impl Network {
+    /// Returns how many times a source's allowance all of it has.
+    pub(crate) const fn share(self) -> u32 {
+        match self {
+            Self::Source(_) => 1,
+            Self::V6Site(_) => 16,
+            Self::V6Provider(_) => 256,
+        }
+    }
+}
+
+impl Source {
+    /// Returns whose allowances it takes from, its own first.
+    pub(crate) fn networks(self) -> impl Iterator<Item = Network> + Clone {
+        let wider = match self {
+            Self::V4(_) => [None, None],
+            Self::V6(bits) => [
+                Some(Network::V6Site(bits >> 16)),
+                Some(Network::V6Provider(bits >> 32)),
+            ],
+        };
+        let own = std::iter::once(Network::Source(self));
+        own.chain(wider.into_iter().flatten())
+    }
+}
+
 impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use lru::LruCache;
-use tokio::time::Instant;
 
-use super::{Source, VisitorLimits, client_of};
+use super::{Network, RateClock, Source, VisitorLimits, client_of};
 
-/// Sources that are remembered; of more, those that were silent longest are forgotten and begin
-/// anew. Two megabytes.
-const SOURCES_MAX: NonZeroUsize = NonZeroUsize::new(32_768).expect("it is not zero");
+/// Networks that are remembered; of more, those that were silent longest are forgotten and begin
+/// anew. Three megabytes.
+const NETWORKS_MAX: NonZeroUsize = NonZeroUsize::new(32_768).expect("it is not zero");
+/// A source itself, and the wider networks that it lies in.
+const NETWORKS_OF_SOURCE_MAX: usize = 3;
 /// Connections above the maximum of a source that are told so, instead of closed at once.
 const TOLD_MAX: u32 = 4;
 
@@ -22,17 +23,19 @@ const TOLD_MAX: u32 = 4;
 #[derive(Debug)]
 pub(crate) struct Visitors {
     limits: VisitorLimits,
-    /// When each source will have rested for all it has asked.
-    rested: Mutex<LruCache<Source, Instant>>,
-    /// Connections of each source that has any: no more entries than there are sockets.
-    connections: Mutex<HashMap<Source, u32>>,
+    clock: RateClock,
+    /// When each network will have rested for all it has asked.
+    rested: Mutex<LruCache<Network, Duration>>,
+    /// Connections of each network that has any: at most three entries a socket.
+    connections: Mutex<HashMap<Network, u32>>,
 }
 
 impl Visitors {
-    pub(crate) fn new(limits: VisitorLimits) -> Self {
+    pub(crate) fn new(limits: VisitorLimits, clock: RateClock) -> Self {
         Self {
             limits,
-            rested: Mutex::new(LruCache::new(SOURCES_MAX)),
+            clock,
+            rested: Mutex::new(LruCache::new(NETWORKS_MAX)),
             connections: Mutex::default(),
         }
     }
@@ -76,36 +79,52 @@ impl Visitors {
         let Some(each) = Duration::from_secs(1).checked_div(calls_per_s) else {
             return Ok(());
         };
-        let now = Instant::now();
+        let now = self.clock.now();
         let most = each.saturating_mul(calls_burst);
         let mut all = self.rested.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = all.get(&source).copied().unwrap_or(now).max(now);
-        let after = before + each.saturating_mul(calls.min(calls_burst));
-        let ahead = after.duration_since(now);
-        if ahead > most {
-            return Err(ahead.saturating_sub(most));
+        let mut wait = Duration::ZERO;
+        let mut spent = [None; NETWORKS_OF_SOURCE_MAX];
+        for (network, spent) in source.networks().zip(&mut spent) {
+            // Of a wider network the calls take less, and so it may ask more of them.
+            let cost = each.saturating_mul(calls.min(calls_burst)) / network.share();
+            let before = all.get(&network).copied().unwrap_or(now).max(now);
+            let after = before.saturating_add(cost);
+            wait = wait.max(after.saturating_sub(now).saturating_sub(most));
+            *spent = Some((network, after));
         }
-        all.put(source, after);
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        for (network, after) in spent.into_iter().flatten() {
+            all.put(network, after);
+        }
         Ok(())
     }
 
-    /// Gives `source` a place for one more connection; `None` if it has far too many.
+    /// Gives `source` a place for one more connection; `None` if it, or a network that it lies in,
+    /// has far too many.
     pub(crate) fn enter(self: &Arc<Self>, source: Source) -> Option<Place> {
         let mut all = self.connections();
-        let count = all.get(&source).copied().unwrap_or(0);
-        let most = self.limits.connections_max;
-        if count >= most.saturating_add(TOLD_MAX) {
-            return None;
+        let mut is_surplus = false;
+        for network in source.networks() {
+            let count = all.get(&network).copied().unwrap_or(0);
+            let most = self.limits.connections_max.saturating_mul(network.share());
+            if count >= most.saturating_add(TOLD_MAX) {
+                return None;
+            }
+            is_surplus |= count >= most;
         }
-        all.insert(source, count + 1);
+        for network in source.networks() {
+            *all.entry(network).or_default() += 1;
+        }
         Some(Place {
             visitors: self.clone(),
             source,
-            is_surplus: count >= most,
+            is_surplus,
         })
     }
 
-    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<Source, u32>> {
+    fn connections(&self) -> std::sync::MutexGuard<'_, HashMap<Network, u32>> {
         let connections = self.connections.lock();
         connections.unwrap_or_else(PoisonError::into_inner)
     }
@@ -123,10 +142,12 @@ pub(crate) struct Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut all = self.visitors.connections();
-        match all.get_mut(&self.source) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => {
-                all.remove(&self.source);
+        for network in self.source.networks() {
+            match all.get_mut(&network) {
+                Some(count) if *count > 1 => *count -= 1,
+                _ => {
+                    all.remove(&network);
+                }
             }
         }
     }
@@ -137,15 +158,20 @@ mod tests {
     use super::*;
 
     fn visitors(limits: VisitorLimits) -> Arc<Visitors> {
-        Arc::new(Visitors::new(limits))
+        Arc::new(Visitors::new(limits, RateClock::still()))
+    }
+
+    /// A network of 64 bits, of which 65,536 lie in one of 48.
+    fn v6(n: u64) -> Source {
+        Source::V6(0x2001_0db8_0000_0000 + n)
     }
 
     fn source(n: u32) -> Source {
         Source::V4(n.into())
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_source_asks_its_burst_at_once_and_then_at_its_rate() {
+    #[test]
+    fn a_source_asks_its_burst_at_once_and_then_at_its_rate() {
         let all = visitors(VisitorLimits {
             calls_per_s: 10,
             calls_burst: 20,
@@ -157,7 +183,7 @@ mod tests {
         let wait = all.spend(source(1), 1).unwrap_err();
         assert_eq!(wait, Duration::from_millis(100));
         assert_eq!(all.spend(source(2), 20), Ok(()), "another's is another's");
-        tokio::time::advance(wait).await;
+        all.clock.advance(wait);
         assert_eq!(all.spend(source(1), 1), Ok(()));
         let wait = all.spend(source(1), 5).unwrap_err();
         assert_eq!(
@@ -165,14 +191,14 @@ mod tests {
             Duration::from_millis(500),
             "what was refused cost nothing"
         );
-        tokio::time::advance(Duration::from_secs(3600)).await;
+        all.clock.advance(Duration::from_secs(3600));
         let all_at_once = all.spend(source(1), 1_000_000);
         assert_eq!(all_at_once, Ok(()), "no more than the burst is ever wanted");
         assert!(all.spend(source(1), 1).is_err(), "rest is not saved up");
     }
 
-    #[tokio::test]
-    async fn a_rate_of_zero_is_none() {
+    #[test]
+    fn a_rate_of_zero_is_none() {
         let all = visitors(VisitorLimits {
             calls_per_s: 0,
             calls_burst: 1,
@@ -183,14 +209,14 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn sources_without_number_take_no_more_room() {
+    #[test]
+    fn sources_without_number_take_no_more_room() {
         let all = visitors(VisitorLimits::default());
-        for n in 0..2 * u32::try_from(SOURCES_MAX.get()).unwrap() {
+        for n in 0..2 * u32::try_from(NETWORKS_MAX.get()).unwrap() {
             assert_eq!(all.spend(source(n), 1), Ok(()));
         }
         let rested = all.rested.lock().unwrap();
-        assert_eq!(rested.len(), SOURCES_MAX.get());
+        assert_eq!(rested.len(), NETWORKS_MAX.get());
     }
 
     #[test]
@@ -207,6 +233,44 @@ mod tests {
         assert!(all.enter(source(1)).is_none());
         assert!(all.enter(source(2)).is_some_and(|it| !it.is_surplus));
         drop(places);
+        assert!(all.connections().is_empty(), "nothing is kept of who left");
+    }
+
+    #[test]
+    fn who_has_many_networks_has_not_the_allowance_of_each() {
+        let all = visitors(VisitorLimits {
+            calls_per_s: 10,
+            calls_burst: 20,
+            ..VisitorLimits::default()
+        });
+        let ask = |networks: &mut dyn Iterator<Item = u64>| {
+            let asked = networks.flat_map(|n| [n; 20]);
+            asked.filter(|n| all.spend(v6(*n), 1).is_ok()).count()
+        };
+        assert_eq!(ask(&mut (0..1000)), 16 * 20, "a /48");
+        assert_eq!(ask(&mut (65_536..65_537)), 20, "another /48 has its own");
+        let rest = ask(&mut (2..1000).map(|site| site * 65_536));
+        assert_eq!(rest + 17 * 20, 256 * 20, "a /32");
+        assert_eq!(all.spend(Source::V6(0x2001_0db9_0000_0000), 20), Ok(()));
+        let wait = all.spend(v6(1), 1).expect_err("the /32 must rest");
+        all.clock.advance(wait + Duration::from_millis(1));
+        assert_eq!(all.spend(v6(65_536 * 2000), 1), Ok(()));
+    }
+
+    #[test]
+    fn connections_of_many_networks_are_counted_together() {
+        let all = visitors(VisitorLimits {
+            connections_max: 2,
+            ..VisitorLimits::default()
+        });
+        let places: Vec<_> = (0..32).filter_map(|n| all.enter(v6(n))).collect();
+        assert_eq!(places.len(), 32);
+        assert!(places.iter().all(|it| !it.is_surplus));
+        let told: Vec<_> = (32..200).filter_map(|n| all.enter(v6(n))).collect();
+        assert_eq!(told.len(), 4);
+        assert!(told.iter().all(|it| it.is_surplus));
+        assert!(all.enter(v6(65_536)).is_some_and(|it| !it.is_surplus));
+        drop((places, told));
         assert!(all.connections().is_empty(), "nothing is kept of who left");
     }
 

@@ -2,16 +2,20 @@
 //!
 //! The node knows an address from the socket alone, unless a proxy that the operator trusts says
 //! whom it stands for. An IPv6 network of 64 bits counts as one: whoever has an address of it has
-//! them all.
+//! them all. Many have 48 bits or fewer, and so any number of those: such wider networks have
+//! allowances of their own, some times as large, which what is asked within them takes from too.
 
 mod address;
 mod allowance;
+mod clock;
 
 pub use address::{AddressRange, BadAddressRange};
-pub(crate) use address::{Source, client_of};
+pub(crate) use address::{Network, Source, client_of};
 pub(crate) use allowance::{Place, Visitors};
+pub use clock::RateClock;
 
-/// What one address may ask. Sources: an IPv4 address, or the /64 of an IPv6 one.
+/// What one address may ask. Sources: an IPv4 address, or the /64 of an IPv6 one; all of a /48
+/// together may ask 16 times as much, and all of a /32 256 times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VisitorLimits {
     /// Connections of one address at a time. Default 128.

@@ -182,7 +182,9 @@ async fn nothing_behind_an_exempt_path_is_let_in() {
                 stream.shutdown().await.unwrap();
                 let mut answer = String::new();
                 stream.read_to_string(&mut answer).await.unwrap();
-                assert!(answer.starts_with("HTTP/1.1 "), "{method} {path}: {answer}");
+                // Nothing, if the answer was not there yet when the client hung up.
+                let is_http = answer.is_empty() || answer.starts_with("HTTP/1.1 ");
+                assert!(is_http, "{method} {path}: {answer}");
                 assert!(!answer.starts_with("HTTP/1.1 101"), "{method} {path}");
                 assert!(!answer.contains("Allod Test"), "{method} {path}: {answer}");
             }

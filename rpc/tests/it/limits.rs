@@ -136,6 +136,9 @@ async fn probes_are_plain_gets_on_the_same_port() {
     let (head, body) = harness.http_whole("GET", "/metrics", "", "").await;
     assert!(head.contains("application/openmetrics-text"));
     assert!(body.ends_with("\n# EOF\n") && body.matches("# EOF").count() == 1);
+    // This runtime has one thread for tasks: that of the test.
+    let readers = harness.node.readers();
+    assert!(!readers.is_empty() && !readers.contains(&std::thread::current().id()));
     for line in [
         "refused_total{reason=\"connections\"} 0",
         "connections_limit 1024",

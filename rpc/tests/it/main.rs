@@ -7,6 +7,7 @@ mod chain_head;
 mod changes;
 mod checks;
 mod followers;
+mod hostile;
 mod identity;
 mod keys;
 mod light;

@@ -22,7 +22,7 @@ fn frame(id: u32, method: &str, params: &Value) -> Vec<u8> {
 }
 
 /// Reads one frame: its first byte, and what it carries.
-async fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+pub(crate) async fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
     let (first, length) = (
         stream.read_u8().await.unwrap(),
         stream.read_u8().await.unwrap(),
@@ -38,7 +38,7 @@ async fn read_frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
 }
 
 /// Reads frames until one is a close frame; returns the texts, and code and reason of the close.
-async fn to_the_end(stream: &mut TcpStream) -> (Vec<String>, u16, String) {
+pub(crate) async fn to_the_end(stream: &mut TcpStream) -> (Vec<String>, u16, String) {
     let mut texts = Vec::new();
     loop {
         let (first, payload) = read_frame(stream).await;
@@ -54,14 +54,14 @@ async fn to_the_end(stream: &mut TcpStream) -> (Vec<String>, u16, String) {
     }
 }
 
-async fn head_of(stream: &mut TcpStream) {
+pub(crate) async fn head_of(stream: &mut TcpStream) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());
     }
 }
 
-fn metric(text: &str, name: &str) -> u64 {
+pub(crate) fn metric(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.unwrap_or_else(|| panic!("{name} in {text}"))
         .trim()
@@ -205,33 +205,60 @@ async fn a_subscriber_of_heads_that_takes_nothing_is_cut_off_and_told_why() {
     }
 }
 
+/// Method: a client that reads frames, so as to see the last notification and how it is closed.
 #[tokio::test]
-async fn subscriptions_end_with_their_key() {
+async fn subscriptions_and_connections_end_with_their_key_and_are_told_why() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("api-keys");
-    let key = allod_rpc::ApiKey::new([7; 32]);
-    std::fs::write(&file, key.line("wallet").unwrap()).unwrap();
+    let keys = [7, 8].map(|n| allod_rpc::ApiKey::new([n; 32]));
+    let lines = [("wallet", &keys[0]), ("explorer", &keys[1])];
+    let lines = lines.map(|(name, key)| key.line(name).unwrap() + "\n");
+    std::fs::write(&file, lines.concat()).unwrap();
     let harness = Harness::with(allod_rpc::ServerConfig {
         api_keys: Some(file.clone()),
         ..allod_rpc::ServerConfig::default()
     })
     .await;
-    let mut headers = jsonrpsee::http_client::HeaderMap::new();
-    let value = format!("Bearer {}", key.reveal());
-    headers.insert("authorization", value.parse().unwrap());
-    let url = format!("ws://{}", harness.server.address());
-    let builder = jsonrpsee::ws_client::WsClientBuilder::default().set_headers(headers);
-    let client = builder.build(url).await.unwrap();
-    let names = ("chain_subscribeNewHeads", "chain_unsubscribeNewHeads");
-    let mut heads = client
-        .subscribe::<Value, _>(names.0, rpc_params![], names.1)
-        .await
-        .unwrap();
-    next(&mut heads).await;
-    std::fs::write(&file, "").unwrap();
+    let mut streams = Vec::new();
+    for key in &keys {
+        let mut stream = TcpStream::connect(harness.server.address()).await.unwrap();
+        let upgrade = format!(
+            "GET / HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+             upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            key.reveal()
+        );
+        stream.write_all(upgrade.as_bytes()).await.unwrap();
+        head_of(&mut stream).await;
+        for id in 1..=2 {
+            let call = frame(id, "chain_subscribeNewHeads", &json!([]));
+            stream.write_all(&call).await.unwrap();
+            let accepted = format!("\"id\":{id},\"result\"");
+            while !String::from_utf8_lossy(&read_frame(&mut stream).await.1).contains(&accepted) {}
+        }
+        streams.push(stream);
+    }
+    std::fs::write(&file, &lines[1]).unwrap();
     harness.server.reload().unwrap();
-    let all = async { while heads.next().await.is_some_and(|it| it.is_ok()) {} };
-    tokio::time::timeout(Duration::from_secs(10), all)
-        .await
-        .unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), to_the_end(&mut streams[0])).await;
+    let (texts, code, reason) = ended.expect("the connection ends");
+    assert_eq!(
+        (code, reason.as_str()),
+        (1008, "the API key was taken away")
+    );
+    let told = texts
+        .iter()
+        .filter(|it| it.contains("request.unauthorized"));
+    assert_eq!(told.count(), 2, "{texts:#?}");
+    // The other's stays.
+    harness.node.produce(1);
+    let next = async {
+        while !String::from_utf8_lossy(&read_frame(&mut streams[1]).await.1).contains("0x1") {}
+    };
+    let next = tokio::time::timeout(Duration::from_secs(20), next).await;
+    assert!(next.is_ok(), "another key's subscription goes on");
+    let bearer = format!("authorization: Bearer {}\r\n", keys[1].reveal());
+    let (_, metrics) = harness.http("GET", "/metrics", &bearer, "").await;
+    let cut = metric(&metrics, "allod_rpc_cut_off_total{reason=\"key\"}");
+    assert_eq!(cut, 2);
 }

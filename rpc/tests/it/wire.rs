@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use allod_rpc::{RpcServer, ServerConfig};
+use allod_rpc::{RateClock, RpcServer, ServerConfig};
 use jsonrpsee::ws_client::{WsClient, WsClientBuilder};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,12 +25,18 @@ impl Harness {
     }
 
     pub(crate) async fn with(config: ServerConfig) -> Self {
+        Self::with_clock(config, RateClock::default()).await
+    }
+
+    /// One whose addresses rest by `clock`.
+    pub(crate) async fn with_clock(config: ServerConfig, clock: RateClock) -> Self {
         let node = Node::new();
         let config = ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ..config
         };
-        let server = RpcServer::start(&config, node.clone()).await.unwrap();
+        let server = RpcServer::start_by(&config, node.clone(), clock);
+        let server = server.await.unwrap();
         let address = server.address();
         Self {
             node,

@@ -76,6 +76,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub struct ConsensusHandle {
     commands: mpsc::Sender<Command>,
+    pulse: Pulse,
     /// `None` once it ended.
     supervisor: Option<JoinHandle<StopReason>>,
     /// The supervisor stops consensus when this is dropped.
@@ -85,11 +86,13 @@ pub struct ConsensusHandle {
 impl ConsensusHandle {
     pub(crate) fn new(
         commands: mpsc::Sender<Command>,
+        pulse: Pulse,
         supervisor: JoinHandle<StopReason>,
         alive: oneshot::Sender<Infallible>,
     ) -> Self {
         Self {
             commands,
+            pulse,
             supervisor: Some(supervisor),
             _alive: alive,
         }
@@ -124,6 +127,11 @@ impl ConsensusHandle {
         self.wait().await;
     }
 
+    /// Returns what tells whether consensus gets on, and can be cloned.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// Returns a handle that changes the admitted peers and can be cloned.
     pub fn peers(&self) -> PeerAdmission {
         PeerAdmission(self.commands.clone())
@@ -143,6 +151,25 @@ impl ConsensusHandle {
     /// [`PeerError`].
     pub async fn remove_peer(&self, address: &str) -> Result<(), PeerError> {
         self.peers().remove(address).await
+    }
+}
+
+/// Tells whether the task between engine and application gets on: it answers while blocks are
+/// neither made nor executed, and when there is nothing to decide. The engine itself is looked
+/// after by consensus, which ends with [`StopReason::EngineHung`].
+#[derive(Clone, Debug)]
+pub struct Pulse(mpsc::Sender<oneshot::Sender<()>>);
+
+impl Pulse {
+    pub(crate) fn new(asks: mpsc::Sender<oneshot::Sender<()>>) -> Self {
+        Self(asks)
+    }
+
+    /// Waits for an answer: as long as a block takes, and for ever where the application hangs.
+    /// `false`: consensus ended. Cancel safe.
+    pub async fn beats(&self) -> bool {
+        let (reply, answer) = oneshot::channel();
+        self.0.send(reply).await.is_ok() && answer.await.is_ok()
     }
 }
 

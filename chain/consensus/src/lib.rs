@@ -44,7 +44,7 @@ pub use context::proposer_index;
 pub use guard::{
     FileGuard, GuardError, GuardFile, MemoryGuard, OpenGuardError, SignGuard, SignKind, SignRecord,
 };
-pub use handle::{ConsensusHandle, PeerAdmission, PeerError, StopReason};
+pub use handle::{ConsensusHandle, PeerAdmission, PeerError, Pulse, StopReason};
 pub use pacing::{Pacing, WorkSignal};
 pub use signer::{LocalSigner, Seen, SignError, SignMessage, ValidatorSigner};
 pub use start::{Seams, StartError, metrics, start};

@@ -60,3 +60,5 @@ pub const PEERS_LOOK_INTERVAL: Duration = Duration::from_secs(2);
 pub const DEAF_LOOKS_MAX: u32 = 3;
 /// Peers below which the engine takes everybody into a topic's mesh (its `mesh_n_low`).
 pub const MESH_PEERS_MIN: usize = 4;
+/// Questions for a pulse that wait for the driver.
+pub const PULSES_MAX: usize = 4;

@@ -23,9 +23,9 @@ use crate::config::{ConsensusConfig, Keys, Timeouts, keypair};
 use crate::context::Ctx;
 use crate::driver::{Driver, Ended};
 use crate::engine::{self, Voice, World};
-use crate::handle::{Command, ConsensusHandle, StopReason};
+use crate::handle::{Command, ConsensusHandle, Pulse, StopReason};
 use crate::late::{self, Late, Listeners};
-use crate::limits::{PEER_COMMANDS_MAX, PROBE_TIMEOUT};
+use crate::limits::{PEER_COMMANDS_MAX, PROBE_TIMEOUT, PULSES_MAX};
 use crate::pacing::{Pacer, WorkSignal};
 use crate::peers::{self, PeerCommand};
 use crate::proposals::SeenProposals;
@@ -117,6 +117,7 @@ pub async fn start(
     };
     let (channels, engine) = engine::boot(&config, &keys, voice, world).await?;
     info!(moniker = %config.moniker, ?keys, tip = %app.tip(), "consensus started");
+    let (pulse, pulses) = mpsc::channel(PULSES_MAX);
     let driver = Driver {
         chain: config.chain,
         app,
@@ -126,6 +127,7 @@ pub async fn start(
         work,
         proposals,
         network: channels.network,
+        pulses,
     };
     let (commands, received) = mpsc::channel(16);
     let (peers, asked) = mpsc::channel(PEER_COMMANDS_MAX);
@@ -142,7 +144,12 @@ pub async fn start(
     };
     let (alive, dropped) = oneshot::channel();
     let supervisor = tokio::spawn(supervisor.run(received, dropped));
-    Ok(ConsensusHandle::new(commands, supervisor, alive))
+    Ok(ConsensusHandle::new(
+        commands,
+        Pulse::new(pulse),
+        supervisor,
+        alive,
+    ))
 }
 
 fn listeners(engine: &EngineHandle, keys: &Keys) -> Listeners {

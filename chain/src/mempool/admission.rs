@@ -176,6 +176,17 @@ impl Mempool {
         }
     }
 
+    /// Waits until admission has worked off what waits now; for ever where it hangs. `false`: it
+    /// ended. Cancel safe.
+    pub async fn beats(&self) -> bool {
+        let (reply, results) = oneshot::channel();
+        let submission = Submission {
+            extrinsics: Vec::new(),
+            reply: Some(reply),
+        };
+        self.submissions.send(submission).await.is_ok() && results.await.is_ok()
+    }
+
     /// Takes transactions from a peer. Returns whether there was room to judge all of them.
     pub fn offer(&self, extrinsics: Vec<Arc<[u8]>>) -> bool {
         let claims = |it: Arc<[u8]>| {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use allod_consensus::{
-    ConsensusConfig, ConsensusHandle, Keys, Pacing, Seams, StopReason, Timeouts, WorkSignal,
+    ConsensusConfig, ConsensusHandle, Keys, Pacing, Pulse, Seams, StopReason, Timeouts, WorkSignal,
 };
 use allod_primitives::PublicKey;
 use allod_primitives::hash::twox_128;
@@ -150,6 +150,24 @@ pub struct RunningNode {
     tasks: JoinSet<()>,
 }
 
+/// Tells whether a node's own tasks get on, whatever its network does.
+#[derive(Clone, Debug)]
+pub struct Heart {
+    consensus: Pulse,
+    mempool: Mempool,
+}
+
+impl Heart {
+    /// Waits until the task that makes and executes blocks and the one that admits transactions
+    /// have answered; for ever where one of them hangs or ended. Cancel safe.
+    pub async fn beat(&self) {
+        let (consensus, mempool) = tokio::join!(self.consensus.beats(), self.mempool.beats());
+        if !(consensus && mempool) {
+            std::future::pending().await
+        }
+    }
+}
+
 /// Starts a node. Must be called within a tokio runtime.
 ///
 /// # Errors
@@ -215,6 +233,14 @@ impl RunningNode {
     /// Returns what others may read and submit to.
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Returns what tells whether the node gets on.
+    pub fn heart(&self) -> Heart {
+        Heart {
+            consensus: self.consensus.pulse(),
+            mempool: self.shared.mempool().clone(),
+        }
     }
 
     /// Makes a block soon after each of `jumps` of the clock, so that an idle network need not wait

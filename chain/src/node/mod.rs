@@ -30,7 +30,7 @@ mod stdin;
 #[cfg(test)]
 mod tests;
 
-pub use assembly::{GossipWorld, RunningNode, Setup, StartError, Stopped, World, start};
+pub use assembly::{GossipWorld, Heart, RunningNode, Setup, StartError, Stopped, World, start};
 pub use exit::ExitCode;
 pub use logs::{LogFormat, start_logs};
 pub use metrics::Metrics;

@@ -283,8 +283,9 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
     tracing::info!(rpc = %server.address(), %genesis, "the node runs");
     let supervisor = Supervisor::of_environment();
     supervisor.tell("READY=1");
+    let heart = node.heart();
     let ended = tokio::select! {
-        never = supervisor.keep_telling() => match never {},
+        never = supervisor.keep_telling(async || heart.beat().await) => match never {},
         stopped = node.wait() => Err(stopped.into()),
         reason = stop.wait() => {
             tracing::info!(reason, "stopping");

@@ -12,6 +12,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use tokio::time::MissedTickBehavior;
+
 /// Who started the node, if it wants to be told.
 #[derive(Debug, Default)]
 pub(super) struct Supervisor {
@@ -43,15 +45,18 @@ impl Supervisor {
         }
     }
 
-    /// Gives signs of life, if they are wanted, for as long as it is polled: a runtime that hangs
-    /// polls nothing.
-    pub(super) async fn keep_telling(&self) -> Infallible {
+    /// Gives signs of life, if they are wanted, for as long as it is polled: each after `beat`,
+    /// which ends when the node's tasks have answered, so that there is none when one hangs.
+    pub(super) async fn keep_telling(&self, beat: impl AsyncFn()) -> Infallible {
         let Some(every) = self.watchdog.filter(|every| !every.is_zero()) else {
             return std::future::pending().await;
         };
         let mut tick = tokio::time::interval(every / 2);
+        // After a late answer no burst of them.
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
+            beat().await;
             self.tell("WATCHDOG=1");
         }
     }
@@ -103,12 +108,36 @@ mod tests {
             to: listener(path.into()),
             watchdog: Some(Duration::from_secs(10)),
         };
-        let alive = supervisor.keep_telling();
+        let alive = supervisor.keep_telling(async || ());
         let ended = tokio::time::timeout(Duration::from_secs(14), alive).await;
         assert!(ended.is_err(), "it goes on");
         heard.set_nonblocking(true).expect("a socket's option");
         let mut bytes = [0; 64];
         let count = std::iter::from_fn(|| heard.recv(&mut bytes).ok()).count();
         assert_eq!(count, 3, "at 0, 5 and 10 seconds");
+    }
+
+    /// Goal: a node of which a part hangs is silent. Method: it answers twice and then never.
+    #[tokio::test(start_paused = true)]
+    async fn there_is_no_sign_of_life_when_a_task_hangs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let heard = UnixDatagram::bind(&path).expect("a socket");
+        let supervisor = Supervisor {
+            to: listener(path.into()),
+            watchdog: Some(Duration::from_secs(10)),
+        };
+        let answers = std::cell::Cell::new(2);
+        let alive = supervisor.keep_telling(async || {
+            if answers.replace(answers.get() - 1) == 0 {
+                std::future::pending().await
+            }
+        });
+        let ended = tokio::time::timeout(Duration::from_secs(60), alive).await;
+        assert!(ended.is_err(), "it goes on");
+        heard.set_nonblocking(true).expect("a socket's option");
+        let mut bytes = [0; 64];
+        let count = std::iter::from_fn(|| heard.recv(&mut bytes).ok()).count();
+        assert_eq!(count, 2, "and none after the last answer");
     }
 }

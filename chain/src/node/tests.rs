@@ -328,3 +328,21 @@ fn a_full_disk_stops_the_node_and_costs_nothing_acknowledged() {
         node.stop().await;
     });
 }
+
+/// Goal: a watchdog hears of a node whose network stands still, and nothing of one that ended.
+/// Method: one of two validators runs, so that no block is made.
+#[test]
+fn a_node_without_a_quorum_has_a_pulse_and_one_that_ended_has_none() {
+    simulate(async {
+        let net = Net::new(47, 2);
+        let node = net.start(0).await;
+        let heart = node.heart();
+        let beat = |seconds| tokio::time::timeout(Duration::from_secs(seconds), heart.beat());
+        beat(1).await.expect("at the start");
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(node.shared().chain().store().tip().height(), Height(0));
+        beat(1).await.expect("after ten minutes without a block");
+        node.stop().await;
+        beat(600).await.expect_err("it ended");
+    });
+}

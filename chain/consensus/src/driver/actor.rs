@@ -6,7 +6,7 @@ use arc_malachitebft_app_channel::app::engine::host::HeightParams;
 use arc_malachitebft_app_channel::app::types::core::{LinearTimeouts, Round, Validity};
 use arc_malachitebft_app_channel::app::types::{LocallyProposedValue, ProposedValue};
 use arc_malachitebft_app_channel::{AppMsg, NetworkMsg, Reply};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{debug, error};
@@ -66,6 +66,8 @@ pub(crate) struct Driver {
     pub(crate) work: WorkSignal,
     pub(crate) proposals: SeenProposals,
     pub(crate) network: mpsc::Sender<NetworkMsg<Ctx>>,
+    /// Who wants to know that this task gets on.
+    pub(crate) pulses: mpsc::Receiver<oneshot::Sender<()>>,
 }
 
 /// The highest heights of which blocks are streamed.
@@ -112,13 +114,24 @@ impl Driver {
             reached: watch::Sender::new(Reached::default()),
             delayed: JoinSet::new(),
         };
-        while let Some(message) = messages.recv().await {
+        loop {
+            // Few ask for a pulse, so that they may come first; the same order every time.
+            let message = tokio::select! {
+                biased;
+                Some(reply) = running.driver.pulses.recv() => {
+                    let _ = reply.send(());
+                    continue;
+                }
+                message = messages.recv() => message,
+            };
+            let Some(message) = message else {
+                return Ended::Engine;
+            };
             if let Err(error) = running.answer(message).await {
                 error!(%error, "consensus cannot go on");
                 return Ended::Application(error);
             }
         }
-        Ended::Engine
     }
 }
 

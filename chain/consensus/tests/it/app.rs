@@ -1,7 +1,7 @@
 //! A chain of opaque blocks in memory, which survives the crash of its node.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use allod_consensus::{
     Application, BlockLoad, Evidence, FatalError, InvalidBlock, ProposedBlock, ValidationContext,
@@ -9,7 +9,7 @@ use allod_consensus::{
 };
 use allod_primitives::{Certificate, H256, Height, TimeMs, ValidatorSet, blake2_256};
 use parity_scale_codec::{Decode, Encode};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 /// A block of the test chain; its hash is the hash of its encoding.
@@ -36,6 +36,8 @@ struct State {
     evidence: Vec<Evidence>,
     builds_bad: bool,
     fails: bool,
+    /// If set: whom the next commit tells that it waits, and whom it then waits for.
+    holds: Option<(oneshot::Sender<()>, mpsc::Receiver<()>)>,
     payload: Vec<u8>,
     /// If set: pending work fills the next block built, and a block with work clears it.
     mempool: Option<WorkSignal>,
@@ -51,6 +53,7 @@ impl Store {
             evidence: Vec::new(),
             builds_bad: false,
             fails: false,
+            holds: None,
             payload: Vec::new(),
             mempool: None,
         };
@@ -67,6 +70,13 @@ impl Store {
 
     pub(crate) fn fail_commits(&self) {
         self.lock().fails = true;
+    }
+
+    /// Makes the next commit hang until the first is dropped; the second hears when it does.
+    pub(crate) fn hold_a_commit(&self) -> (mpsc::Sender<()>, oneshot::Receiver<()>) {
+        let ((hold, let_go), (hangs, heard)) = (mpsc::channel(), oneshot::channel());
+        self.lock().holds = Some((hangs, let_go));
+        (hold, heard)
     }
 
     pub(crate) fn set_payload(&self, payload: Vec<u8>) {
@@ -207,6 +217,12 @@ impl Application for Store {
     }
 
     fn commit(&mut self, hash: H256, certificate: Certificate) -> Result<BlockLoad, FatalError> {
+        let holds = self.lock().holds.take();
+        if let Some((hangs, let_go)) = holds {
+            hangs.send(()).unwrap();
+            // An error, as nothing is ever sent: the test let go.
+            let_go.recv().unwrap_err();
+        }
         let mut state = self.lock();
         if state.fails {
             return Err(FatalError::new("the disk is full"));

@@ -253,3 +253,22 @@ fn damaged_messages_do_not_stop_or_fork_the_chain() {
         net.assert_agreement();
     });
 }
+
+/// Goal: who watches over a node learns that its application hangs, though everything else goes on.
+/// Method: real threads and time; a commit that waits for the test.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_application_that_hangs_answers_no_pulse() {
+    let mut net = Net::new(24, 1, LinkModel::default());
+    net.boot(0).await;
+    net.reach(&[0], 2).await;
+    let pulse = net.pulse(0);
+    assert!(pulse.beats().await, "an application that works");
+    let (hold, hangs) = net.nodes[0].store.hold_a_commit();
+    hangs.await.unwrap();
+    let answer = tokio::time::timeout(Duration::from_millis(300), pulse.beats()).await;
+    assert!(answer.is_err(), "it hangs: {answer:?}");
+    drop(hold);
+    assert!(pulse.beats().await, "it goes on");
+    net.crash(0).await;
+    assert!(!pulse.beats().await, "it ended");
+}

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use allod_consensus::sim::{LinkModel, SimNetwork, SimWal};
 use allod_consensus::{
-    ConsensusConfig, ConsensusHandle, Keys, LocalSigner, MemoryGuard, Pacing, Seams, SignGuard,
-    StopReason, ValidatorSigner, WorkSignal, start,
+    ConsensusConfig, ConsensusHandle, Keys, LocalSigner, MemoryGuard, Pacing, Pulse, Seams,
+    SignGuard, StopReason, ValidatorSigner, WorkSignal, start,
 };
 use allod_primitives::{ChainId, ForkId, H256, PublicKey, Validator, ValidatorSet};
 use ed25519_dalek::SigningKey;
@@ -142,6 +142,14 @@ impl Net {
             handle: None,
             lost_log: false,
         });
+    }
+
+    pub(crate) fn pulse(&self, n: usize) -> Pulse {
+        self.nodes[n]
+            .handle
+            .as_ref()
+            .expect("the node runs")
+            .pulse()
     }
 
     /// Waits until a node's consensus ends by itself.

@@ -29,7 +29,7 @@ MODEL_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help system build devnet test test-js test-webauthn test-subxt test-python check model model-short fmt lint layers wasm wasm-if-possible deny mutants bench release reproducible sbom pages deb image packages sim ci cache-trim clean-cache
+.PHONY: help system build devnet test test-js test-webauthn test-subxt test-python check model model-short fmt lint layers wasm wasm-if-possible deny mutants bench release reproducible packaging-check sbom pages deb image packages sim ci cache-trim clean-cache
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,7 +46,8 @@ devnet: build ## build and run a local network of four validators (DEVNET_ARGS="
 
 test: build ## every Rust test, then the clients of other languages
 	@scripts/system curl procps # the tutorial talks by curl, tests end processes by kill
-	ALLOD_PROMTOOL="$$(scripts/promtool "$(TOOLS)")" $(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
+	@scripts/system $(JUDGES)
+	$(JUDGING) $(CARGO) test --workspace --no-fail-fast $(LOCKED) $(TEST_ARGS)
 	@$(MAKE) --no-print-directory test-js test-webauthn test-subxt test-python
 
 test-js: build ## smoke tests with the unmodified @polkadot/api, polkadot-api, did-resolver and did-jwt
@@ -94,6 +95,14 @@ lint: system
 
 layers:
 	@scripts/layers
+
+# Who judges what is shipped: on Debian they are installed, and a test that misses one fails. systemd is there for systemd-analyze alone.
+JUDGES := dpkg-dev python3 systemd
+JUDGING = ALLOD_PROMTOOL="$$(scripts/promtool "$(TOOLS)")" $(if $(wildcard /usr/bin/apt-get),ALLOD_JUDGES_REQUIRED=1)
+
+packaging-check: build ## the packages' tests, with every judge there
+	@scripts/system $(JUDGES)
+	$(JUDGING) $(CARGO) test $(LOCKED) -p allod-tests --test packaging $(TEST_ARGS)
 
 # Everything that is shipped comes from one release build, in a folder of its own: its flags are not those of the tests.
 RELEASE_TARGET = $(CARGO_TARGET_DIR)/shipped

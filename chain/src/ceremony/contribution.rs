@@ -15,8 +15,6 @@ use crate::spec::ChainType;
 
 const TAG: &[u8] = b"allod/genesis-contribution/v1";
 const VERSION: u8 = 1;
-/// Most voting power of a validator.
-const POWER_MAX: u64 = 1 << 32;
 
 /// Who somebody is in a genesis.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Serialize, Deserialize)]
@@ -29,7 +27,7 @@ pub enum Claim {
         public_key: HexKey,
         /// The key of its libp2p identity.
         network_key: HexKey,
-        /// Its voting power, 1 to 2^32.
+        /// Its voting power, as the draft has it.
         power: u64,
         /// Where consensus listens, a multiaddr without `/p2p`.
         address: String,
@@ -43,6 +41,14 @@ pub enum Claim {
     Registrar {
         /// Its account.
         account: HexKey,
+    },
+    /// A peer that does not vote.
+    #[serde(rename_all = "camelCase")]
+    Observer {
+        /// The key of its libp2p identity.
+        network_key: HexKey,
+        /// Where consensus listens, a multiaddr without `/p2p`.
+        address: String,
     },
 }
 
@@ -80,8 +86,6 @@ pub enum Signers<'a> {
         validator: &'a SigningKey,
         /// Its network key.
         network: &'a SigningKey,
-        /// Its voting power.
-        power: u64,
         /// Where it is reached.
         address: String,
     },
@@ -89,6 +93,13 @@ pub enum Signers<'a> {
     Trustee(&'a SigningKey),
     /// Of a registrar.
     Registrar(&'a SigningKey),
+    /// Of a peer that does not vote.
+    Observer {
+        /// Its network key.
+        network: &'a SigningKey,
+        /// Where it is reached.
+        address: String,
+    },
 }
 
 /// A contribution as a file holds it.
@@ -140,11 +151,13 @@ pub enum ContributionError {
     /// One key for two purposes.
     #[error("its validator key and its network key are one")]
     SameKey,
-    /// A power out of its range.
-    #[error("power {power}, allowed are 1 to {POWER_MAX}")]
+    /// Another power than all have agreed on.
+    #[error("it claims power {claimed}; the draft gives it {agreed}")]
     Power {
+        /// The draft's.
+        agreed: u64,
         /// The power found.
-        power: u64,
+        claimed: u64,
     },
     /// An address that others cannot reach.
     #[error("address {address}: wanted is an IP address or name and a TCP port that others reach")]
@@ -167,6 +180,7 @@ impl Claim {
             Self::Validator { .. } => "validator",
             Self::Trustee { .. } => "trustee",
             Self::Registrar { .. } => "registrar",
+            Self::Observer { .. } => "observer",
         }
     }
 
@@ -179,6 +193,15 @@ impl Claim {
                 ..
             } => vec![public_key.public(), network_key.public()],
             Self::Trustee { account } | Self::Registrar { account } => vec![account.public()],
+            Self::Observer { network_key, .. } => vec![network_key.public()],
+        }
+    }
+
+    /// Returns where it is reached, if it is a peer.
+    pub fn address(&self) -> Option<&String> {
+        match self {
+            Self::Validator { address, .. } | Self::Observer { address, .. } => Some(address),
+            Self::Trustee { .. } | Self::Registrar { .. } => None,
         }
     }
 }
@@ -194,7 +217,8 @@ pub(super) fn preimage(draft: &H256, name: &str, claim: &Claim) -> Vec<u8> {
 }
 
 impl Contribution {
-    /// Makes a contribution of `name` to `draft`, and checks it as the others will.
+    /// Makes a contribution of `name` to `draft`, and checks it as the others will. A validator
+    /// claims the power that the draft has for it.
     ///
     /// # Errors
     /// [`ContributionError`].
@@ -203,17 +227,18 @@ impl Contribution {
         name: impl Into<String>,
         signers: &Signers<'_>,
     ) -> Result<Self, ContributionError> {
+        let name = name.into();
         let (claim, keys) = match signers {
             Signers::Validator {
                 validator,
                 network,
-                power,
                 address,
             } => {
                 let claim = Claim::Validator {
                     public_key: HexKey::of(validator),
                     network_key: HexKey::of(network),
-                    power: *power,
+                    // Of a name that the draft does not have, the check says so.
+                    power: draft.power(&name).unwrap_or_default(),
                     address: address.clone(),
                 };
                 (claim, vec![*validator, *network])
@@ -226,8 +251,15 @@ impl Contribution {
                 let account = HexKey::of(key);
                 (Claim::Registrar { account }, vec![*key])
             }
+            Signers::Observer { network, address } => {
+                let claim = Claim::Observer {
+                    network_key: HexKey::of(network),
+                    address: address.clone(),
+                };
+                (claim, vec![*network])
+            }
         };
-        let (hash, name) = (draft.hash(), name.into());
+        let hash = draft.hash();
         let message = preimage(&hash, &name, &claim);
         let sign = |key: &SigningKey| HexBytes(key.sign(&message).to_bytes().to_vec());
         let contribution = Self {
@@ -263,7 +295,7 @@ impl Contribution {
                 name: self.name.clone(),
             });
         }
-        self.check_claim(draft.chain_type)?;
+        self.check_claim(draft)?;
         let message = preimage(&hash, &self.name, &self.claim);
         let keys = self.claim.keys();
         for (index, key) in keys.iter().enumerate() {
@@ -279,13 +311,14 @@ impl Contribution {
 
     fn is_named(&self, draft: &Draft) -> bool {
         match self.claim {
-            Claim::Validator { .. } => draft.validators.contains(&self.name),
+            Claim::Validator { .. } => draft.power(&self.name).is_some(),
             Claim::Trustee { .. } => draft.trustees.contains(&self.name),
             Claim::Registrar { .. } => draft.registrars.iter().any(|it| it.name == self.name),
+            Claim::Observer { .. } => draft.observers.contains(&self.name),
         }
     }
 
-    fn check_claim(&self, chain_type: ChainType) -> Result<(), ContributionError> {
+    fn check_claim(&self, draft: &Draft) -> Result<(), ContributionError> {
         let keys = self.claim.keys();
         let weak = keys.iter().find(|key| key.check_registrable().is_err());
         if let Some(key) = weak {
@@ -294,14 +327,16 @@ impl Contribution {
         if keys.windows(2).any(|pair| pair[0] == pair[1]) {
             return Err(ContributionError::SameKey);
         }
-        if let Claim::Validator { power, address, .. } = &self.claim {
-            if !(1..=POWER_MAX).contains(power) {
-                return Err(ContributionError::Power { power: *power });
+        if let Claim::Validator { power, .. } = &self.claim {
+            let (agreed, claimed) = (draft.power(&self.name).unwrap_or_default(), *power);
+            if claimed != agreed {
+                return Err(ContributionError::Power { agreed, claimed });
             }
-            if !is_reachable(address, chain_type) {
-                let address = address.clone();
-                return Err(ContributionError::Address { address });
-            }
+        }
+        let address = self.claim.address();
+        if let Some(address) = address.filter(|it| !is_reachable(it, draft.chain_type)) {
+            let address = address.clone();
+            return Err(ContributionError::Address { address });
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use parity_scale_codec::Encode;
 use serde::{Deserialize, Serialize};
 
 use crate::spec::{
-    AdmissionSpec, ChainSpec, ChainType, ParametersSpec, RegistrarSpec, RuleSpec, ValidatorSpec,
+    AdmissionSpec, ChainSpec, ChainType, ObserverSpec, ParametersSpec, RegistrarSpec, RuleSpec,
+    ValidatorSpec,
 };
 
 /// What a draft's `format` says.
@@ -17,6 +18,9 @@ const NAME_BYTES_MAX: usize = 64;
 const VALIDATORS_MAX: usize = allod_primitives::limits::VALIDATORS_MAX;
 const TRUSTEES_MAX: usize = allod_primitives::limits::TRUSTEES_MAX as usize;
 const REGISTRARS_MAX: usize = 1024;
+const OBSERVERS_MAX: usize = allod_primitives::limits::OBSERVERS_MAX as usize;
+/// Most voting power of a validator.
+pub(super) const POWER_MAX: u64 = allod_primitives::limits::VALIDATOR_POWER_MAX;
 
 /// The draft of a genesis.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +44,8 @@ pub struct Draft {
     /// Which restart this is.
     #[serde(default)]
     pub fork_id: u32,
-    /// Names of the validators, ascending.
-    pub validators: Vec<String>,
+    /// Names and voting power of the validators, ascending by name.
+    pub validators: Vec<ValidatorPower>,
     /// Names of the trustees, ascending.
     pub trustees: Vec<String>,
     /// How many of them it takes.
@@ -49,6 +53,9 @@ pub struct Draft {
     /// Names and budgets of the registrars, ascending by name.
     #[serde(default)]
     pub registrars: Vec<RegistrarBudget>,
+    /// Names of the peers that do not vote, ascending.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observers: Vec<String>,
     /// How new identities are taken in.
     pub admission: AdmissionSpec,
     /// Numbers that trustees may change later.
@@ -57,6 +64,16 @@ pub struct Draft {
     /// What kinds of action take, where it is not the default; ascending by kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<RuleSpec>,
+}
+
+/// A validator before its keys are known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ValidatorPower {
+    /// Its name.
+    pub name: String,
+    /// Its voting power, 1 to 2^32.
+    pub power: u64,
 }
 
 /// A registrar before its account is known.
@@ -90,6 +107,20 @@ pub enum DraftError {
         /// Most it may have.
         max: usize,
     },
+    /// A power out of its range.
+    #[error("power {power} of validator `{name}`, allowed are 1 to {POWER_MAX}")]
+    Power {
+        /// The validator.
+        name: String,
+        /// The power found.
+        power: u64,
+    },
+    /// A name that is to vote and to observe.
+    #[error("`{name}` is a validator and an observer: a peer has one role")]
+    TwoRoles {
+        /// The name.
+        name: String,
+    },
     /// A threshold that the trustees cannot reach, or none.
     #[error("threshold {threshold} of {trustees} trustees cannot work")]
     Threshold {
@@ -119,6 +150,7 @@ impl Draft {
             trustees: Vec::new(),
             trustee_threshold: 1,
             registrars: Vec::new(),
+            observers: Vec::new(),
             admission: AdmissionSpec {
                 vouchers: true,
                 work_bits: None,
@@ -137,14 +169,23 @@ impl Draft {
             return Err(DraftError::Form);
         }
         let registrars: Vec<&String> = self.registrars.iter().map(|it| &it.name).collect();
-        check_names(
-            "validators",
-            self.validators.iter().collect(),
-            VALIDATORS_MAX,
-        )?;
+        let validators = self.validators.iter().map(|it| &it.name).collect();
+        check_names("validators", validators, VALIDATORS_MAX)?;
         check_names("trustees", self.trustees.iter().collect(), TRUSTEES_MAX)?;
         if !registrars.is_empty() {
             check_names("registrars", registrars, REGISTRARS_MAX)?;
+        }
+        if !self.observers.is_empty() {
+            check_names("observers", self.observers.iter().collect(), OBSERVERS_MAX)?;
+        }
+        for ValidatorPower { name, power } in &self.validators {
+            let (name, power) = (name.clone(), *power);
+            if !(1..=POWER_MAX).contains(&power) {
+                return Err(DraftError::Power { name, power });
+            }
+            if self.observers.contains(&name) {
+                return Err(DraftError::TwoRoles { name });
+            }
         }
         let (threshold, trustees) = (self.trustee_threshold, self.trustees.len());
         if threshold == 0 || threshold as usize > trustees {
@@ -191,13 +232,22 @@ impl Draft {
         let head = (self.version, &self.name, chain_type, self.spec_version);
         let origin = self.origin.map(|hash| hash.0);
         let chain = (self.time, origin, self.fork_id);
-        let people = (&self.validators, &self.trustees, self.trustee_threshold);
+        let validators: Vec<(&String, u64)> = self
+            .validators
+            .iter()
+            .map(|it| (&it.name, it.power))
+            .collect();
+        let people = (validators, &self.trustees, self.trustee_threshold);
+        let others = (registrars, &self.observers);
         let admission = (self.admission.vouchers, self.admission.work_bits);
-        let bytes = (
-            head, chain, people, registrars, admission, parameters, rules,
-        )
-            .encode();
+        let bytes = (head, chain, people, others, admission, parameters, rules).encode();
         domain_hash("allod/genesis-draft/v1", &[&bytes])
+    }
+
+    /// Returns the voting power agreed for a validator, if the draft names it.
+    pub fn power(&self, name: &str) -> Option<u64> {
+        let named = self.validators.iter().find(|it| it.name == name);
+        named.map(|it| it.power)
     }
 
     /// Returns the specification of these people.
@@ -206,6 +256,7 @@ impl Draft {
         validators: Vec<ValidatorSpec>,
         trustees: Vec<HexHash>,
         registrars: Vec<RegistrarSpec>,
+        observers: Vec<ObserverSpec>,
     ) -> ChainSpec {
         ChainSpec {
             version: 1,
@@ -219,7 +270,7 @@ impl Draft {
             trustee_threshold: self.trustee_threshold,
             registrars,
             validators,
-            observers: Vec::new(),
+            observers,
             admission: self.admission.clone(),
             parameters: self.parameters.clone(),
             rules: self.rules.clone(),

@@ -14,4 +14,4 @@ mod tests;
 
 pub use assemble::{AssembleError, assemble, verify};
 pub use contribution::{Claim, Contribution, ContributionError, Signers};
-pub use draft::{Draft, DraftError, RegistrarBudget};
+pub use draft::{Draft, DraftError, RegistrarBudget, ValidatorPower};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::json;
 
 use super::contribution::preimage;
@@ -17,13 +17,19 @@ fn key(byte: u8) -> SigningKey {
 fn draft() -> Draft {
     let names = |names: &[&str]| names.iter().map(|it| (*it).to_owned()).collect();
     Draft {
-        validators: names(&["alpha", "beta", "gamma"]),
+        validators: ["alpha", "beta", "gamma"]
+            .map(|name| ValidatorPower {
+                name: name.into(),
+                power: 1,
+            })
+            .to_vec(),
         trustees: names(&["anna", "bert"]),
         trustee_threshold: 2,
         registrars: vec![RegistrarBudget {
             name: "city".into(),
             items_per_day: 1000,
         }],
+        observers: names(&["watch"]),
         ..Draft::new("Three", ChainType::Local, 1_790_000_000_000)
     }
 }
@@ -32,10 +38,33 @@ fn validator(draft: &Draft, name: &str, byte: u8) -> Contribution {
     let signers = Signers::Validator {
         validator: &key(byte),
         network: &key(byte + 100),
-        power: 1,
         address: format!("/ip4/127.0.0.{byte}/tcp/30333"),
     };
     Contribution::sign(draft, name, &signers).unwrap()
+}
+
+fn observer(draft: &Draft, name: &str, byte: u8) -> Contribution {
+    let signers = Signers::Observer {
+        network: &key(byte),
+        address: format!("/ip4/127.0.0.{byte}/tcp/30333"),
+    };
+    Contribution::sign(draft, name, &signers).unwrap()
+}
+
+/// Signs a claim that this code does not make.
+fn forged(draft: &Draft, name: &str, claim: Claim, keys: &[u8]) -> Contribution {
+    let message = preimage(&draft.hash(), name, &claim);
+    let signatures = keys.iter().map(|byte| {
+        let signature = key(*byte).sign(&message);
+        HexBytes(signature.to_bytes().to_vec())
+    });
+    Contribution {
+        version: 1,
+        draft: HexHash(draft.hash()),
+        name: name.into(),
+        signatures: signatures.collect(),
+        claim,
+    }
 }
 
 fn all(draft: &Draft) -> Vec<Contribution> {
@@ -46,6 +75,7 @@ fn all(draft: &Draft) -> Vec<Contribution> {
         Contribution::sign(draft, "anna", &Signers::Trustee(&key(11))).unwrap(),
         Contribution::sign(draft, "bert", &Signers::Trustee(&key(12))).unwrap(),
         Contribution::sign(draft, "city", &Signers::Registrar(&key(13))).unwrap(),
+        observer(draft, "watch", 14),
     ]
 }
 
@@ -73,7 +103,7 @@ fn the_same_contributions_in_any_order_make_the_same_bytes() {
     let again = [files.clone(), files.clone()].concat();
     assert_eq!(text(&again), first, "a file given twice");
     let spec = assemble(&draft, &files).unwrap();
-    assert_eq!(spec.validators.len(), 3);
+    assert_eq!((spec.validators.len(), spec.observers.len()), (3, 1));
     assert!(verify(&draft, &files, &spec).is_ok());
     for file in &files {
         assert!(verify(&draft, std::slice::from_ref(file), &spec).is_ok());
@@ -91,7 +121,7 @@ fn everything_that_is_wrong_is_told_at_once() {
     files[0] = validator(&other, "alpha", 1);
     files[1].signatures[1].0[0] ^= 1;
     files[3] = Contribution::sign(&draft, "anna", &Signers::Trustee(&key(12))).unwrap();
-    files.pop();
+    files.truncate(5);
     files.push(validator(&draft, "gamma", 4));
     let told = refusals(&draft, &files);
     let wanted = [
@@ -107,6 +137,7 @@ fn everything_that_is_wrong_is_told_at_once() {
         "validator `alpha` has not contributed".into(),
         "validator `beta` has not contributed".into(),
         "registrar `city` has not contributed".into(),
+        "observer `watch` has not contributed".into(),
         format!("key {} is in two places", files[3].claim.keys()[0]),
     ];
     assert_eq!(told, wanted);
@@ -142,27 +173,34 @@ fn a_contribution_that_breaks_a_rule_is_refused() {
         Err(ContributionError::Signature { .. })
     ));
 
-    let made = |name: &str, network: u8, power, address: &str| {
+    let made = |name: &str, network: u8, address: &str| {
         let signers = Signers::Validator {
             validator: &key(1),
             network: &key(network),
-            power,
             address: address.into(),
         };
         Contribution::sign(&draft, name, &signers).map(|_| ())
     };
     let address = "/ip4/10.0.0.1/tcp/30333";
-    assert!(made("alpha", 2, 1, address).is_ok());
-    let named = made("anna", 2, 1, address);
+    assert!(made("alpha", 2, address).is_ok());
+    let named = made("anna", 2, address);
     assert!(matches!(named, Err(ContributionError::NotNamed { .. })));
-    assert_eq!(
-        made("alpha", 1, 1, address),
-        Err(ContributionError::SameKey)
-    );
-    for power in [0, (1 << 32) + 1] {
-        let found = made("alpha", 2, power, address);
-        assert_eq!(found, Err(ContributionError::Power { power }));
+    assert_eq!(made("alpha", 1, address), Err(ContributionError::SameKey));
+    for claimed in [0, 2] {
+        let mut claim = good.claim.clone();
+        if let Claim::Validator { power, .. } = &mut claim {
+            *power = claimed;
+        }
+        let found = forged(&draft, "alpha", claim, &[1, 101]).check(&draft);
+        let agreed = 1;
+        assert_eq!(found, Err(ContributionError::Power { agreed, claimed }));
     }
+    let watch = observer(&draft, "watch", 14);
+    assert_eq!(watch.check(&draft), Ok(()));
+    let unnamed = forged(&draft, "alpha", watch.claim.clone(), &[14]).check(&draft);
+    assert!(matches!(unnamed, Err(ContributionError::NotNamed { .. })));
+    let other = forged(&draft, "watch", watch.claim, &[15]).check(&draft);
+    assert!(matches!(other, Err(ContributionError::Signature { .. })));
     for address in [
         "",
         "/ip4/0.0.0.0/tcp/30333",
@@ -170,7 +208,7 @@ fn a_contribution_that_breaks_a_rule_is_refused() {
         "/ip4/10.0.0.1/udp/30333",
         "/ip4/10.0.0.1/tcp/30333/p2p/12D3KooWGVWm79oZukm4wzd3aQfpZWxSEHerD6YhvureYP4EPKj3",
     ] {
-        let found = made("alpha", 2, 1, address);
+        let found = made("alpha", 2, address);
         assert!(
             matches!(found, Err(ContributionError::Address { .. })),
             "{address}"
@@ -213,9 +251,15 @@ fn a_collector_who_cheats_is_noticed_by_the_one_it_concerns() {
     let mut richer = spec.clone();
     richer.registrars[0].items_per_day += 1;
     assert!(told(&richer, &files[3..4]).contains(&differs.to_owned()));
-    let mut stronger = spec;
+    let mut stronger = spec.clone();
     stronger.validators.iter_mut().for_each(|it| it.power += 1);
-    assert_eq!(told(&stronger, &files[..1]).len(), 1);
+    assert_eq!(told(&stronger, &files[..1]).len(), 2);
+    // Power is the draft's, so that it shows without any validator's contribution.
+    assert_eq!(told(&stronger, &files[3..4]), [differs]);
+    let mut blind = spec;
+    blind.observers.clear();
+    assert_eq!(told(&blind, &files[3..4]), [differs]);
+    assert_eq!(told(&blind, &files[6..]).len(), 2);
 }
 
 #[test]
@@ -242,6 +286,17 @@ fn a_draft_that_could_never_work_is_refused() {
         bad(|it| it.trustees[0] = "Anna".into()),
         DraftError::Name { .. }
     ));
+    for power in [0, (1 << 32) + 1] {
+        let mut draft = draft();
+        draft.validators[0].power = power;
+        let name = "alpha".into();
+        assert_eq!(draft.check(), Err(DraftError::Power { name, power }));
+    }
+    let name = "beta".into();
+    assert_eq!(
+        bad(|it| it.observers = vec!["beta".into()]),
+        DraftError::TwoRoles { name }
+    );
     assert!(matches!(
         bad(|it| it.trustee_threshold = 3),
         DraftError::Threshold { .. }

@@ -1,6 +1,7 @@
 //! `allod-node genesis`: what a chain starts from, and the ceremony that makes it
 //! (spec/genesis.md).
 
+use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use std::path::{Path, PathBuf};
 use allod_primitives::NetworkId;
 use allod_primitives::limits::VALIDATOR_CHANGE_PERIOD_MS_MAX;
 use allod_runtime::executive::Executive;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use ed25519_dalek::SigningKey;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -17,14 +19,15 @@ use serde_json::json;
 use super::output::{Failure, print_json, say};
 use super::passphrases::PassphraseArgs;
 use crate::ceremony::{
-    AssembleError, Contribution, Draft, RegistrarBudget, Signers, assemble, verify,
+    AssembleError, Contribution, ContributionError, Draft, RegistrarBudget, Signers,
+    ValidatorPower, assemble, verify,
 };
 use crate::config::NodeConfig;
 use crate::keyfile::{self, KeyFile, PassphraseSource};
 use crate::ledger::Genesis;
 use crate::node::ExitCode;
 use crate::seams::{Clock, SystemClock};
-use crate::spec::{ChainSpec, ChainType, ValidatorSpec};
+use crate::spec::{ChainSpec, ChainType};
 
 /// Most bytes of a file of the ceremony.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -58,9 +61,9 @@ pub(super) struct DraftArgs {
     /// What kind of chain it is.
     #[arg(long, value_enum, default_value = "live")]
     chain_type: Kind,
-    /// Name of a validator; once for each.
-    #[arg(long = "validator", value_name = "NAME", required = true)]
-    validators: Vec<String>,
+    /// Name of a validator, and its voting power if it is not 1; once for each.
+    #[arg(long = "validator", value_name = "NAME[=POWER]", value_parser = power, required = true)]
+    validators: Vec<ValidatorPower>,
     /// Name of a trustee; once for each.
     #[arg(long = "trustee", value_name = "NAME", required = true)]
     trustees: Vec<String>,
@@ -70,6 +73,9 @@ pub(super) struct DraftArgs {
     /// Name of a registrar, and how many items it may pay for a day; once for each.
     #[arg(long = "registrar", value_name = "NAME=ITEMS", value_parser = budget)]
     registrars: Vec<RegistrarBudget>,
+    /// Name of a peer that does not vote; once for each.
+    #[arg(long = "observer", value_name = "NAME")]
+    observers: Vec<String>,
     /// Time of the genesis block, ms since 1970; no block is made before it. Default: now.
     #[arg(long, value_name = "MS")]
     time: Option<u64>,
@@ -101,6 +107,7 @@ enum Role {
     Validator,
     Trustee,
     Registrar,
+    Observer,
 }
 
 #[derive(Debug, Args)]
@@ -117,15 +124,15 @@ pub(super) struct ContributeArgs {
     /// In which role.
     #[arg(long, value_enum, default_value = "validator")]
     role: Role,
-    /// Validators: configuration of the node whose keys contribute.
+    /// Validators and observers: configuration of the node whose keys contribute.
     #[arg(long, default_value = "config.toml")]
     config: PathBuf,
-    /// Validators: where others reach the node's consensus, such as /ip4/192.0.2.7/tcp/30333.
+    /// Validators and observers: where others reach the node's consensus, such as /ip4/192.0.2.7/tcp/30333.
     #[arg(long, value_name = "MULTIADDR")]
     address: Option<String>,
-    /// Validators: voting power.
-    #[arg(long, default_value_t = 1)]
-    power: u64,
+    /// Validators: the voting power one has agreed to; a draft with another is refused.
+    #[arg(long)]
+    power: Option<u64>,
     /// Trustees and registrars: their key file (`allod key new`, `allod-node keys new`).
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -205,6 +212,15 @@ fn budget(text: &str) -> Result<RegistrarBudget, String> {
     })
 }
 
+fn power(text: &str) -> Result<ValidatorPower, String> {
+    let form = "write NAME or NAME=POWER, such as alpha=3";
+    let (name, power) = text.split_once('=').unwrap_or((text, "1"));
+    Ok(ValidatorPower {
+        name: name.into(),
+        power: power.parse().map_err(|_| form)?,
+    })
+}
+
 fn draft(args: &DraftArgs) -> anyhow::Result<()> {
     let chain_type = match args.chain_type {
         Kind::Live => ChainType::Live,
@@ -216,7 +232,11 @@ fn draft(args: &DraftArgs) -> anyhow::Result<()> {
     draft.validators = args.validators.clone();
     draft.trustees = args.trustees.clone();
     draft.registrars = args.registrars.clone();
-    draft.validators.sort_unstable();
+    draft.observers = args.observers.clone();
+    draft
+        .validators
+        .sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    draft.observers.sort_unstable();
     draft.trustees.sort_unstable();
     draft
         .registrars
@@ -231,23 +251,25 @@ fn draft(args: &DraftArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn contribute(args: &ContributeArgs) -> anyhow::Result<()> {
+fn contribute(args: &ContributeArgs) -> Result<(), Failure> {
     let draft = read_draft(&args.draft)?;
     let hash = draft.hash().to_string();
     if args.draft_hash != hash {
-        bail!("the draft has the hash {hash}, not {}", args.draft_hash);
+        let message = format!("the draft has the hash {hash}, not {}", args.draft_hash);
+        return Err(anyhow!(message).into());
     }
     let contribution = match args.role {
         Role::Validator => validator(args, &draft)?,
+        Role::Observer => observer(args, &draft)?,
         Role::Trustee | Role::Registrar => {
             let source = args.passphrase.source();
             let path = args.key.as_ref().context("--key FILE is missing")?;
-            let key = KeyFile::read(path)?.open(&source)?;
+            let key = opened(path, &source)?;
             let signers = match args.role {
                 Role::Trustee => Signers::Trustee(&key),
                 _ => Signers::Registrar(&key),
             };
-            Contribution::sign(&draft, args.name.clone(), &signers)?
+            signed(&draft, args, &signers)?
         }
     };
     write_new(&args.out, &contribution)?;
@@ -260,23 +282,81 @@ fn contribute(args: &ContributeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn validator(args: &ContributeArgs, draft: &Draft) -> anyhow::Result<Contribution> {
-    let config = NodeConfig::read(&args.config)?;
+fn opened(path: &Path, source: &PassphraseSource) -> anyhow::Result<SigningKey> {
+    Ok(KeyFile::read(path)?.open(source)?)
+}
+
+fn signed(
+    draft: &Draft,
+    args: &ContributeArgs,
+    signers: &Signers<'_>,
+) -> anyhow::Result<Contribution> {
+    Ok(Contribution::sign(draft, args.name.clone(), signers)?)
+}
+
+/// Returns how the keys of a node are opened, and where it says that others reach it.
+fn node(args: &ContributeArgs, config: &NodeConfig) -> anyhow::Result<(PassphraseSource, String)> {
     let address = args.address.clone();
     let address = address.context("--address is missing: where others reach this node")?;
-    let path = config.keys.validator.context("keys.validator is not set")?;
-    let configured = config.keys.passphrase_file.map(PassphraseSource::File);
+    let configured = config.keys.passphrase_file.clone();
+    let configured = configured.map(PassphraseSource::File);
     let source = args.passphrase.given().or(configured);
     let source = source.unwrap_or_else(PassphraseSource::usual).lasting()?;
-    let network = KeyFile::read(&config.keys.network)?.open(&source)?;
-    let validator = KeyFile::read(&path)?.open(&source)?;
+    Ok((source, address))
+}
+
+fn observer(args: &ContributeArgs, draft: &Draft) -> anyhow::Result<Contribution> {
+    let config = NodeConfig::read(&args.config)?;
+    let (source, address) = node(args, &config)?;
+    let network = &opened(&config.keys.network, &source)?;
+    signed(draft, args, &Signers::Observer { network, address })
+}
+
+fn validator(args: &ContributeArgs, draft: &Draft) -> Result<Contribution, Failure> {
+    let config = NodeConfig::read(&args.config).map_err(anyhow::Error::from)?;
+    let Some(path) = &config.keys.validator else {
+        return Err(no_key(&config));
+    };
+    if let (Some(claimed), Some(agreed)) = (args.power, draft.power(&args.name))
+        && claimed != agreed
+    {
+        let error = ContributionError::Power { agreed, claimed };
+        return Err(anyhow::Error::from(error).into());
+    }
+    let (source, address) = node(args, &config)?;
+    let network = &opened(&config.keys.network, &source)?;
+    let validator = &opened(path, &source)?;
     let signers = Signers::Validator {
-        validator: &validator,
-        network: &network,
-        power: args.power,
+        validator,
+        network,
         address,
     };
-    Ok(Contribution::sign(draft, args.name.clone(), &signers)?)
+    Ok(signed(draft, args, &signers)?)
+}
+
+/// Why a node without the file of a validator's key contributes none. A signer signs messages of
+/// consensus alone, and none before there is a genesis.
+fn no_key(config: &NodeConfig) -> Failure {
+    let (message, hint) = match &config.keys.signer {
+        Some(socket) => (
+            format!(
+                "the validator's key is with the signer at {}, which signs no contribution",
+                socket.display()
+            ),
+            "contribute where validator.key is: with a copy of this configuration that names it \
+             in keys.validator, and not keys.signer; then give it to the signer, which starts \
+             with --new-guard",
+        ),
+        None => (
+            "keys.validator is not set".to_owned(),
+            "`allod-node keys new validator.key` makes a key; --role observer needs none",
+        ),
+    };
+    Failure {
+        code: ExitCode::Usage,
+        message,
+        hint: Some(hint.into()),
+    }
 }
 
 fn show(file: &Path, executive: Executive, as_json: bool) -> anyhow::Result<()> {
@@ -305,6 +385,9 @@ fn show(file: &Path, executive: Executive, as_json: bool) -> anyhow::Result<()> 
             "trustees": spec.trustees,
             "trusteeThreshold": spec.trustee_threshold,
             "registrars": spec.registrars,
+            "observers": spec.observers.iter().map(|it| json!({
+                "peerId": peer(&it.peer_id.0), "address": it.address
+            })).collect::<Vec<_>>(),
         }));
         return Ok(());
     }
@@ -327,24 +410,33 @@ fn show(file: &Path, executive: Executive, as_json: bool) -> anyhow::Result<()> 
             it.items_per_day
         );
     }
-    if let Some(warning) = power_warning(&spec.validators) {
-        eprintln!("warning: {warning}");
+    for it in &spec.observers {
+        let peer = peer(&it.peer_id.0).unwrap_or_default();
+        say!("observer   {peer} {}", it.address);
     }
+    let validators = spec.validators.iter();
+    warn_of_power(validators.map(|it| (it.public_key.0, it.power)));
     Ok(())
 }
 
+fn warn_of_power(powers: impl Iterator<Item = (impl fmt::Display, u64)>) {
+    if let Some(warning) = power_warning(&powers.collect::<Vec<_>>()) {
+        eprintln!("warning: {warning}");
+    }
+}
+
 /// Says so if one validator alone decides, or where four or more are to bear the loss of one, can
-/// halt the chain: each chooses its own power, and the others have to agree to it.
-fn power_warning(validators: &[ValidatorSpec]) -> Option<String> {
-    let total: u128 = validators.iter().map(|it| u128::from(it.power)).sum();
-    let strongest = validators.iter().max_by_key(|it| it.power)?;
-    let (key, power) = (strongest.public_key.0, u128::from(strongest.power));
+/// halt the chain.
+fn power_warning(validators: &[(impl fmt::Display, u64)]) -> Option<String> {
+    let total: u128 = validators.iter().map(|it| u128::from(it.1)).sum();
+    let (who, power) = validators.iter().max_by_key(|it| it.1)?;
+    let power = u128::from(*power);
     let can = match validators.len() {
         2.. if power * 3 > total * 2 => "it alone decides",
         4.. if power * 3 >= total => "without it nothing is decided",
         _ => return None,
     };
-    let share = format!("validator {key} has {power} of {total} of the power");
+    let share = format!("validator {who} has {power} of {total} of the power");
     Some(format!("{share}: {can}; start only if all agreed to that"))
 }
 
@@ -357,12 +449,19 @@ fn show_draft(draft: &Draft, as_json: bool) {
     say!("name       {} ({})", draft.name, draft.chain_type.name());
     say!("draft      {hash}");
     say!("time       {}", draft.time);
-    say!("validators {}", draft.validators.join(", "));
+    let validators = draft.validators.iter();
+    let validators = validators.map(|it| format!("{} with power {}", it.name, it.power));
+    say!("validators {}", validators.collect::<Vec<_>>().join(", "));
     let (threshold, trustees) = (draft.trustee_threshold, draft.trustees.join(", "));
     say!("trustees   {threshold} of {trustees}");
     for it in &draft.registrars {
         say!("registrar  {} {} items a day", it.name, it.items_per_day);
     }
+    for it in &draft.observers {
+        say!("observer   {it}");
+    }
+    let powers = draft.validators.iter().map(|it| (&it.name, it.power));
+    warn_of_power(powers);
 }
 
 fn read_all(draft: &Path, contributions: &[PathBuf]) -> anyhow::Result<(Draft, Vec<Contribution>)> {
@@ -398,20 +497,12 @@ fn write_new(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
-
     use super::*;
 
     #[test]
     fn power_in_one_hand_is_warned_of() {
         let warning = |powers: &[u64]| {
-            let validator = |power: &u64| ValidatorSpec {
-                public_key: HexHash(allod_primitives::H256([7; 32])),
-                power: *power,
-                peer_id: HexBytes(Vec::new()),
-                address: String::new(),
-            };
-            let all: Vec<_> = powers.iter().map(validator).collect();
+            let all: Vec<_> = powers.iter().map(|power| ("one", *power)).collect();
             power_warning(&all).unwrap_or_default()
         };
         for fine in [&[1][..], &[1, 2], &[3, 3, 2], &[1, 1, 1, 1], &[2, 2, 2, 1]] {
@@ -420,5 +511,59 @@ mod tests {
         assert!(warning(&[1, 1, 1 << 32]).contains("it alone decides"));
         assert!(warning(&[3, 2, 2, 2]).contains("without it nothing"));
         assert!(warning(&[u64::MAX, u64::MAX]).is_empty());
+    }
+
+    #[test]
+    fn a_validator_of_a_draft_has_power_one_unless_it_says_more() {
+        let read = |text| power(text).map(|it| (it.name, it.power));
+        assert_eq!(read("alpha"), Ok(("alpha".into(), 1)));
+        assert_eq!(read("alpha=3"), Ok(("alpha".into(), 3)));
+        assert!(read("alpha=").is_err() && read("alpha=much").is_err());
+    }
+
+    /// Method: a node's configuration names a signer, or no key at all.
+    #[test]
+    fn a_validator_whose_key_is_with_a_signer_is_told_where_to_contribute() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config.toml");
+        let mut draft = Draft::new("Signer's", ChainType::Local, 1);
+        draft.validators = vec![power("alpha").unwrap()];
+        draft.trustees = vec!["anna".into()];
+        let draft_file = dir.path().join("draft.json");
+        write_new(&draft_file, &draft).unwrap();
+        let args = ContributeArgs {
+            draft: draft_file,
+            draft_hash: draft.hash().to_string(),
+            name: "alpha".into(),
+            role: Role::Validator,
+            config: file.clone(),
+            address: Some("/ip4/10.0.0.1/tcp/30333".into()),
+            power: None,
+            key: None,
+            passphrase: PassphraseArgs::default(),
+            out: dir.path().join("alpha.json"),
+        };
+        fs::write(&file, "[keys]\nsigner = \"signer.sock\"\n").unwrap();
+        let told = contribute(&args).unwrap_err();
+        assert!(
+            told.message
+                .contains("signer.sock, which signs no contribution")
+        );
+        assert!(
+            told.hint
+                .unwrap()
+                .starts_with("contribute where validator.key is")
+        );
+        fs::write(&file, "").unwrap();
+        let told = contribute(&args).unwrap_err();
+        assert_eq!(told.message, "keys.validator is not set");
+        assert!(told.hint.is_some() && !args.out.exists());
+        let strong = ContributeArgs {
+            power: Some(2),
+            ..args
+        };
+        fs::write(&file, "[keys]\nvalidator = \"validator.key\"\n").unwrap();
+        let told = contribute(&strong).unwrap_err().message;
+        assert_eq!(told, "it claims power 2; the draft gives it 1");
     }
 }

@@ -14,7 +14,7 @@ use crate::config::NodeConfig;
 use crate::keyfile::KeyFile;
 use crate::ledger::Genesis;
 use crate::spec::{ChainSpec, ChainType};
-use crate::storage::{Inspected, SCHEMA, directory_bytes, inspect};
+use crate::storage::{BlockBytes, Inspected, SCHEMA, directory_bytes, inspect};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// A tip older than this is not that of a network that goes on.
@@ -30,7 +30,7 @@ const FREE_BYTES_MIN: u64 = 1 << 30;
 /// How fast a database grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growth {
-    /// Bytes of a block with everything that it leaves behind.
+    /// Bytes of a block of late, with everything that it leaves behind.
     pub block_bytes: u64,
     /// Bytes of a day at the measured pace.
     pub day_bytes: u64,
@@ -39,9 +39,19 @@ pub struct Growth {
 }
 
 /// Forecasts growth from a database's own history: `bytes` for `height` blocks, the last `blocks`
-/// of them made in `ms`. `None` before there is a history.
-pub fn forecast(bytes: u64, height: u64, blocks: u64, ms: u64, free: u64) -> Option<Growth> {
-    let block_bytes = bytes.checked_div(height)?;
+/// of them made in `ms`, and as large against the mean of all as `sizes` says. What a block leaves
+/// behind beside itself (indexes, logs, state) is taken to grow with it. `None` before there is a
+/// history.
+pub fn forecast(
+    (bytes, height): (u64, u64),
+    (blocks, ms): (u64, u64),
+    sizes: BlockBytes,
+    free: u64,
+) -> Option<Growth> {
+    let mean = bytes.checked_div(height)?;
+    let scaled = u128::from(mean) * u128::from(sizes.recent);
+    let scaled = scaled.checked_div(sizes.all.into())?;
+    let block_bytes = u64::try_from(scaled).unwrap_or(u64::MAX);
     let day_blocks = (u128::from(blocks) * u128::from(DAY_MS)).checked_div(ms.into())?;
     let day_bytes = u64::try_from(day_blocks * u128::from(block_bytes)).unwrap_or(u64::MAX);
     let days_left = free.checked_div(day_bytes).unwrap_or(u64::MAX);
@@ -150,7 +160,8 @@ fn tip(seen: &Inspected, is_running: bool, now_ms: u64, findings: &mut Findings)
 }
 
 fn growth(path: &Path, seen: &Inspected, findings: &mut Findings) {
-    let (Some(tip), Some(earlier)) = (&seen.tip, &seen.earlier) else {
+    let (Some(tip), Some(earlier), Some(sizes)) = (&seen.tip, &seen.earlier, seen.block_bytes)
+    else {
         return;
     };
     let (to, from) = (time_of(tip), time_of(earlier));
@@ -158,7 +169,7 @@ fn growth(path: &Path, seen: &Inspected, findings: &mut Findings) {
     let bytes = directory_bytes(path);
     let free = free_bytes(path).unwrap_or(u64::MAX);
     let ms = to.saturating_sub(from);
-    let Some(growth) = forecast(bytes, tip.number.0, blocks, ms, free) else {
+    let Some(growth) = forecast((bytes, tip.number.0), (blocks, ms), sizes, free) else {
         return;
     };
     let found = format!(

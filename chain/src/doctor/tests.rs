@@ -7,18 +7,28 @@ use crate::keyfile::{self, Protection};
 use crate::spec::{
     AdmissionSpec, ChainType, ObserverSpec, ParametersSpec, ValidatorSpec, genesis_header,
 };
-use crate::storage::Inspected;
+use crate::storage::{BlockBytes, Inspected};
 
-/// Method: a gibibyte of a million blocks, a thousand of which took a hundred minutes.
+/// Method: a gibibyte of a million blocks, a thousand of which took a hundred minutes; then the
+/// same where the blocks of late are ten times as large as all before.
 #[test]
 fn growth_is_forecast_from_the_databases_own_history() {
-    let growth = forecast(1 << 30, 1_000_000, 1000, 6_000_000, 10 << 30).unwrap();
+    let (all, late) = ((1 << 30, 1_000_000), (1000, 6_000_000));
+    let sizes = |recent, all| BlockBytes { recent, all };
+    let growth = forecast(all, late, sizes(500, 500), 10 << 30).unwrap();
     assert_eq!(growth.block_bytes, 1073);
     assert_eq!(growth.day_bytes, 14_400 * 1073);
     assert_eq!(growth.days_left, (10 << 30) / (14_400 * 1073));
-    assert_eq!(forecast(1 << 30, 0, 0, 1, 1), None);
-    assert_eq!(forecast(1 << 30, 10, 5, 0, 1), None);
-    let still = forecast(1 << 30, 10, 0, 1000, 1).unwrap();
+    let busy = forecast(all, late, sizes(5000, 500), 10 << 30).unwrap();
+    assert_eq!(busy.block_bytes, 10_730);
+    assert_eq!(busy.days_left, growth.days_left / 10);
+    let idle = forecast(all, late, sizes(250, 500), 10 << 30).unwrap();
+    assert_eq!(idle.block_bytes, 536);
+    let one = sizes(1, 1);
+    assert_eq!(forecast((1 << 30, 0), (0, 1), one, 1), None);
+    assert_eq!(forecast((1 << 30, 10), (5, 0), one, 1), None);
+    assert_eq!(forecast(all, late, sizes(0, 0), 1), None);
+    let still = forecast((1 << 30, 10), (0, 1000), one, 1).unwrap();
     assert_eq!(still.days_left, u64::MAX);
 }
 
@@ -108,6 +118,7 @@ fn who_is_admitted_is_read_from_the_newest_state() {
             genesis: None,
             tip: Some(header),
             earlier: None,
+            block_bytes: None,
             membership: changes
                 .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
                 .collect(),

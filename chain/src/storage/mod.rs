@@ -28,7 +28,7 @@ pub use backend::{
     BackendError, Batch, Change, Column, DiskSpace, Durability, KeyValue, Pair, Pairs, View,
 };
 pub use error::{HistoryError, OpenError, StorageError};
-pub use inspect::{Inspected, directory_bytes, inspect};
+pub use inspect::{BlockBytes, Inspected, directory_bytes, inspect};
 pub use memory::MemoryStore;
 pub use reader::{IndexedEntry, Reader};
 pub use rocks::RocksStore;

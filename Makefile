@@ -29,7 +29,7 @@ MODEL_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help system build devnet test test-js test-webauthn test-subxt test-python check model model-short fmt lint layers wasm wasm-if-possible deny mutants bench release reproducible packaging-check sbom pages deb image packages sim ci cache-trim clean-cache
+.PHONY: help system build devnet test test-js test-webauthn test-subxt test-python check model model-short fmt lint layers wasm wasm-if-possible deny mutants bench release reproducible packaging-check sbom pages deb image image-static packages sim ci cache-trim clean-cache
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -130,6 +130,14 @@ image: release ## an image of the node, by podman or docker
 	rm -rf "$(PACKAGES)/image" && mkdir -p "$(PACKAGES)/image"
 	packaging/oci/rootfs "$(RELEASE_TARGET)/release/allod-node" "$(PACKAGES)/image/rootfs"
 	packaging/oci/build "$(PACKAGES)/image"
+
+# The node without a shared library beside it: packaging/oci/README.md says when that is the better image.
+image-static: system ## an image of the node as one static program, by podman or docker
+	@scripts/system libsnappy-dev liblz4-dev libzstd-dev zlib1g-dev libbz2-dev
+	CARGO_TARGET_DIR="$(RELEASE_TARGET)" scripts/release --static
+	rm -rf "$(PACKAGES)/image-static" && mkdir -p "$(PACKAGES)/image-static"
+	packaging/oci/rootfs "$(RELEASE_TARGET)"/*/release/allod-node "$(PACKAGES)/image-static/rootfs"
+	IMAGE=allod-node-static packaging/oci/build "$(PACKAGES)/image-static"
 
 packages: deb sbom ## package, pages, bill of materials, checksums
 	cd "$(PACKAGES)" && sha256sum *.deb sbom.cdx.json > SHA256SUMS && cat SHA256SUMS

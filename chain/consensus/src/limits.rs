@@ -41,7 +41,7 @@ pub const SYNC_BATCH_MAX: usize = 16;
 pub const SYNC_RESPONSE_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Bytes of one synchronisation request.
 pub const SYNC_REQUEST_BYTES_MAX: usize = 1024;
-/// Signatures a sign guard remembers, all of one height.
+/// Signatures a sign guard remembers, the last ones of one height: 341 rounds at least.
 pub const GUARD_RECORDS_MAX: usize = 1024;
 /// Messages of one height that wait for a signer to come back; the oldest give way.
 pub const LATE_MESSAGES_MAX: usize = 64;

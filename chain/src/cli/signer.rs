@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use allod_consensus::GuardFile;
+use allod_consensus::{GuardFile, OpenGuardError};
 use allod_runtime::executive::Executive;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -106,9 +106,13 @@ async fn serve(config: &ServerConfig, key: ed25519_dalek::SigningKey) -> Result<
 
 fn failure_of(error: ServerError) -> Failure {
     let (code, hint) = match &error {
-        ServerError::Guard(allod_consensus::OpenGuardError::Missing { .. }) => (
+        ServerError::Guard(OpenGuardError::Missing { .. }) => (
             ExitCode::Engine,
             Some("--new-guard if the key has never signed, --guard-lost if it has"),
+        ),
+        ServerError::Guard(OpenGuardError::Version { .. } | OpenGuardError::Damaged { .. }) => (
+            ExitCode::Engine,
+            Some("start it with --guard-lost, once: it is silent for a minute first"),
         ),
         ServerError::Guard(_) | ServerError::GuardFailed => (
             ExitCode::Engine,

@@ -168,6 +168,9 @@ impl RunError {
         if let Self::Signer(_) = self {
             return Some("see that `allod-node signer` runs there, for this chain and this node");
         }
+        if let Self::Guard(OpenGuardError::Version { .. } | OpenGuardError::Damaged { .. }) = self {
+            return Some("`allod-node guard lost` makes a new one; it is silent for a minute first");
+        }
         Some(match self.exit_code() {
             ExitCode::Unavailable => "another process listens there; change the port or stop it",
             ExitCode::Database => "check the disk's space and health, and that no other node runs",

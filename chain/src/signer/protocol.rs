@@ -115,23 +115,20 @@ pub enum Said {
     /// This was signed since.
     #[codec(index = 3)]
     Stale(Record),
-    /// More rounds in one height than the guard keeps apart.
-    #[codec(index = 4)]
-    Full,
     /// Nothing is signed at or below this height.
-    #[codec(index = 5)]
+    #[codec(index = 4)]
     Below {
         /// The height.
         floor: Height,
     },
     /// The guard was lost, and the chain has no block that is surely later.
-    #[codec(index = 6)]
+    #[codec(index = 5)]
     Lost {
         /// When.
         since: TimeMs,
     },
     /// The chain holds a later signature of the key than the guard knows.
-    #[codec(index = 7)]
+    #[codec(index = 6)]
     Outdated {
         /// The signature's height.
         signed: Height,
@@ -139,16 +136,16 @@ pub enum Said {
         known: Height,
     },
     /// The request is about another chain.
-    #[codec(index = 8)]
+    #[codec(index = 7)]
     OtherChain,
     /// The request is none.
-    #[codec(index = 9)]
+    #[codec(index = 8)]
     Malformed,
     /// The guard cannot write; the signer ends.
-    #[codec(index = 10)]
+    #[codec(index = 9)]
     Failed,
     /// Another node is connected.
-    #[codec(index = 11)]
+    #[codec(index = 10)]
     Busy,
 }
 
@@ -346,7 +343,6 @@ impl From<Result<Signature, SignError>> for Said {
         match error {
             GuardError::Conflict { signed } => Self::Conflict(signed.into()),
             GuardError::Stale { last } => Self::Stale(last.into()),
-            GuardError::Full => Self::Full,
             GuardError::Below { floor } => Self::Below { floor },
             GuardError::Lost { since } => Self::Lost { since },
             GuardError::Outdated { signed, known } => Self::Outdated { signed, known },
@@ -374,7 +370,6 @@ impl Said {
                 Ok(last) => GuardError::Stale { last }.into(),
                 Err(error) => error,
             },
-            Self::Full => GuardError::Full.into(),
             Self::Below { floor } => GuardError::Below { floor }.into(),
             Self::Lost { since } => GuardError::Lost { since }.into(),
             Self::Outdated { signed, known } => GuardError::Outdated { signed, known }.into(),

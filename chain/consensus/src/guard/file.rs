@@ -25,7 +25,8 @@ use super::{GuardError, SignGuard, SignKind, SignRecord, Signed};
 use crate::limits::GUARD_RECORDS_MAX;
 use crate::signer::Seen;
 
-const VERSION: u8 = 1;
+/// Version 1 named neither key nor chain.
+const VERSION: u8 = 2;
 
 /// Remembers signatures in a file.
 #[derive(Debug)]
@@ -91,6 +92,16 @@ pub enum OpenGuardError {
         /// "key" or "chain".
         what: &'static str,
     },
+    /// The file is of another version of the format. It is not read: say that it was lost.
+    #[error(
+        "the sign guard {path} is of version {found} of its format; this program reads {VERSION}"
+    )]
+    Version {
+        /// The guard's path.
+        path: PathBuf,
+        /// Its version.
+        found: u8,
+    },
     /// The file is not a guard, or is damaged. Never start over with an empty one: use a new key,
     /// or say that it was lost.
     #[error("the sign guard {path} is damaged")]
@@ -141,7 +152,14 @@ impl FileGuard {
         let path = path.into();
         // Before it is read: what another process signs until it ends must be known.
         let lock = lock(&path)?;
-        let found = read(&path, &chain, &key)?;
+        let found = match (read(&path, &chain, &key), expected) {
+            // What cannot be read is lost, and was said to be.
+            (
+                Err(OpenGuardError::Version { .. } | OpenGuardError::Damaged { .. }),
+                GuardFile::Lost { .. },
+            ) => None,
+            (found, _) => found?,
+        };
         let memory = match (found, expected) {
             (Some(memory), GuardFile::Existing) => {
                 return Ok(Self::with(path, chain, key, memory, lock));
@@ -226,6 +244,13 @@ fn read(path: &Path, chain: &ChainId, key: &PublicKey) -> Result<Option<Memory>,
             return Err(OpenGuardError::Io { path, source });
         }
     };
+    match bytes.first() {
+        Some(&found) if found != VERSION => {
+            let path = path();
+            return Err(OpenGuardError::Version { path, found });
+        }
+        _ => {}
+    }
     let stored = decode(&bytes).ok_or_else(|| OpenGuardError::Damaged { path: path() })?;
     let foreign = |what| OpenGuardError::Foreign { path: path(), what };
     if stored.key != *key {

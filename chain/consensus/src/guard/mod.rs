@@ -23,6 +23,7 @@ use allod_primitives::{H256, Height, TimeMs};
 pub use file::{FileGuard, GuardFile, OpenGuardError};
 pub use memory::MemoryGuard;
 
+use crate::limits::GUARD_RECORDS_MAX;
 use crate::signer::Seen;
 
 /// The message of a round that is about to be signed, in the order a round signs them.
@@ -68,9 +69,6 @@ pub enum GuardError {
         /// The latest message signed.
         last: SignRecord,
     },
-    /// More rounds in one height than the guard keeps apart.
-    #[error("more signatures in one height than the guard remembers")]
-    Full,
     /// The chain is past this height, or the guard was lost at it.
     #[error("nothing is signed at or below height {floor}")]
     Below {
@@ -119,7 +117,12 @@ pub trait SignGuard: Send + Sync {
     }
 }
 
-/// What was signed at the latest height, sorted by (round, kind). Pure; the guards store it.
+/// What was signed at the latest height, sorted by (round, kind): the last
+/// [`GUARD_RECORDS_MAX`] places. Pure; the guards store it.
+///
+/// Whatever lies before the last place and is not among them is refused, so that the oldest
+/// records may be forgotten: their places stay closed, and only the same signature cannot be given
+/// again. So a height of any number of rounds neither fills the guard nor silences the validator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Signed(Vec<SignRecord>);
 
@@ -165,8 +168,10 @@ impl Signed {
                 signed: self.0[index],
             }),
             Err(index) if index < self.0.len() => Err(GuardError::Stale { last }),
-            Err(_) if self.0.len() >= crate::limits::GUARD_RECORDS_MAX => Err(GuardError::Full),
             Err(_) => {
+                if self.0.len() >= GUARD_RECORDS_MAX {
+                    self.0.remove(0);
+                }
                 self.0.push(*message);
                 Ok(true)
             }
@@ -232,5 +237,32 @@ mod tests {
                 .check_and_record(&message(6, 0, SignKind::Proposal, Some(3)))
                 .is_ok()
         );
+    }
+
+    /// Goal: a height that stands for a day neither fills a guard nor opens an old place. Method:
+    /// three times as many rounds as are kept; at their end every place is asked for otherwise,
+    /// and the kept ones once more as they were.
+    #[test]
+    fn a_height_of_many_rounds_fills_no_guard_and_opens_no_place() {
+        let guard = MemoryGuard::new();
+        let rounds = u32::try_from(GUARD_RECORDS_MAX).unwrap();
+        let kinds = [SignKind::Proposal, SignKind::Prevote, SignKind::Precommit];
+        let places = || (0..rounds).flat_map(|round| kinds.map(|kind| (round, kind)));
+        for (round, kind) in places() {
+            let said = guard.check_and_record(&message(5, round, kind, Some(1)));
+            assert!(said.is_ok(), "{round}: {said:?}");
+        }
+        let forgotten = places().count() - GUARD_RECORDS_MAX;
+        for (index, (round, kind)) in places().enumerate() {
+            let same = guard.check_and_record(&message(5, round, kind, Some(1)));
+            let other = guard.check_and_record(&message(5, round, kind, Some(2)));
+            if index < forgotten {
+                assert!(matches!(same, Err(GuardError::Stale { .. })));
+                assert!(matches!(other, Err(GuardError::Stale { .. })));
+            } else {
+                assert!(same.is_ok());
+                assert!(matches!(other, Err(GuardError::Conflict { .. })));
+            }
+        }
     }
 }

@@ -65,7 +65,7 @@ fn asks() -> [(&'static str, Ask); 8] {
     ]
 }
 
-fn answers() -> [(&'static str, Said); 12] {
+fn answers() -> [(&'static str, Said); 11] {
     let record = Record {
         kind: 2,
         height: Height(70_000),
@@ -78,7 +78,6 @@ fn answers() -> [(&'static str, Said); 12] {
         ("signature", Said::Signature(Signature([0x44; 64]))),
         ("conflict", Said::Conflict(record.clone())),
         ("stale", Said::Stale(record)),
-        ("full", Said::Full),
         ("below", Said::Below { floor: Height(9) }),
         ("lost", Said::Lost { since: TimeMs(9) }),
         (

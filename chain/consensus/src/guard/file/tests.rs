@@ -159,3 +159,42 @@ fn a_lost_guard_stays_silent_over_restarts_and_remembers_its_floor() {
     assert!(matches!(refused, Err(GuardError::Below { floor }) if floor.0 == 40));
     guard.judge(Height(41), &seen(40, 0)).unwrap();
 }
+
+/// Goal: a guard of before is neither believed nor called damaged, and a loss that is said
+/// replaces it. Method: a file of version 1, whole in its time, and one of a later program.
+#[test]
+fn a_guard_of_another_version_is_refused_by_its_name_and_replaced_after_a_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    // Version 1, height 7, no records.
+    let old = [&[1u8][..], &7u64.to_le_bytes(), &[0]].concat();
+    for (version, bytes) in [(1, &old[..]), (3, &[3, 9, 9])] {
+        fs::write(&path, bytes).unwrap();
+        for expected in [GuardFile::Existing, GuardFile::New] {
+            let refused = open(&path, expected);
+            assert!(
+                matches!(refused, Err(OpenGuardError::Version { found, .. }) if found == version),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(fs::read(&path).unwrap(), bytes, "it is left as it is");
+        let now = TimeMs(1_000_000);
+        drop(open(&path, GuardFile::Lost { now }).unwrap());
+        let guard = open(&path, GuardFile::Existing).unwrap();
+        let refused = guard.judge(Height(11), &seen(10, 1_050_000));
+        assert!(matches!(refused, Err(GuardError::Lost { since }) if since == now));
+    }
+}
+
+/// Method: a file cut short, which only a person can call lost.
+#[test]
+fn a_damaged_guard_is_replaced_by_whoever_says_that_it_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    drop(open(&path, GuardFile::New).unwrap());
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+    let now = TimeMs(1_000_000);
+    drop(open(&path, GuardFile::Lost { now }).unwrap());
+    assert!(open(&path, GuardFile::Existing).is_ok());
+}

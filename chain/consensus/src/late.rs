@@ -22,13 +22,13 @@ use tracing::info;
 use crate::context::{Ctx, Proposal, Vote};
 use crate::guard::SignKind;
 use crate::limits::LATE_MESSAGES_MAX;
-use crate::signing::{Asked, EngineSigner, proposal_message, vote_message};
+use crate::signing::{Asked, EngineSigner, proposal_message};
 
 /// Between two attempts to have a message signed.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// A message that could not be signed when it was due.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LateMessage {
     Vote(Vote),
     Proposal(Proposal),
@@ -95,8 +95,14 @@ impl Late {
         })
     }
 
+    /// Lets go of `message`, and of no other that has taken its place while it was asked for.
     fn done(&self, message: &LateMessage) {
-        self.with(|messages| messages.remove(&message.place()));
+        self.with(|messages| {
+            let place = message.place();
+            if messages.get(&place) == Some(message) {
+                messages.remove(&place);
+            }
+        });
     }
 }
 
@@ -143,42 +149,53 @@ impl Listeners {
     }
 }
 
-/// Says what waits as soon as the signer signs it; never ends.
+/// Says what waits as soon as the signer signs it; ends if the guard fails, as all does then.
 pub(crate) async fn speak(signer: EngineSigner, listeners: Listeners) {
-    let late = signer.late.clone();
-    loop {
-        late.0.kept.notified().await;
-        while let Some(message) = late.first(signer.seen.get().tip) {
-            tokio::time::sleep(RETRY).await;
-            let asked = match &message {
-                LateMessage::Vote(vote) => match vote_message(vote) {
-                    Ok(message) => signer.ask(&message).await,
-                    Err(error) => Err(error),
-                },
-                LateMessage::Proposal(proposal) => match proposal_message(proposal) {
-                    Ok(message) => signer.ask(&message).await,
-                    Err(error) => Err(error),
-                },
-            };
-            let signature = match asked {
-                Ok(Asked::Unreachable) => continue,
-                Ok(Asked::Signed(signature)) => signature,
-                // Refused, or overtaken by what was signed since: it stays unsaid.
-                Ok(Asked::Conflict(_) | Asked::Refused) | Err(_) => {
-                    late.done(&message);
-                    continue;
-                }
-            };
-            late.done(&message);
-            info!(place = ?message.place(), "said late");
-            listeners.tell(match message {
-                LateMessage::Vote(vote) => {
-                    SignedConsensusMsg::Vote(SignedMessage::new(vote, signature))
-                }
-                LateMessage::Proposal(proposal) => {
-                    SignedConsensusMsg::Proposal(SignedMessage::new(proposal, signature))
-                }
-            });
-        }
+    while let Some(message) = next_signed(&signer).await {
+        listeners.tell(message);
     }
 }
+
+/// Waits for a message and for its signature; `None` if the guard failed.
+async fn next_signed(signer: &EngineSigner) -> Option<SignedConsensusMsg<Ctx>> {
+    let late = &signer.late;
+    loop {
+        let Some(message) = late.first(signer.seen.get().tip) else {
+            late.0.kept.notified().await;
+            continue;
+        };
+        tokio::time::sleep(RETRY).await;
+        let (said, asked) = match &message {
+            LateMessage::Vote(vote) => {
+                let (vote, asked) = signer.ask_vote(vote.clone()).await.ok()?;
+                (LateMessage::Vote(vote), asked)
+            }
+            LateMessage::Proposal(proposal) => {
+                let asked = signer.ask(&proposal_message(proposal).ok()?).await.ok()?;
+                (message.clone(), asked)
+            }
+        };
+        let signature = match asked {
+            Asked::Unreachable => continue,
+            Asked::Signed(signature) => signature,
+            // Overtaken by what was signed since: it stays unsaid.
+            Asked::Conflict(_) | Asked::Refused => {
+                late.done(&message);
+                continue;
+            }
+        };
+        late.done(&message);
+        info!(place = ?said.place(), "said late");
+        return Some(match said {
+            LateMessage::Vote(vote) => {
+                SignedConsensusMsg::Vote(SignedMessage::new(vote, signature))
+            }
+            LateMessage::Proposal(proposal) => {
+                SignedConsensusMsg::Proposal(SignedMessage::new(proposal, signature))
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@
 //! because the signer was gone is said later ([`crate::late`]). Only a guard that cannot write is
 //! an error, which ends the engine.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use allod_primitives::certificate::peer_preimage;
 use allod_primitives::{ChainId, H256, PublicKey, Signature};
@@ -18,6 +18,7 @@ use arc_malachitebft_app_channel::app::types::core::{
 };
 use arc_malachitebft_signing::{Error, Signer, VerificationResult, Verifier};
 use async_trait::async_trait;
+use tokio::sync::Notify;
 use tracing::{error, warn};
 
 use crate::context::{BlockId, Ctx, PartInit, Proposal, Vote};
@@ -39,8 +40,37 @@ pub(crate) struct EngineSigner {
     pub(crate) late: Late,
 }
 
-/// Where the signer leaves the guard's failure, which ends the engine, for the supervisor.
-pub(crate) type GuardFailure = Arc<Mutex<Option<GuardError>>>;
+/// Where the signer leaves the guard's failure, whoever asked, for the supervisor: consensus ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GuardFailure(Arc<Failure>);
+
+#[derive(Debug, Default)]
+struct Failure {
+    error: Mutex<Option<GuardError>>,
+    told: Notify,
+}
+
+impl GuardFailure {
+    fn tell(&self, error: GuardError) {
+        *self.lock() = Some(error);
+        self.0.told.notify_one();
+    }
+
+    /// Waits for a failure.
+    pub(crate) async fn told(&self) {
+        self.0.told.notified().await;
+    }
+
+    /// Returns the failure, if there was one.
+    pub(crate) fn take(&self) -> Option<GuardError> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<GuardError>> {
+        let error = self.0.error.lock();
+        error.expect("no code panics holding this lock")
+    }
+}
 
 /// Verifies what anybody says.
 #[derive(Clone, Debug)]
@@ -100,11 +130,7 @@ impl EngineSigner {
             }
             Err(SignError::Guard(error @ GuardError::Unavailable(_))) => {
                 error!(%error, "the sign guard failed; signing nothing any more");
-                let mut failure = self
-                    .failure
-                    .lock()
-                    .expect("no code panics holding this lock");
-                *failure = Some(error);
+                self.failure.tell(error);
                 Err(Error::from_source(GuardFailed))
             }
             Err(SignError::Guard(GuardError::Conflict { signed })) => {
@@ -115,6 +141,27 @@ impl EngineSigner {
                 warn!(?message, %refusal, "no signature; keeping silent");
                 Ok(Asked::Refused)
             }
+        }
+    }
+
+    /// Asks for a vote, or for the other one that was signed in its place: saying the same again
+    /// is safe, and others may need it to leave this round. Returns the vote that was asked for
+    /// last.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(crate) async fn ask_vote(&self, vote: Vote) -> Result<(Vote, Asked), Error> {
+        match self.ask(&vote_message(&vote)?).await? {
+            Asked::Conflict(signed) => {
+                let value = signed.block_hash.map(BlockId);
+                let vote = Vote {
+                    value: value.map_or(NilOrVal::Nil, NilOrVal::Val),
+                    ..vote
+                };
+                let asked = self.ask(&vote_message(&vote)?).await?;
+                Ok((vote, asked))
+            }
+            asked => Ok((vote, asked)),
         }
     }
 
@@ -141,20 +188,7 @@ impl EngineSigner {
 #[async_trait]
 impl Signer<Ctx> for EngineSigner {
     async fn sign_vote(&self, vote: Vote) -> Result<SignedMessage<Ctx, Vote>, Error> {
-        let asked = self.ask(&vote_message(&vote)?).await?;
-        let (vote, asked) = match asked {
-            // Saying the same again is safe, and others may need it to leave this round.
-            Asked::Conflict(signed) => {
-                let value = signed.block_hash.map(BlockId);
-                let vote = Vote {
-                    value: value.map_or(NilOrVal::Nil, NilOrVal::Val),
-                    ..vote
-                };
-                let asked = self.ask(&vote_message(&vote)?).await?;
-                (vote, asked)
-            }
-            asked => (vote, asked),
-        };
+        let (vote, asked) = self.ask_vote(vote).await?;
         let signature = match asked {
             Asked::Signed(signature) => signature,
             Asked::Unreachable => {
@@ -207,7 +241,7 @@ impl Signer<Ctx> for EngineSigner {
 }
 
 /// Returns what is signed for a vote.
-pub(crate) fn vote_message(vote: &Vote) -> Result<SignMessage, Error> {
+fn vote_message(vote: &Vote) -> Result<SignMessage, Error> {
     let round = vote.round.as_u32();
     let round = round.ok_or_else(|| Error::from_source(NoRound))?;
     Ok(SignMessage::Record(vote_record(vote, round)))

@@ -209,6 +209,7 @@ impl Supervisor {
                     ),
                 },
                 _ = &mut self.engine.handle => break self.ended(),
+                () = self.guard_failure.told() => break self.ended(),
                 () = &mut hung => break StopReason::EngineHung,
                 _ = &mut dropped => break StopReason::Requested,
                 command = commands.recv() => match command {
@@ -241,13 +242,8 @@ impl Supervisor {
 
     /// Tells why the engine ended: the signer's failure, if there was one, is the cause.
     fn ended(&self) -> StopReason {
-        let mut failure = self
-            .guard_failure
-            .lock()
-            .expect("no code panics holding this lock");
-        failure
-            .take()
-            .map_or(StopReason::EngineEnded, StopReason::Guard)
+        let failure = self.guard_failure.take();
+        failure.map_or(StopReason::EngineEnded, StopReason::Guard)
     }
 
     /// Ends the children in order; the engine's supervisor ends with its first child.

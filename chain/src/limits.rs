@@ -140,3 +140,5 @@ pub const SIGNER_RETRY: Duration = Duration::from_millis(250);
 pub const SIGNER_START_WAIT: Duration = Duration::from_secs(30);
 /// Requests of a node that wait for its signer: consensus asks one at a time, in two tasks.
 pub const SIGNER_QUEUE_MAX: usize = 16;
+/// How long a signer that cannot accept connections waits before it tries again.
+pub const SIGNER_ACCEPT_PAUSE: Duration = Duration::from_secs(1);

@@ -58,4 +58,8 @@ impl SignGuard for Witness {
         }
         Ok(())
     }
+
+    fn waits_for_disk(&self) -> bool {
+        false
+    }
 }

@@ -6,13 +6,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use allod_consensus::{Seen, SignError, SignMessage, ValidatorSigner};
 use allod_primitives::{ChainId, PublicKey, Signature};
 use async_trait::async_trait;
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 
 use super::protocol::{Answer, Ask, FrameError, Request, Said, read_frame, write_frame};
@@ -26,7 +25,7 @@ pub struct RemoteSigner {
     chain: ChainId,
     key: PublicKey,
     asks: mpsc::Sender<Asked>,
-    reachable: Arc<AtomicBool>,
+    reachable: Arc<watch::Sender<bool>>,
 }
 
 /// A request that waits for its answer.
@@ -108,7 +107,7 @@ impl RemoteSigner {
             }
         };
         let (asks, asked) = mpsc::channel(SIGNER_QUEUE_MAX);
-        let reachable = Arc::new(AtomicBool::new(true));
+        let reachable = Arc::new(watch::Sender::new(true));
         let line = Line {
             path: path.to_owned(),
             chain,
@@ -125,6 +124,14 @@ impl RemoteSigner {
     }
 }
 
+#[cfg(test)]
+impl RemoteSigner {
+    /// Returns what tells whether the signer is there.
+    pub(super) fn watch(&self) -> watch::Receiver<bool> {
+        self.reachable.subscribe()
+    }
+}
+
 #[async_trait]
 impl ValidatorSigner for RemoteSigner {
     fn public_key(&self) -> PublicKey {
@@ -132,7 +139,7 @@ impl ValidatorSigner for RemoteSigner {
     }
 
     fn is_reachable(&self) -> bool {
-        self.reachable.load(Ordering::Relaxed)
+        *self.reachable.borrow()
     }
 
     async fn sign(&self, message: &SignMessage, seen: &Seen) -> Result<Signature, SignError> {
@@ -164,7 +171,7 @@ struct Line {
     path: PathBuf,
     chain: ChainId,
     key: PublicKey,
-    reachable: Arc<AtomicBool>,
+    reachable: Arc<watch::Sender<bool>>,
 }
 
 impl Line {
@@ -182,7 +189,7 @@ impl Line {
             let Some(error) = self.carry(&mut connected, &mut asked).await else {
                 return;
             };
-            self.reachable.store(false, Ordering::Relaxed);
+            self.reachable.send_replace(false);
             let path = self.path.display();
             tracing::error!(%error, %path, "the signer is gone: this validator is silent");
         }
@@ -235,7 +242,7 @@ impl Line {
             let greeted = greet(&self.path, &self.chain).await;
             let error = match greeted {
                 Ok((stream, key)) if key == self.key => {
-                    self.reachable.store(true, Ordering::Relaxed);
+                    self.reachable.send_replace(true);
                     tracing::info!(path = %self.path.display(), "the signer is back");
                     return Some(stream);
                 }

@@ -10,13 +10,16 @@ use allod_consensus::{
     FileGuard, GuardFile, LocalSigner, OpenGuardError, SignGuard, ValidatorSigner,
 };
 use allod_primitives::{ChainId, PublicKey};
+use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::protocol::{Answer, FrameError, Request, Said, read_frame, write_frame};
-use crate::limits::{SIGNER_IDLE_MAX, SIGNER_TURNED_AWAY_MAX, SIGNER_WRITE_TIMEOUT};
+use crate::limits::{
+    SIGNER_ACCEPT_PAUSE, SIGNER_IDLE_MAX, SIGNER_TURNED_AWAY_MAX, SIGNER_WRITE_TIMEOUT,
+};
 
 /// What a signer is.
 #[derive(Clone, Debug)]
@@ -63,6 +66,20 @@ pub enum ServerError {
     /// The guard could not write: nothing can be signed any more.
     #[error("the sign guard failed; nothing is signed any more")]
     GuardFailed,
+}
+
+/// Where clients come in.
+#[async_trait]
+pub(super) trait Door: Send {
+    /// Waits for the next client.
+    async fn next(&mut self) -> io::Result<UnixStream>;
+}
+
+#[async_trait]
+impl Door for &UnixListener {
+    async fn next(&mut self) -> io::Result<UnixStream> {
+        Ok(self.accept().await?.0)
+    }
 }
 
 /// A signer that listens.
@@ -137,8 +154,8 @@ impl Server {
 
     /// Answers one request, as over the socket.
     #[cfg(test)]
-    pub(super) fn answer(&self, request: Request) -> Said {
-        self.desk.answer(request)
+    pub(super) async fn answer(&self, request: Request) -> Said {
+        self.desk.answer(request).await
     }
 
     /// Lets these users ask and nobody else, the own one included.
@@ -161,22 +178,38 @@ impl Server {
     /// Serves until the future is dropped; `failure` is what [`Self::start`] returned.
     ///
     /// # Errors
-    /// [`ServerError::GuardFailed`], after the client was told, or the socket's failure.
-    pub async fn serve(&self, mut failure: mpsc::Receiver<()>) -> Result<(), ServerError> {
+    /// [`ServerError::GuardFailed`], after the client was told.
+    pub async fn serve(&self, failure: mpsc::Receiver<()>) -> Result<(), ServerError> {
+        self.serve_those(&mut &self.listener, failure).await
+    }
+
+    /// Serves whoever comes in by `door`. An error of it is of this moment, too many open files
+    /// say: whoever is connected goes on, and others are accepted after a pause.
+    pub(super) async fn serve_those(
+        &self,
+        door: &mut impl Door,
+        mut failure: mpsc::Receiver<()>,
+    ) -> Result<(), ServerError> {
         let mut clients = tokio::task::JoinSet::new();
         loop {
-            let stream = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+            let accepted = tokio::select! {
+                accepted = door.next() => accepted,
                 _ = failure.recv() => return Err(ServerError::GuardFailed),
                 Some(_) = clients.join_next() => continue,
             };
-            match stream {
-                Ok((stream, _)) => clients.spawn(self.desk.clone().receive(stream)),
-                Err(source) => {
-                    let path = self.path.clone();
-                    return Err(ServerError::File { path, source });
+            match accepted {
+                Ok(stream) => {
+                    clients.spawn(self.desk.clone().receive(stream));
                 }
-            };
+                Err(error) => {
+                    let path = self.path.display();
+                    tracing::error!(%error, %path, "nobody can connect; trying again");
+                    tokio::select! {
+                        () = sleep(SIGNER_ACCEPT_PAUSE) => {}
+                        _ = failure.recv() => return Err(ServerError::GuardFailed),
+                    }
+                }
+            }
         }
     }
 }
@@ -198,7 +231,7 @@ impl Desk {
         }
         if let Ok(_place) = self.place.try_acquire() {
             tracing::info!(?pid, "a node is connected");
-            let ended = self.serve(&mut stream).await;
+            let ended = self.serve_alone(&mut stream).await;
             return tracing::info!(?pid, reason = %ended, "the node is gone");
         }
         tracing::error!(
@@ -215,7 +248,7 @@ impl Desk {
     }
 
     /// Answers requests in turn; returns why no more.
-    async fn serve(&self, stream: &mut UnixStream) -> FrameError {
+    async fn serve_alone(&self, stream: &mut UnixStream) -> FrameError {
         loop {
             let read = timeout(SIGNER_IDLE_MAX, read_frame(stream)).await;
             let body = match read {
@@ -228,7 +261,7 @@ impl Desk {
                 Err(_) => return io::Error::from(io::ErrorKind::TimedOut).into(),
             };
             let said = match Request::decode(&body) {
-                Ok(request) => self.answer(request),
+                Ok(request) => self.answer(request).await,
                 Err(_) => Said::Malformed,
             };
             let (is_last, has_failed) = match said {
@@ -250,7 +283,7 @@ impl Desk {
     }
 
     /// Answers a request. Signs only what the guard has written down.
-    fn answer(&self, request: Request) -> Said {
+    async fn answer(&self, request: Request) -> Said {
         let chain = (request.genesis, request.fork_id);
         if chain != (self.chain.genesis, self.chain.fork_id) {
             tracing::error!(genesis = %request.genesis, "a node of another chain");
@@ -260,7 +293,7 @@ impl Desk {
         let Some(message) = request.ask.message() else {
             return Said::Key(self.signer.public_key());
         };
-        let signed = self.signer.sign_now(&message, &seen);
+        let signed = self.signer.sign(&message, &seen).await;
         if let Err(refusal) = &signed {
             tracing::warn!(?message, ?seen, %refusal, "refused");
         }

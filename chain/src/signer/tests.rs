@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use allod_consensus::{
@@ -8,6 +8,7 @@ use allod_consensus::{
     SignRecord, ValidatorSigner,
 };
 use allod_primitives::{ChainId, ForkId, H256, Height, PublicKey, Signature, TimeMs};
+use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
 use parity_scale_codec::Encode;
 use rand::{Rng, SeedableRng};
@@ -20,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use super::protocol::{Answer, Ask, Request, Said, read_frame, write_frame};
 use super::remote::{ConnectError, RemoteSigner};
-use super::server::{Server, ServerConfig, ServerError};
+use super::server::{Door, Server, ServerConfig, ServerError};
 use crate::limits::SIGNER_FRAME_BYTES_MAX;
 
 mod vectors;
@@ -118,13 +119,11 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(limit, what).await.unwrap()
 }
 
-async fn until(is: impl Fn() -> bool) {
-    soon(async {
-        while !is() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+/// Waits until `remote` has noticed that its signer is there, or gone.
+async fn notices(remote: &RemoteSigner, is_there: bool) {
+    let mut reachable = remote.watch();
+    let seen = reachable.wait_for(|is| *is == is_there);
+    soon(seen).await.unwrap();
 }
 
 #[tokio::test]
@@ -168,15 +167,18 @@ async fn a_request_about_another_chain_or_a_committed_height_is_refused() {
     let (server, _failure) = Server::start(&config(dir.path(), GuardFile::New), key()).unwrap();
     let mut foreign = request(vote(1, 5, 0, None));
     foreign.fork_id = ForkId(1);
-    assert_eq!(server.answer(foreign), Said::OtherChain);
+    assert_eq!(server.answer(foreign).await, Said::OtherChain);
     let mut late = request(vote(1, 5, 0, None));
     late.tip = Height(5);
-    assert_eq!(server.answer(late), Said::Below { floor: Height(5) });
+    assert_eq!(server.answer(late).await, Said::Below { floor: Height(5) });
     let mut outdated = request(vote(1, 9, 0, None));
     (outdated.tip, outdated.signed) = (Height(8), Height(8));
     let known = Height(0);
     let signed = Height(8);
-    assert_eq!(server.answer(outdated), Said::Outdated { signed, known });
+    assert_eq!(
+        server.answer(outdated).await,
+        Said::Outdated { signed, known }
+    );
 }
 
 /// Goal: nothing but frames of the protocol is listened to, and a bad client costs the good one
@@ -334,10 +336,10 @@ async fn a_node_reconnects_to_its_signer_and_to_no_other() {
     running.stop().await;
     let gone = remote.sign(&message(asked.clone()), &seen).await;
     assert!(matches!(gone, Err(SignError::Unreachable)));
-    until(|| !remote.is_reachable()).await;
+    notices(&remote, false).await;
 
     running.restart(key());
-    until(|| remote.is_reachable()).await;
+    notices(&remote, true).await;
     let again = remote.sign(&message(asked), &seen).await.unwrap();
     assert_eq!(again, first);
     let other = remote.sign(&message(vote(1, 5, 0, Some(2))), &seen).await;
@@ -346,18 +348,23 @@ async fn a_node_reconnects_to_its_signer_and_to_no_other() {
     };
     assert_eq!(signed.block_hash, Some(H256([1; 32])));
 
-    // The guard is of another key then, and would be refused: this one has none.
+    // Somebody else listens there.
     running.stop().await;
-    std::fs::remove_file(running.dir.path().join("guard")).unwrap();
-    let stranger = SigningKey::from_bytes(&[2; 32]);
-    let started = Server::start(&config(running.dir.path(), GuardFile::New), stranger);
-    running.task = serve(started.unwrap());
-    until(|| !remote.is_reachable()).await;
-    // It asks for a sign of life again and again, and never takes this one.
-    for _ in 0..20 {
+    let stranger = UnixListener::bind(running.socket()).unwrap();
+    let gone = remote.sign(&message(vote(1, 6, 0, None)), &seen).await;
+    assert!(matches!(gone, Err(SignError::Unreachable)));
+    let public = PublicKey(SigningKey::from_bytes(&[2; 32]).verifying_key().to_bytes());
+    // It greets again and again, and never takes this one.
+    for _ in 0..3 {
+        let (mut stream, _) = soon(stranger.accept()).await.unwrap();
+        soon(read_frame(&mut stream)).await.unwrap();
+        let answer = Answer::from(Said::Key(public));
+        write_frame(&mut stream, &answer).await.unwrap();
+        let mut rest = Vec::new();
+        assert_eq!(soon(stream.read_to_end(&mut rest)).await.unwrap(), 0);
+        assert!(!remote.is_reachable());
         let refused = remote.sign(&message(vote(1, 6, 0, None)), &seen).await;
         assert!(matches!(refused, Err(SignError::Unreachable)));
-        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -432,6 +439,80 @@ async fn a_signer_whose_guard_fails_says_so_and_ends() {
     assert!(matches!(ended, Err(ServerError::GuardFailed)));
 }
 
+/// A guard whose disk answers when the test says so.
+struct Slow(Mutex<std::sync::mpsc::Receiver<()>>);
+
+impl SignGuard for Slow {
+    fn check_and_record(&self, _message: &SignRecord) -> Result<(), GuardError> {
+        let disk = self.0.lock().unwrap();
+        let written = disk.recv_timeout(Duration::from_secs(10));
+        written.map_err(|error| GuardError::Unavailable(std::io::Error::other(error)))
+    }
+}
+
+/// Goal: while the disk is slow the signer answers others, and the one who waits not too early.
+/// Method: a vote that waits for its record; a second node is told meanwhile that it is busy.
+#[tokio::test]
+async fn a_signer_that_waits_for_its_disk_still_turns_others_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), GuardFile::New);
+    let (written, disk) = std::sync::mpsc::channel();
+    let started = Server::start_with(&config, key(), Arc::new(Slow(Mutex::new(disk))));
+    let _server = serve(started.unwrap());
+    let mut first = UnixStream::connect(&config.listen).await.unwrap();
+    ask(&mut first, Ask::Hello).await;
+    let asked = request(vote(1, 5, 0, None));
+    write_frame(&mut first, &asked).await.unwrap();
+    let mut second = UnixStream::connect(&config.listen).await.unwrap();
+    assert_eq!(soon(ask(&mut second, Ask::Hello)).await, Said::Busy);
+    let silent = first.try_read(&mut [0; 8]);
+    assert_eq!(silent.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    written.send(()).unwrap();
+    let said = soon(read_frame(&mut first)).await.unwrap();
+    assert!(matches!(Answer::decode(&said).unwrap(), Said::Signature(_)));
+}
+
+/// A door that does not open at first.
+struct Stuck {
+    failures: u32,
+    client: Option<UnixStream>,
+}
+
+#[async_trait]
+impl Door for Stuck {
+    async fn next(&mut self) -> std::io::Result<UnixStream> {
+        if let Some(left) = self.failures.checked_sub(1) {
+            self.failures = left;
+            let too_many_files = 24;
+            return Err(std::io::Error::from_raw_os_error(too_many_files));
+        }
+        match self.client.take() {
+            Some(stream) => Ok(stream),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// Goal: a moment without file descriptors does not end a signer, and does not make it spin.
+/// Method: virtual time; `accept` fails three times, then a client comes.
+#[tokio::test(start_paused = true)]
+async fn a_signer_that_cannot_accept_pauses_and_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), GuardFile::New);
+    let (server, failure) = Server::start(&config, key()).unwrap();
+    let (mut near, far) = UnixStream::pair().unwrap();
+    let mut door = Stuck {
+        failures: 3,
+        client: Some(far),
+    };
+    let begun = tokio::time::Instant::now();
+    tokio::select! {
+        ended = server.serve_those(&mut door, failure) => panic!("{ended:?}"),
+        said = ask(&mut near, Ask::Hello) => assert!(matches!(said, Said::Key(_))),
+    }
+    assert!(begun.elapsed() >= 3 * crate::limits::SIGNER_ACCEPT_PAUSE);
+}
+
 /// A guard that permits everything: the safeguard whose absence must be noticed.
 struct Removed;
 
@@ -443,7 +524,7 @@ impl SignGuard for Removed {
 
 /// Asks for whatever a node might, in any order, with restarts of the signer between, and returns
 /// the places for which there are two signatures. `guarded`: as it should be.
-fn places_signed_twice(seed: u64, guarded: bool) -> usize {
+async fn places_signed_twice(seed: u64, guarded: bool) -> usize {
     let dir = tempfile::tempdir().unwrap();
     let start = |expected| {
         let config = config(dir.path(), expected);
@@ -485,7 +566,7 @@ fn places_signed_twice(seed: u64, guarded: bool) -> usize {
         };
         let mut request = request(asked);
         request.tip = Height(rng.gen_range(0..=at.0));
-        if let Said::Signature(signature) = server.answer(request) {
+        if let Said::Signature(signature) = server.answer(request).await {
             let place = (record.height.0, record.round, record.kind);
             let signatures = signed.entry(place).or_default();
             if !signatures.contains(&signature) {
@@ -500,7 +581,7 @@ fn places_signed_twice(seed: u64, guarded: bool) -> usize {
 #[tokio::test]
 async fn no_order_of_requests_and_restarts_yields_two_signatures_for_one_place() {
     for seed in 0..8 {
-        assert_eq!(places_signed_twice(seed, true), 0, "seed {seed}");
+        assert_eq!(places_signed_twice(seed, true).await, 0, "seed {seed}");
     }
 }
 
@@ -508,7 +589,7 @@ async fn no_order_of_requests_and_restarts_yields_two_signatures_for_one_place()
 #[tokio::test]
 async fn removing_the_guard_yields_two_signatures_for_one_place() {
     for seed in 0..3 {
-        assert!(places_signed_twice(seed, false) > 0, "seed {seed}");
+        assert!(places_signed_twice(seed, false).await > 0, "seed {seed}");
     }
 }
 
@@ -528,8 +609,17 @@ async fn a_signer_that_lost_its_guard_is_silent_until_the_chain_is_past_it() {
         };
         server.answer(Request::new(&chain(), &seen, vote(1, tip + 1, 0, None)))
     };
-    assert_eq!(asked(3, 7, 3), Said::Lost { since: now });
-    assert_eq!(asked(90, now.0 + 60_000, 90), Said::Lost { since: now });
-    assert!(matches!(asked(99, now.0 + 60_001, 90), Said::Signature(_)));
-    assert_eq!(asked(98, now.0, 90), Said::Below { floor: Height(99) });
+    assert_eq!(asked(3, 7, 3).await, Said::Lost { since: now });
+    assert_eq!(
+        asked(90, now.0 + 60_000, 90).await,
+        Said::Lost { since: now }
+    );
+    assert!(matches!(
+        asked(99, now.0 + 60_001, 90).await,
+        Said::Signature(_)
+    ));
+    assert_eq!(
+        asked(98, now.0, 90).await,
+        Said::Below { floor: Height(99) }
+    );
 }

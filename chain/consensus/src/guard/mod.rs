@@ -105,6 +105,12 @@ pub trait SignGuard: Send + Sync {
     /// [`GuardError`]; [`GuardError::Conflict`] names what may be signed instead.
     fn check_and_record(&self, message: &SignRecord) -> Result<(), GuardError>;
 
+    /// Returns whether the other functions wait for a disk, and must not be called where nobody
+    /// may wait.
+    fn waits_for_disk(&self) -> bool {
+        true
+    }
+
     /// Judges whether anything at all may be signed at `height`, by what the node has seen of
     /// the chain. Asked before [`Self::check_and_record`], and before the head of a stream of
     /// parts is signed. A guard that cannot have been lost allows it.

@@ -156,6 +156,10 @@ impl SignGuard for FailingGuard {
         }
         Ok(())
     }
+
+    fn waits_for_disk(&self) -> bool {
+        false
+    }
 }
 
 /// Goal: nothing is signed that was not recorded, and the reason is told. Method: a guard that

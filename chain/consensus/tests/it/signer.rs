@@ -158,6 +158,10 @@ impl SignGuard for Old {
         }
         Ok(())
     }
+
+    fn waits_for_disk(&self) -> bool {
+        false
+    }
 }
 
 /// Goal: the guard learns what the chain holds of its key. Method: a validator signs for a while

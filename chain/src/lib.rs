@@ -29,6 +29,7 @@ pub mod ledger;
 pub mod limits;
 pub mod mempool;
 pub mod node;
+mod replace;
 pub mod seams;
 pub mod signatures;
 pub mod signer;

@@ -78,19 +78,20 @@ pub(super) struct FileArgs {
 }
 
 pub(super) fn run(command: &KeysCommand) -> Result<ExitCode, Failure> {
-    let file = act(command)?;
-    show(file)?;
+    let (file, is_json) = act(command)?;
+    show(file, is_json)?;
     Ok(ExitCode::Stopped)
 }
 
-fn act(command: &KeysCommand) -> anyhow::Result<&FileArgs> {
+/// Does it; returns the file that is to be shown, and whether as JSON.
+fn act(command: &KeysCommand) -> anyhow::Result<(&Path, bool)> {
     match command {
         KeysCommand::New { file, new } => {
             let key = SigningKey::generate(&mut rand::rngs::OsRng);
             create(&file.file, &key, new)?;
-            Ok(file)
+            Ok((&file.file, file.json))
         }
-        KeysCommand::Show { file } => Ok(file),
+        KeysCommand::Show { file } => Ok((&file.file, file.json)),
         KeysCommand::Export {
             file,
             to,
@@ -99,7 +100,7 @@ fn act(command: &KeysCommand) -> anyhow::Result<&FileArgs> {
         } => {
             let key = KeyFile::read(&file.file)?.open(&open.source())?;
             create(to, &key, new)?;
-            Ok(file)
+            Ok((to, file.json))
         }
         KeysCommand::Import {
             file,
@@ -112,13 +113,13 @@ fn act(command: &KeysCommand) -> anyhow::Result<&FileArgs> {
                 false => KeyFile::read(from)?.open(&open.source())?,
             };
             create(&file.file, &key, new)?;
-            Ok(file)
+            Ok((&file.file, file.json))
         }
         KeysCommand::ChangePassphrase { file, open, new } => {
             let key = KeyFile::read(&file.file)?.open(&open.source())?;
             let how = new.protection(&file.file.display().to_string())?;
             keyfile::replace(&file.file, &key, &how).context("writing the key")?;
-            Ok(file)
+            Ok((&file.file, file.json))
         }
     }
 }
@@ -146,13 +147,13 @@ fn digits_of_stdin() -> anyhow::Result<SigningKey> {
     }
 }
 
-fn show(args: &FileArgs) -> anyhow::Result<()> {
-    let file = KeyFile::read(&args.file).context("reading the key")?;
+fn show(path: &Path, is_json: bool) -> anyhow::Result<()> {
+    let file = KeyFile::read(path).context("reading the key")?;
     let public = format!("0x{}", hex::encode(file.public()));
     let peer = keyfile::peer_of(&file.public()).context("the public key is none")?;
-    if args.json {
+    if is_json {
         print_json(&json!({
-            "file": args.file,
+            "file": path,
             "encrypted": file.is_encrypted(),
             "public": public,
             "peerId": peer.to_string(),
@@ -160,7 +161,7 @@ fn show(args: &FileArgs) -> anyhow::Result<()> {
         }));
         return Ok(());
     }
-    say!("file      {}", args.file.display());
+    say!("file      {}", path.display());
     say!(
         "encrypted {}",
         if file.is_encrypted() { "yes" } else { "no" }
@@ -168,4 +169,32 @@ fn show(args: &FileArgs) -> anyhow::Result<()> {
     say!("public    {public}");
     say!("peer id   {peer}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(subcommand)]
+        command: KeysCommand,
+    }
+
+    /// Goal: every command shows the file that it has made. Method: export to another name.
+    #[test]
+    fn an_export_shows_the_file_that_it_wrote() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("a.key"), dir.path().join("b.key"));
+        keyfile::write(&from, &SigningKey::from_bytes(&[5; 32])).unwrap();
+        let export = ["keys", "export", "--plain-unsafe", "--json", "--to"].map(OsString::from);
+        let files = [to.clone().into(), from.into()];
+        let line = Line::try_parse_from(export.into_iter().chain(files)).unwrap();
+        assert_eq!(act(&line.command).unwrap(), (to.as_path(), true));
+        assert!(to.exists());
+    }
 }

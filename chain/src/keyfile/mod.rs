@@ -3,9 +3,9 @@
 //! `allod`'s key files; the command line and the node read each other's.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
@@ -299,7 +299,7 @@ pub fn write(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
 /// [`KeyFileError::File`], also if the file exists: keys are never overwritten.
 pub fn create(path: &Path, key: &SigningKey, how: &Protection) -> Result<(), KeyFileError> {
     let text = text(path, key, how)?;
-    put_new(path, &text).map_err(|source| KeyFileError::File {
+    crate::replace::create(path, text.as_bytes()).map_err(|source| KeyFileError::File {
         path: path.to_owned(),
         source,
     })
@@ -311,34 +311,10 @@ pub fn create(path: &Path, key: &SigningKey, how: &Protection) -> Result<(), Key
 /// [`KeyFileError`]; the old file is untouched then.
 pub fn replace(path: &Path, key: &SigningKey, how: &Protection) -> Result<(), KeyFileError> {
     let text = text(path, key, how)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let beside = path.with_file_name(name);
-    let put = || {
-        put_new(&beside, &text)?;
-        fs::rename(&beside, path)?;
-        sync_folder_of(path)
-    };
-    put().map_err(|source| KeyFileError::File {
+    crate::replace::replace(path, text.as_bytes()).map_err(|source| KeyFileError::File {
         path: path.to_owned(),
         source,
     })
-}
-
-fn put_new(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    sync_folder_of(path)
-}
-
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn read_private(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {

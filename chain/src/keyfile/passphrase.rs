@@ -2,10 +2,10 @@
 //! processes read.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
@@ -140,21 +140,31 @@ impl PassphraseSource {
     fn obtain(&self, prompt: &str) -> Result<Passphrase, PassphraseError> {
         match self {
             Self::File(path) => {
-                let mode = fs::metadata(path).map_err(|source| read(path.display(), source))?;
+                let file = open(path)?;
+                // Of the file that is read, whatever has its name by now.
+                let mode = file
+                    .metadata()
+                    .map_err(|source| read(path.display(), source))?;
                 let mode = mode.permissions().mode() & 0o777;
                 if mode & 0o077 != 0 {
                     let path = path.clone();
                     return Err(PassphraseError::Exposed { path, mode });
                 }
-                first_line_of(path)
+                first_line_of(file, path)
             }
             // By its name: taking the number itself would need `unsafe`.
-            Self::Descriptor(number) => first_line_of(&format!("/dev/fd/{number}").into()),
+            Self::Descriptor(number) => {
+                let path = PathBuf::from(format!("/dev/fd/{number}"));
+                first_line_of(open(&path)?, &path)
+            }
             Self::Credential(name) => {
                 let folder = std::env::var_os(CREDENTIALS).map(PathBuf::from);
                 let is_name = !name.contains('/') && name != "..";
                 match folder.filter(|_| is_name) {
-                    Some(folder) => first_line_of(&folder.join(name)),
+                    Some(folder) => {
+                        let path = folder.join(name);
+                        first_line_of(open(&path)?, &path)
+                    }
                     None => Err(PassphraseError::Nowhere),
                 }
             }
@@ -187,9 +197,12 @@ fn read(place: impl fmt::Display, source: io::Error) -> PassphraseError {
     }
 }
 
-fn first_line_of(path: &PathBuf) -> Result<Passphrase, PassphraseError> {
+fn open(path: &Path) -> Result<File, PassphraseError> {
+    File::open(path).map_err(|source| read(path.display(), source))
+}
+
+fn first_line_of(file: File, path: &Path) -> Result<Passphrase, PassphraseError> {
     let failed = |source| read(path.display(), source);
-    let file = File::open(path).map_err(failed)?;
     // Reserved at once: a buffer that grows leaves copies behind.
     let room = PASSPHRASE_BYTES_MAX + 2;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room + 1));

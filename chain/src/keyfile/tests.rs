@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 #[test]
@@ -39,7 +41,7 @@ fn passphrase(text: &str) -> Passphrase {
 /// Writes a file that holds `text` and only its owner may read.
 fn private(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
-    put_new(&path, text).unwrap();
+    crate::replace::create(&path, text.as_bytes()).unwrap();
     path
 }
 
@@ -158,6 +160,7 @@ fn a_changed_passphrase_replaces_the_file_whole() {
         passphrase: passphrase("battery staple"),
         cost: CHEAP,
     };
+    fs::write(dir.path().join("sealed.key.new"), "left by a crash").unwrap();
     replace(&path, &key, &next).unwrap();
     let source = PassphraseSource::File(private(dir.path(), "next", "battery staple\r\n"));
     let opened = KeyFile::read(&path).unwrap().open(&source).unwrap();
@@ -188,6 +191,40 @@ fn passphrases_are_one_private_line() {
     assert!(PassphraseSource::Descriptor(9999).unlock("it").is_err());
     let outside = PassphraseSource::Credential("../etc/passwd".into()).unlock("it");
     assert!(matches!(outside, Err(PassphraseError::Nowhere)));
+}
+
+/// Goal: what was judged private is what is read. Method: a file that everybody may read takes the
+/// private one's name again and again; it is refused, or the private one is read.
+#[test]
+fn a_passphrase_is_read_from_the_very_file_that_was_found_private() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = dir.path().join("p");
+    let (private_one, open_one) = (dir.path().join("private"), dir.path().join("open"));
+    let fresh = dir.path().join("fresh");
+    private(dir.path(), "private", "private");
+    private(dir.path(), "open", "open");
+    fs::set_permissions(&open_one, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::hard_link(&private_one, &name).unwrap();
+    let ends = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(std::sync::atomic::Ordering::Relaxed) {
+                for one in [&open_one, &private_one] {
+                    fs::hard_link(one, &fresh).unwrap();
+                    fs::rename(&fresh, &name).unwrap();
+                }
+            }
+        });
+        let source = PassphraseSource::File(name.clone());
+        let read: Vec<_> = (0..20_000).map(|_| source.unlock("it")).collect();
+        ends.store(true, std::sync::atomic::Ordering::Relaxed);
+        for read in read {
+            match read {
+                Ok(read) => assert_eq!(read.as_bytes(), b"private"),
+                Err(error) => assert!(matches!(error, PassphraseError::Exposed { .. })),
+            }
+        }
+    });
 }
 
 /// Method: the vector is made here from fixed inputs, and compared. `ALLOD_BLESS=1` writes it.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use allod_consensus::{FileGuard, GuardFile};
-use allod_primitives::PublicKey;
+use allod_primitives::{H256, Height, PublicKey};
 use allod_runtime::executive::Executive;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -17,6 +17,7 @@ use crate::ledger::Genesis;
 use crate::node::ExitCode;
 use crate::seams::{Clock, SystemClock};
 use crate::spec::ChainSpec;
+use crate::storage::inspect;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum GuardCommand {
@@ -26,6 +27,9 @@ pub(super) enum GuardCommand {
     /// This validator's guard was lost, or is an old copy: sign nothing until the chain has a block
     /// of more than a minute from now.
     Lost(GuardArgs),
+    /// The network stands because more than a third of the power lost its guards, and all operators
+    /// agree that this is its last block: sign from the next height on, at once. Never alone.
+    Agree(AgreeArgs),
 }
 
 #[derive(Debug, Args)]
@@ -33,6 +37,18 @@ pub(super) struct GuardArgs {
     /// Configuration file (TOML). The node must not run.
     #[arg(long, default_value = "config.toml")]
     config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AgreeArgs {
+    #[command(flatten)]
+    guard: GuardArgs,
+    /// Height of the last block.
+    #[arg(long)]
+    height: u64,
+    /// Its hash, as everybody has it.
+    #[arg(long, value_parser = hash_of)]
+    hash: H256,
 }
 
 pub(super) fn run(command: &GuardCommand, executive: Executive) -> Result<ExitCode, Failure> {
@@ -43,9 +59,39 @@ pub(super) fn run(command: &GuardCommand, executive: Executive) -> Result<ExitCo
             let said = "lost: silent until a block of more than a minute from now";
             (args, GuardFile::Lost { now }, said)
         }
+        GuardCommand::Agree(agreed) => {
+            is_last(agreed)?;
+            let floor = Height(agreed.height);
+            let said = "agreed upon: it signs above that block, at once";
+            (&agreed.guard, GuardFile::Agreed { floor }, said)
+        }
     };
     make(args, executive, expected, said)?;
     Ok(ExitCode::Stopped)
+}
+
+fn hash_of(text: &str) -> Result<H256, String> {
+    let mut bytes = [0; 32];
+    let digits = text.strip_prefix("0x").unwrap_or_default();
+    match hex::decode_to_slice(digits, &mut bytes) {
+        Ok(()) => Ok(H256(bytes)),
+        Err(_) => Err("a hash is 0x and 64 hexadecimal digits".to_owned()),
+    }
+}
+
+/// Refuses an agreement about another block than the last one that this node has.
+fn is_last(agreed: &AgreeArgs) -> anyhow::Result<()> {
+    let config = NodeConfig::read(&agreed.guard.config)?;
+    let database = config.data.join("db");
+    if !database.exists() {
+        bail!("there is no database: say `guard lost`, and run the node until it has all blocks");
+    }
+    let tip = inspect(&database).context("looking at the database")?.tip;
+    let (height, hash) = tip.map_or((0, H256::ZERO), |tip| (tip.number.0, tip.hash()));
+    if (height, hash) != (agreed.height, agreed.hash) {
+        bail!("the last block of this node is {height}, {hash}: it is not what was agreed upon");
+    }
+    Ok(())
 }
 
 fn make(

@@ -52,6 +52,12 @@ pub enum GuardFile {
         /// Now, by the system's clock.
         now: TimeMs,
     },
+    /// One that was lost, of a network that stands: its operators agree that nothing above this
+    /// height is final, and that the key signs from there on (ADR 0012).
+    Agreed {
+        /// At and below it nothing is signed.
+        floor: Height,
+    },
 }
 
 /// Why a guard's file could not be opened.
@@ -156,7 +162,7 @@ impl FileGuard {
             // What cannot be read is lost, and was said to be.
             (
                 Err(OpenGuardError::Version { .. } | OpenGuardError::Damaged { .. }),
-                GuardFile::Lost { .. },
+                GuardFile::Lost { .. } | GuardFile::Agreed { .. },
             ) => None,
             (found, _) => found?,
         };
@@ -170,6 +176,12 @@ impl FileGuard {
             (found, GuardFile::Lost { now }) => {
                 let mut memory = found.unwrap_or_default();
                 memory.silence.since = Some(now);
+                memory
+            }
+            (found, GuardFile::Agreed { floor }) => {
+                let mut memory = found.unwrap_or_default();
+                memory.silence.since = None;
+                memory.silence.floor = memory.silence.floor.max(floor);
                 memory
             }
         };

@@ -198,3 +198,25 @@ fn a_damaged_guard_is_replaced_by_whoever_says_that_it_is_lost() {
     drop(open(&path, GuardFile::Lost { now }).unwrap());
     assert!(open(&path, GuardFile::Existing).is_ok());
 }
+
+/// Goal: an agreement ends the silence of a loss above its height alone, and forgets nothing that the
+/// guard still knows. Method: a guard with a record at height 7 is lost, and agreed upon at 6.
+#[test]
+fn a_lost_guard_that_was_agreed_upon_signs_above_that_height_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    let guard = open(&path, GuardFile::New).unwrap();
+    guard.check_and_record(&prevote(0, 1)).unwrap();
+    drop(guard);
+    let now = TimeMs(1_000_000);
+    drop(open(&path, GuardFile::Lost { now }).unwrap());
+    let floor = Height(6);
+    drop(open(&path, GuardFile::Agreed { floor }).unwrap());
+    let guard = open(&path, GuardFile::Existing).unwrap();
+    // A database that still catches up: its tip alone would let it sign for height 3.
+    let refused = guard.judge(Height(3), &seen(2, 0));
+    assert!(matches!(refused, Err(GuardError::Below { floor }) if floor.0 == 6));
+    guard.judge(Height(7), &seen(6, 0)).unwrap();
+    let refused = guard.check_and_record(&prevote(0, 2));
+    assert!(matches!(refused, Err(GuardError::Conflict { .. })));
+}

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use allod_identity_client::rpc::Client;
 use allod_tests::devnet::{Devnet, program};
+use jsonrpsee::core::params::ArrayParams;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -274,5 +276,199 @@ async fn a_validator_that_lost_its_guard_keeps_silent_and_comes_back() {
     net.kill(2).await.unwrap();
     go_on(&net, 0).await;
     nobody_signed_twice(&net, &[0, 1, 3]).await;
+    net.stop().await.unwrap();
+}
+
+/// Starts a node again whose log was lost, as docs/node.md says: a log that contradicts itself is
+/// moved away, the guard never.
+async fn restart_without_log(net: &Devnet, index: usize) {
+    let log = net.dir().join(format!("node-{index}/data/consensus.wal"));
+    std::fs::remove_file(&log).unwrap();
+    net.restart(index).await.unwrap();
+    let client = net.client(index).unwrap();
+    until("the node is back", 2 * MINUTE, || async {
+        let status = net.control(&["status"]).await.ok()?;
+        if status["nodes"][index]["ended"] == "exit status: 13" {
+            std::fs::remove_file(&log).unwrap();
+            net.restart(index).await.unwrap();
+        }
+        height(&client).await
+    })
+    .await;
+}
+
+/// Goal: what docs/node.md and spec/storage.md §5 say of a log that is lost, with the guard still
+/// there: nothing is signed twice, and the validator votes on. Method: again and again it is killed
+/// amid voting and loses its log; every block needs its vote, and the others look for evidence.
+/// The other way round is the test above.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_validator_that_lost_its_log_but_not_its_guard_votes_on_and_never_twice() {
+    let net = Devnet::start(4, &[]).await.unwrap();
+    net.kill(2).await.unwrap();
+    for _ in 0..4 {
+        go_on(&net, 0).await;
+        net.kill(3).await.unwrap();
+        restart_without_log(&net, 3).await;
+        go_on(&net, 0).await;
+        nobody_signed_twice(&net, &[0, 1, 3]).await;
+    }
+    net.stop().await.unwrap();
+}
+
+/// Goal: a network that stands because half of it lost its guards goes on by the agreement of its
+/// operators, as docs/operator.md §6 has it, and no sooner. Method: its commands, with real nodes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_lost_half_its_guards_goes_on_by_agreement() {
+    let net = Devnet::start(4, &[]).await.unwrap();
+    go_on(&net, 0).await;
+    for node in [2, 3] {
+        net.kill(node).await.unwrap();
+        let guard = net.dir().join(format!("node-{node}/data/sign-guard"));
+        std::fs::remove_file(guard).unwrap();
+    }
+    for node in [2, 3] {
+        net.restart(node).await.unwrap();
+    }
+    for node in [2, 3] {
+        let log = net.dir().join(format!("node-{node}/node.log"));
+        until("the guard is silent", MINUTE, || async {
+            let log = std::fs::read_to_string(&log).ok()?;
+            log.contains("the guard was lost").then_some(())
+        })
+        .await;
+    }
+    // All have the last block, and nobody makes another: the two that vote are no quorum.
+    let first = net.client(0).unwrap();
+    let tip = until("all have one last block", MINUTE, || async {
+        let tip = height(&first).await?;
+        for node in 1..4 {
+            let found = height(&net.client(node).ok()?).await?;
+            if found != tip {
+                return None;
+            }
+        }
+        Some(tip)
+    })
+    .await;
+    let hash = block_hash(&first, tip).await;
+    let before = block_hash(&first, tip - 1).await;
+    for node in [2, 3] {
+        net.kill(node).await.unwrap();
+        let agree = |height: u64, hash: &str| {
+            let config = format!("node-{node}/config.toml");
+            let height = height.to_string();
+            let said = ["--config", &config, "--height", &height, "--hash", hash];
+            by_hand(&net, &[&["guard", "agree"], &said[..]].concat())
+        };
+        for (other, of) in [(tip - 1, &before), (tip, &before)] {
+            let refused = agree(other, of).wait_with_output().await.unwrap();
+            assert_eq!(refused.status.code(), Some(2));
+            let words = String::from_utf8_lossy(&refused.stderr);
+            assert!(words.contains("is not what was agreed upon"), "{words}");
+        }
+        let done = agree(tip, &hash).wait_with_output().await.unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+    for node in [2, 3] {
+        net.restart(node).await.unwrap();
+    }
+    for node in 0..4 {
+        wait_height(&net.client(node).unwrap(), tip + 3, MINUTE).await;
+    }
+    net.stop().await.unwrap();
+}
+
+async fn block_hash(client: &Client, height: u64) -> String {
+    let mut parameters = ArrayParams::new();
+    parameters.insert(height).unwrap();
+    let asked = client.call("chain_getBlockHash", parameters, Duration::ZERO);
+    asked.await.unwrap()
+}
+
+/// Runs `allod-node` in the folder of a network.
+fn by_hand(net: &Devnet, arguments: &[&str]) -> Child {
+    Command::new(program("allod-node").unwrap())
+        .args(arguments)
+        .current_dir(net.dir())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Sends SIGTERM, on which the process must end as after any orderly stop.
+async fn ends_at_sigterm(child: Child) {
+    let id = child.id().unwrap().to_string();
+    let sent = Command::new("kill").args(["-s", "TERM", &id]).status();
+    assert!(sent.await.unwrap().success());
+    let ended = tokio::time::timeout(Duration::from_secs(10), child.wait_with_output());
+    let ended = ended.await.expect("it ends long before it would by itself");
+    let ended = ended.unwrap();
+    let words = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(0), "{words}");
+    assert!(words.contains("stopped before it ran"), "{words}");
+}
+
+/// Goal: whoever waits at its start, for a signer or for a passphrase, ends when it is told to.
+/// Method: a socket where nobody listens; a passphrase that comes from a pipe, which has been
+/// opened when the process waits at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_or_signer_that_waits_at_its_start_ends_at_sigterm() {
+    let net = Devnet::start(1, &[]).await.unwrap();
+    net.kill(0).await.unwrap();
+    let (pipe, word) = (net.dir().join("pipe"), net.dir().join("passphrase"));
+    let made = Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(&pipe)
+        .status();
+    assert!(made.await.unwrap().success());
+    std::fs::write(&word, "correct horse\n").unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&word, private).unwrap();
+    for key in ["node-0/network.key", "node-0/validator.key"] {
+        let new = ["--new-passphrase-file", "passphrase"];
+        let changed = by_hand(
+            &net,
+            &[&["keys", "change-passphrase", key], &new[..]].concat(),
+        );
+        let changed = changed.wait_with_output().await.unwrap();
+        assert!(changed.status.success(), "{changed:?}");
+    }
+    let node = ["run", "--config", "node-0/config.toml"];
+    let signer = [
+        ["signer", "--key"],
+        ["node-0/validator.key", "--guard"],
+        ["node-0/data/sign-guard", "--listen"],
+        ["socket", "--chain-spec"],
+    ];
+    let signer = [signer.as_flattened(), &["chain-spec.json"]].concat();
+    for waits in [&node[..], &signer] {
+        let child = by_hand(&net, &[waits, &["--passphrase-file", "pipe"]].concat());
+        let pipe = pipe.clone();
+        let opened = tokio::task::spawn_blocking(|| std::fs::File::create(pipe));
+        let _writer = tokio::time::timeout(MINUTE, opened).await.unwrap().unwrap();
+        ends_at_sigterm(child).await;
+    }
+
+    let config = net.dir().join("node-0/config.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let key = "validator = \"validator.key\"";
+    assert!(text.contains(key), "{text}");
+    std::fs::write(&config, text.replace(key, "signer = \"nobody\"")).unwrap();
+    let mut child = by_hand(
+        &net,
+        &[&node[..], &["--passphrase-file", "passphrase"]].concat(),
+    );
+    let mut read = String::new();
+    let stderr = child.stderr.as_mut().unwrap();
+    while !read.contains("waiting for the signer") {
+        let mut bytes = [0; 1024];
+        let count = stderr.read(&mut bytes).await.unwrap();
+        assert_ne!(count, 0, "{read}");
+        read.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+    ends_at_sigterm(child).await;
     net.stop().await.unwrap();
 }

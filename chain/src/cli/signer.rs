@@ -1,14 +1,17 @@
 //! `allod-node signer`: a validator's key in a process of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use allod_consensus::{GuardFile, OpenGuardError};
+use allod_primitives::Height;
 use allod_runtime::executive::Executive;
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
+use ed25519_dalek::SigningKey;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::output::Failure;
 use super::passphrases::PassphraseArgs;
+use crate::keyfile::person::{aside, leave_terminal};
 use crate::keyfile::{KeyFile, KeyFileError, PassphraseSource};
 use crate::ledger::Genesis;
 use crate::node::{ExitCode, LogFormat, start_logs};
@@ -37,6 +40,10 @@ pub(super) struct SignerArgs {
     /// surely past what it signed.
     #[arg(long)]
     guard_lost: bool,
+    /// The guard is lost, the network stands, and all operators agree that its last block is of this
+    /// height: sign above it, at once. Once, and never alone (docs/operator.md §6).
+    #[arg(long, value_name = "HEIGHT", conflicts_with_all = ["new_guard", "guard_lost"])]
+    guard_agreed: Option<u64>,
     /// User whose processes may ask besides the signer's own; can be repeated.
     #[arg(long, value_name = "UID")]
     allow_uid: Vec<u32>,
@@ -56,16 +63,18 @@ pub(super) fn run(args: &SignerArgs, executive: Executive) -> Result<ExitCode, F
     let spec = ChainSpec::read(&args.chain_spec).context("reading the specification")?;
     let config = spec.genesis().context("reading the specification")?;
     let genesis = Genesis::with(executive, &config).context("executing genesis")?;
-    let key = open_key(args).context("reading the key")?;
     let config = ServerConfig {
         chain: genesis.chain,
         guard: args.guard.clone(),
-        expected: match (args.new_guard, args.guard_lost) {
-            (true, _) => GuardFile::New,
-            (false, true) => GuardFile::Lost {
+        expected: match (args.guard_agreed, args.new_guard, args.guard_lost) {
+            (Some(height), ..) => GuardFile::Agreed {
+                floor: Height(height),
+            },
+            (None, true, _) => GuardFile::New,
+            (None, false, true) => GuardFile::Lost {
                 now: SystemClock.now(),
             },
-            (false, false) => GuardFile::Existing,
+            (None, false, false) => GuardFile::Existing,
         },
         listen: args.listen.clone(),
         allowed: args.allow_uid.clone(),
@@ -75,33 +84,48 @@ pub(super) fn run(args: &SignerArgs, executive: Executive) -> Result<ExitCode, F
         .build()
         .map_err(|error| Failure::new(ExitCode::Bug, error.to_string()))?;
     runtime
-        .block_on(serve(&config, key))
+        .block_on(serve(args, &config))
         .map(|()| ExitCode::Stopped)
 }
 
 /// Opens the key file; nobody is asked for a passphrase that it does not need.
-fn open_key(args: &SignerArgs) -> Result<ed25519_dalek::SigningKey, KeyFileError> {
-    let file = KeyFile::read(&args.key)?;
+fn open_key(path: &Path, passphrase: &PassphraseArgs) -> Result<SigningKey, KeyFileError> {
+    let file = KeyFile::read(path)?;
     let source = match file.is_encrypted() {
-        true => args.passphrase.source(),
+        true => passphrase.source(),
         false => PassphraseSource::Nowhere,
     };
     file.open(&source)
 }
 
-async fn serve(config: &ServerConfig, key: ed25519_dalek::SigningKey) -> Result<(), Failure> {
+async fn serve(args: &SignerArgs, config: &ServerConfig) -> Result<(), Failure> {
     let bug = |error: std::io::Error| Failure::new(ExitCode::Bug, error.to_string());
     let mut terminate = signal(SignalKind::terminate()).map_err(bug)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(bug)?;
+    let (path, passphrase) = (args.key.clone(), args.passphrase.clone());
+    let key = tokio::select! {
+        key = aside(move || open_key(&path, &passphrase)) => key.context("reading the key")?,
+        reason = stop(&mut terminate, &mut interrupt) => {
+            leave_terminal();
+            tracing::info!(reason, "stopped before it ran");
+            return Ok(());
+        }
+    };
     let (server, failure) = Server::start(config, key).map_err(failure_of)?;
     let socket = config.listen.display();
     tracing::info!(key = %server.public_key(), %socket, expected = ?config.expected, "the signer runs");
     tokio::select! {
         ended = server.serve(failure) => ended.map_err(failure_of)?,
-        _ = terminate.recv() => tracing::info!("stopped by SIGTERM"),
-        _ = interrupt.recv() => tracing::info!("stopped by SIGINT"),
+        reason = stop(&mut terminate, &mut interrupt) => tracing::info!(reason, "stopped"),
     }
     Ok(())
+}
+
+async fn stop(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
 }
 
 fn failure_of(error: ServerError) -> Failure {

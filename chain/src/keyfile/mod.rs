@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 mod passphrase;
+pub(crate) mod person;
 mod sealed;
 #[cfg(test)]
 mod tests;

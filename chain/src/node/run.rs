@@ -20,6 +20,7 @@ use super::{keys, stdin};
 use crate::admin::AdminError;
 use crate::config::{ConfigError, NodeConfig, TlsSection};
 use crate::gossip::{ListenError, check_free, next_port};
+use crate::keyfile::person::{aside, leave_terminal};
 use crate::keyfile::{KeyFileError, PassphraseSource};
 use crate::ledger::{Genesis, Halt, OpenChainError};
 use crate::mempool::Limits;
@@ -169,7 +170,12 @@ impl RunError {
             return Some("see that `allod-node signer` runs there, for this chain and this node");
         }
         if let Self::Guard(OpenGuardError::Version { .. } | OpenGuardError::Damaged { .. }) = self {
-            return Some("`allod-node guard lost` makes a new one; it is silent for a minute first");
+            return Some(
+                "`allod-node guard lost` makes a new one; it is silent for a minute first",
+            );
+        }
+        if let Self::Stopped(Stopped::Consensus(StopReason::LogDiverged)) = self {
+            return Some("move consensus.wal away, keep sign-guard, start again; see docs/node.md");
         }
         Some(match self.exit_code() {
             ExitCode::Unavailable => "another process listens there; change the port or stop it",
@@ -240,7 +246,15 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
         Some(clock) => clock,
         None => Arc::new(SystemClock),
     };
-    let (setup, world) = prepare(options, &config, &spec, clock, executive).await?;
+    // A person may be asked for a passphrase, and a signer waited for.
+    let (setup, world) = tokio::select! {
+        prepared = prepare(options, &config, &spec, clock, executive) => prepared?,
+        reason = stop.wait() => {
+            leave_terminal();
+            tracing::info!(reason, "stopped before it ran");
+            return Ok(());
+        }
+    };
     let genesis = setup.genesis.hash;
     let mut node = start(setup, world).await?;
     if let Some(jumps) = jumps {
@@ -346,7 +360,8 @@ async fn prepare(
         path: config.data.clone(),
         source,
     })?;
-    let files = keys::unlock(options, config, spec)?;
+    let (known, configured, of) = (options.clone(), config.clone(), spec.clone());
+    let files = aside(move || keys::unlock(&known, &configured, &of)).await?;
     let keys = keys::open(config, files, genesis.chain, clock.as_ref()).await?;
     let backend = RocksStore::open(&config.data.join("db"), config.storage.cache_bytes())?;
     let setup = Setup {

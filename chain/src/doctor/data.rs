@@ -16,6 +16,8 @@ use crate::ledger::Genesis;
 use crate::spec::{ChainSpec, ChainType};
 use crate::storage::{BlockBytes, Inspected, SCHEMA, directory_bytes, inspect};
 
+/// Blocks below which a database says nothing of its growth: what it takes empty is most of it.
+const FORECAST_BLOCKS_MIN: u64 = 1000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// A tip older than this is not that of a network that goes on.
 const TIP_AGE_MS_MAX: u64 = 15_000;
@@ -41,13 +43,16 @@ pub struct Growth {
 /// Forecasts growth from a database's own history: `bytes` for `height` blocks, the last `blocks`
 /// of them made in `ms`, and as large against the mean of all as `sizes` says. What a block leaves
 /// behind beside itself (indexes, logs, state) is taken to grow with it. `None` before there is a
-/// history.
+/// history of a thousand blocks.
 pub fn forecast(
     (bytes, height): (u64, u64),
     (blocks, ms): (u64, u64),
     sizes: BlockBytes,
     free: u64,
 ) -> Option<Growth> {
+    if height < FORECAST_BLOCKS_MIN {
+        return None;
+    }
     let mean = bytes.checked_div(height)?;
     let scaled = u128::from(mean) * u128::from(sizes.recent);
     let scaled = scaled.checked_div(sizes.all.into())?;
@@ -170,6 +175,8 @@ fn growth(path: &Path, seen: &Inspected, findings: &mut Findings) {
     let free = free_bytes(path).unwrap_or(u64::MAX);
     let ms = to.saturating_sub(from);
     let Some(growth) = forecast((bytes, tip.number.0), (blocks, ms), sizes, free) else {
+        let found = format!("no forecast before there are {FORECAST_BLOCKS_MIN} blocks");
+        findings.ok("growth", found);
         return;
     };
     let found = format!(

@@ -26,9 +26,11 @@ fn growth_is_forecast_from_the_databases_own_history() {
     assert_eq!(idle.block_bytes, 536);
     let one = sizes(1, 1);
     assert_eq!(forecast((1 << 30, 0), (0, 1), one, 1), None);
-    assert_eq!(forecast((1 << 30, 10), (5, 0), one, 1), None);
+    assert_eq!(forecast((1 << 30, 1000), (5, 0), one, 1), None);
+    // A young database is mostly what it takes when it is empty.
+    assert_eq!(forecast((300_000, 12), (11, 5000), one, 1 << 34), None);
     assert_eq!(forecast(all, late, sizes(0, 0), 1), None);
-    let still = forecast((1 << 30, 10), (0, 1000), one, 1).unwrap();
+    let still = forecast((1 << 30, 1000), (0, 1000), one, 1).unwrap();
     assert_eq!(still.days_left, u64::MAX);
 }
 

@@ -159,7 +159,10 @@ impl ApiKeys {
 
     /// Reads lines `NAME HASH`; those that are empty or begin with `#` say nothing. `path` is for
     /// the error.
-    fn parse(text: &str, path: &Path) -> Result<Self, ApiKeyError> {
+    ///
+    /// # Errors
+    /// [`ApiKeyError`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ApiKeyError> {
         let mut keys = Self::default();
         for (index, line) in text.lines().enumerate() {
             let wrong = |reason| ApiKeyError::Line {

@@ -1,8 +1,7 @@
 //! `allod-node api-key`: the file of API keys, for operators.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use allod_rpc::{ApiKey, ApiKeys};
@@ -82,30 +81,11 @@ fn lines_of<'t>(text: &'t str, name: &str) -> impl Iterator<Item = &'t str> {
     text.lines().filter(is_its)
 }
 
-/// Puts `text` in the file's place, whole or not at all, if it is a file of keys.
+/// Puts `text` in the file's place, whole or not at all, if it is one of keys. Owner and mode stay: a
+/// node of another user still reads it.
 fn replace(file: &Path, text: &str) -> anyhow::Result<()> {
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let write = || -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        let mut new = options
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&beside)?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()
-    };
-    write().with_context(|| beside.display().to_string())?;
-    let moved = ApiKeys::read(&beside)
-        .map_err(anyhow::Error::from)
-        .and_then(|_| fs::rename(&beside, file).with_context(|| file.display().to_string()));
-    if moved.is_err() {
-        // The error says more than a second one could.
-        let _ = fs::remove_file(&beside);
-    }
-    moved
+    ApiKeys::parse(text, file)?;
+    crate::replace::replace(file, text.as_bytes()).with_context(|| file.display().to_string())
 }
 
 #[cfg(test)]
@@ -143,6 +123,20 @@ mod tests {
         assert!(left.starts_with("explorer ") && left.lines().count() == 1);
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(names.len(), 1, "nothing lies beside it");
+    }
+
+    #[test]
+    fn what_a_broken_run_left_is_in_nobodys_way_and_the_mode_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("api-keys");
+        add(&file, "wallet", &ApiKey::new([1; 32])).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::write(dir.path().join("api-keys.new"), "wal").unwrap();
+        add(&file, "explorer", &ApiKey::new([2; 32])).unwrap();
+        assert_eq!(ApiKeys::read(&file).unwrap().len(), 2);
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +27,14 @@ pub enum AccessError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Others than the owner may read the keys.
+    #[error("{path}: readable by others (mode {mode:o}); chmod 600 it")]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
     },
     /// What is no API key, or no line of them. It is not shown: it may nearly be one.
     #[error("{from}: not an API key")]
@@ -78,13 +87,18 @@ impl Access {
         Ok(self)
     }
 
-    /// Reads keys from a file: a line `KEY` is for every node, a line `ENDPOINT KEY` for that one.
+    /// Reads keys from a file that only its owner may read: a line `KEY` is for every node, a line `ENDPOINT KEY` for that one.
     /// Empty lines and those that begin with `#` say nothing.
     ///
     /// # Errors
     /// [`AccessError`].
     pub fn key_file(mut self, path: &Path) -> Result<Self, AccessError> {
-        let text = Zeroizing::new(read(path)?);
+        let (text, mode) = read(path)?;
+        let text = Zeroizing::new(text);
+        if mode & 0o077 != 0 {
+            let path = path.to_owned();
+            return Err(AccessError::Exposed { path, mode });
+        }
         let from = path.display().to_string();
         for line in text.lines().map(str::trim) {
             if line.is_empty() || line.starts_with('#') {
@@ -106,7 +120,7 @@ impl Access {
     /// # Errors
     /// [`AccessError`].
     pub fn authority_file(mut self, path: &Path) -> Result<Self, AccessError> {
-        let text = read(path)?;
+        let (text, _) = read(path)?;
         let wrong = |reason: String| AccessError::Certificate {
             path: path.to_owned(),
             reason,
@@ -170,12 +184,17 @@ fn read_key(text: &str, from: &str) -> Result<Arc<Zeroizing<String>>, AccessErro
     }
 }
 
-fn read(path: &Path) -> Result<String, AccessError> {
+/// Returns a file's text and its permission bits.
+fn read(path: &Path) -> Result<(String, u32), AccessError> {
     let read = || {
-        if fs::metadata(path)?.len() > FILE_BYTES_MAX {
+        let file = fs::File::open(path)?;
+        let metadata = file.metadata()?;
+        if metadata.len() > FILE_BYTES_MAX {
             return Err(io::Error::from(io::ErrorKind::FileTooLarge));
         }
-        fs::read_to_string(path)
+        let mut text = String::new();
+        file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+        Ok((text, metadata.permissions().mode() & 0o777))
     };
     read().map_err(|source| AccessError::File {
         path: path.to_owned(),
@@ -200,6 +219,13 @@ mod tests {
         let file = dir.path().join("keys");
         let text = "# ours\nall\n\nhttps://a.example:9944/ of-a\n";
         fs::write(&file, text).unwrap();
+        let secret = |mode| fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        for mode in [0o644, 0o640, 0o604] {
+            secret(mode);
+            let error = Access::default().key_file(&file).unwrap_err();
+            assert!(matches!(error, AccessError::Exposed { .. }), "{error}");
+        }
+        secret(0o600);
         let access = Access::default().key_file(&file).unwrap();
         let cases = [
             ("https://a.example:9944", "Bearer of-a"),

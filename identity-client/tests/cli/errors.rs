@@ -213,6 +213,8 @@ async fn a_node_that_wants_another_key_says_so_and_the_key_is_shown_nowhere() {
     let user = User::new(&url);
     let file = user.path("api-keys");
     std::fs::write(&file, format!("{url} allod_key_secret\nallod_key_other\n")).unwrap();
+    let secret = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&file, secret).unwrap();
     let asked = tokio::spawn(keyed_node(listener));
     let did = did();
     let mut arguments = vec!["did", "resolve", &did, "--trust-node", "--json"];

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use allod_rpc::{ReloadError, ServerConfig, StartError, TlsError, TlsFiles};
+use allod_identity_client::rpc::{Access, Client, ClientConfig as SdkConfig, ClientError};
+use allod_rpc::{ApiKey, ReloadError, ServerConfig, StartError, TlsError, TlsFiles};
+use jsonrpsee::rpc_params;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
@@ -204,5 +206,61 @@ async fn half_a_handshake_is_not_waited_for_and_others_are_served() {
     for mut half in halves {
         let end = tokio::time::timeout(Duration::from_secs(20), half.read(&mut [0; 8])).await;
         assert!(matches!(end, Ok(Ok(0) | Err(_))), "{end:?}");
+    }
+}
+
+/// Goal: the SDK reaches a node that encrypts and wants a key, by both kinds of endpoint; with
+/// another authority, another key or none it does not.
+#[tokio::test]
+async fn a_client_with_the_right_authority_and_key_is_served_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let files = TlsFiles {
+        certificate: path("cert.pem"),
+        key: path("key.pem"),
+    };
+    certify(&files);
+    let other = TlsFiles {
+        certificate: path("other.pem"),
+        key: path("other-key.pem"),
+    };
+    certify(&other);
+    let key = ApiKey::new([7; 32]);
+    std::fs::write(path("api-keys"), key.line("wallet").unwrap()).unwrap();
+    std::fs::write(path("secret"), key.reveal()).unwrap();
+    close(&path("secret"), 0o600);
+    let harness = Harness::with(ServerConfig {
+        tls: Some(files.clone()),
+        api_keys: Some(path("api-keys")),
+        ..ServerConfig::default()
+    })
+    .await;
+    let port = harness.server.address().port();
+    let with_key = Access::default().key_file(&path("secret")).unwrap();
+    let with_other = Access::default().key("allod_key_x", "test").unwrap();
+    for scheme in ["https", "wss"] {
+        let ask = |access: &Access, authority: &Path| {
+            let access = access.clone().authority_file(authority).unwrap();
+            let config = SdkConfig {
+                access,
+                ..SdkConfig::new(format!("{scheme}://localhost:{port}"))
+            };
+            async move {
+                let client = Client::new(&config).unwrap();
+                let chain = client.call::<String>("system_chain", rpc_params![], Duration::ZERO);
+                chain.await
+            }
+        };
+        let right = &files.certificate;
+        let answer = ask(&with_key, right).await;
+        assert_eq!(answer.ok().as_deref(), Some("Allod Test"), "{scheme}");
+        let answer = ask(&with_key, &other.certificate).await;
+        let is_refused = matches!(answer, Err(ClientError::Unreachable { .. }));
+        assert!(is_refused, "{scheme}: {answer:?}");
+        for access in [&Access::default(), &with_other] {
+            let answer = ask(access, right).await;
+            let is_refused = matches!(answer, Err(ClientError::Unauthorized { .. }));
+            assert!(is_refused, "{scheme}: {answer:?}");
+        }
     }
 }

@@ -268,7 +268,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends everything at once.
+    /// Ends everything at once; when it returns the application is let go of, unless it hangs.
     async fn kill(&mut self) {
         self.diverged.abort();
         self.connections.abort();
@@ -280,6 +280,15 @@ impl Supervisor {
             child.kill();
         }
         self.engine.actor.kill();
+        // A task that is at work goes on to where it would wait; till then it commits and answers.
+        let gone = async {
+            if !self.driver.is_finished() {
+                let _ = (&mut self.driver).await;
+            }
+        };
+        if timeout(STOP_TIMEOUT, gone).await.is_err() {
+            error!("the application hangs and was left behind");
+        }
     }
 }
 

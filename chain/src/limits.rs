@@ -64,7 +64,9 @@ pub const WATCHED_MAX: usize = 1 << 16;
 pub const WATCH_EVENTS_MAX: usize = 8;
 /// Submissions that wait for admission; more are refused as busy.
 pub const ADMISSION_QUEUE_MAX: usize = 1024;
-/// Transactions judged in one go.
+/// Questions whether admission gets on that wait for an answer; one is asked at a time.
+pub const ADMISSION_BEATS_MAX: usize = 8;
+/// Transactions judged in one go, and at most what one submission of each kind holds.
 pub const ADMISSION_BATCH_MAX: usize = 256;
 /// Least time from one batch of judged transactions to the next, so that batches fill under load.
 pub const ADMISSION_SPACING: Duration = Duration::from_millis(5);

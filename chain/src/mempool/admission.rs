@@ -18,7 +18,9 @@ use super::error::{PoolError, REFUSALS};
 use super::judge::{Judge, Judged};
 use super::pool::{Included, Limits, Pool, PoolSize, Told};
 use super::status::{TxStatus, Watch, Watchers};
-use crate::limits::{ADMISSION_BATCH_MAX, ADMISSION_QUEUE_MAX, SUBMISSION_MAX};
+use crate::limits::{
+    ADMISSION_BATCH_MAX, ADMISSION_BEATS_MAX, ADMISSION_QUEUE_MAX, SUBMISSION_MAX,
+};
 use crate::seams::heavy;
 
 /// Told whether there is work for a block, whenever it may have changed.
@@ -33,6 +35,9 @@ struct Submission {
     /// `None`: they came from a peer, nobody waits and nobody is told.
     reply: Option<oneshot::Sender<Results>>,
 }
+
+/// Answered once a round has ended.
+type Beat = oneshot::Sender<()>;
 
 struct Shared {
     pool: Mutex<Pool>,
@@ -52,6 +57,8 @@ pub struct Mempool {
     submissions: mpsc::Sender<Submission>,
     /// Of what claims to be a rescue: others cannot fill this queue.
     rescues: mpsc::Sender<Submission>,
+    /// Who asks whether admission gets on: no flood can fill this queue.
+    beats: mpsc::Sender<Beat>,
 }
 
 /// The task that judges submissions; [`Admission::run`] it.
@@ -59,6 +66,7 @@ pub struct Admission {
     shared: Arc<Shared>,
     submissions: mpsc::Receiver<Submission>,
     rescues: mpsc::Receiver<Submission>,
+    beats: mpsc::Receiver<Beat>,
     on_accepted: OnAccepted,
     /// Least time from one batch to the next, so that batches fill under load.
     spacing: Duration,
@@ -104,15 +112,18 @@ impl Mempool {
         });
         let (sender, submissions) = mpsc::channel(ADMISSION_QUEUE_MAX);
         let (rescue_sender, rescues) = mpsc::channel(ADMISSION_QUEUE_MAX);
+        let (beat_sender, beats) = mpsc::channel(ADMISSION_BEATS_MAX);
         let mempool = Self {
             shared: shared.clone(),
             submissions: sender,
             rescues: rescue_sender,
+            beats: beat_sender,
         };
         let admission = Admission {
             shared,
             submissions,
             rescues,
+            beats,
             on_accepted,
             spacing,
         };
@@ -176,15 +187,11 @@ impl Mempool {
         }
     }
 
-    /// Waits until admission has worked off what waits now; for ever where it hangs. `false`: it
-    /// ended. Cancel safe.
+    /// Waits until admission has ended a round, however much waits for the next ones; for ever where
+    /// it hangs. `false`: it ended. Cancel safe.
     pub async fn beats(&self) -> bool {
-        let (reply, results) = oneshot::channel();
-        let submission = Submission {
-            extrinsics: Vec::new(),
-            reply: Some(reply),
-        };
-        self.submissions.send(submission).await.is_ok() && results.await.is_ok()
+        let (reply, ended) = oneshot::channel();
+        self.beats.send(reply).await.is_ok() && ended.await.is_ok()
     }
 
     /// Takes transactions from a peer. Returns whether there was room to judge all of them.
@@ -315,37 +322,48 @@ impl Shared {
 }
 
 impl Admission {
-    /// Judges submissions until every [`Mempool`] is gone.
+    /// Judges submissions until every [`Mempool`] is gone, in rounds of one batch each.
     pub async fn run(mut self) {
         let mut next = Instant::now();
-        while let Some(first) = self.next().await {
-            let mut count = first.extrinsics.len();
-            let mut batch = vec![first];
+        while let Some(mut round) = self.next().await {
             tokio::time::sleep_until(next).await;
-            // Rescues first, but what only claims to be one cannot take all of a batch.
-            let queues = [
-                (&mut self.rescues, ADMISSION_BATCH_MAX / 2),
-                (&mut self.submissions, ADMISSION_BATCH_MAX),
-            ];
-            for (queue, max) in queues {
-                while count < max
-                    && let Ok(more) = queue.try_recv()
-                {
-                    count = count.saturating_add(more.extrinsics.len());
-                    batch.push(more);
-                }
+            self.fill(&mut round);
+            heavy(|| self.admit(round.batch));
+            for beat in round.beats {
+                // Who went away wants no answer.
+                let _ = beat.send(());
             }
-            heavy(|| self.admit(batch));
             next = Instant::now() + self.spacing;
         }
     }
 
-    async fn next(&mut self) -> Option<Submission> {
+    async fn next(&mut self) -> Option<Round> {
+        let mut round = Round::default();
         tokio::select! {
             biased;
-            Some(rescue) = self.rescues.recv() => Some(rescue),
-            Some(other) = self.submissions.recv() => Some(other),
-            else => None,
+            Some(rescue) = self.rescues.recv() => round.rescues(rescue),
+            Some(other) = self.submissions.recv() => round.others(other),
+            Some(beat) = self.beats.recv() => round.beats.push(beat),
+            else => return None,
+        }
+        Some(round)
+    }
+
+    /// Adds what waits: rescues first, but what only claims to be one takes no more than half of a
+    /// batch, and one submission of each queue goes in however large those of the other are.
+    fn fill(&mut self, round: &mut Round) {
+        while (round.count < ADMISSION_BATCH_MAX / 2 || !round.has_rescues)
+            && let Ok(rescue) = self.rescues.try_recv()
+        {
+            round.rescues(rescue);
+        }
+        while (round.count < ADMISSION_BATCH_MAX || !round.has_others)
+            && let Ok(other) = self.submissions.try_recv()
+        {
+            round.others(other);
+        }
+        while let Ok(beat) = self.beats.try_recv() {
+            round.beats.push(beat);
         }
     }
 
@@ -401,6 +419,34 @@ impl Admission {
                 None => work.open.push(index),
             }
         }
+    }
+}
+
+/// What is admitted in one go.
+#[derive(Default)]
+struct Round {
+    batch: Vec<Submission>,
+    /// Transactions of the batch. Less than [`ADMISSION_BATCH_MAX`] and two submissions.
+    count: usize,
+    has_rescues: bool,
+    has_others: bool,
+    beats: Vec<Beat>,
+}
+
+impl Round {
+    fn rescues(&mut self, submission: Submission) {
+        self.has_rescues = true;
+        self.add(submission);
+    }
+
+    fn others(&mut self, submission: Submission) {
+        self.has_others = true;
+        self.add(submission);
+    }
+
+    fn add(&mut self, submission: Submission) {
+        self.count = self.count.saturating_add(submission.extrinsics.len());
+        self.batch.push(submission);
     }
 }
 

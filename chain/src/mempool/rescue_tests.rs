@@ -1,6 +1,7 @@
 //! Floods against rescues: what fills the pool, the queue and the block keeps none of them out.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use allod_primitives::header::extrinsic_hash;
@@ -12,7 +13,7 @@ use tokio::sync::Notify;
 use super::pool::Told;
 use super::*;
 use crate::limits::{
-    ADMISSION_QUEUE_MAX, POOL_BYTES_MAX, POOL_COUNT_MAX, POOL_RESCUES_MAX,
+    ADMISSION_BATCH_MAX, ADMISSION_QUEUE_MAX, POOL_BYTES_MAX, POOL_COUNT_MAX, POOL_RESCUES_MAX,
     POOL_RESCUES_PER_SUBJECT_MAX,
 };
 
@@ -347,4 +348,78 @@ async fn a_full_queue_of_submissions_keeps_no_rescue_waiting() {
     assert_eq!(results, [Err(PoolError::Busy), Err(refused)]);
     let judged = judge.judged.lock();
     assert_eq!(judged[..2], [b"r1".to_vec(), b"r2".to_vec()]);
+}
+
+/// A judge to whom more rescues are brought whenever it judges, by whom it judges for.
+#[derive(Debug, Default)]
+struct Besieged {
+    mempool: std::sync::OnceLock<Mempool>,
+    number: AtomicU64,
+}
+
+impl Besieged {
+    /// Offers as many transactions that only say that they are rescues as fill a round.
+    fn besiege(&self) {
+        let mempool = self.mempool.get().expect("set before the first round");
+        let first = self.number.fetch_add(1, Ordering::Relaxed) * ADMISSION_BATCH_MAX as u64;
+        let numbers = (0..ADMISSION_BATCH_MAX as u64).map(|n| (first + n).to_le_bytes());
+        let rescues = numbers.map(|n| Arc::from([&b"r"[..], &n].concat()));
+        mempool.offer(rescues.collect());
+    }
+}
+
+impl Judge for Besieged {
+    fn judge(&self, batch: &[&[u8]]) -> Judged {
+        self.besiege();
+        Judged {
+            height: Height(0),
+            verdicts: vec![Err(TransactionError::BadProof); batch.len()],
+        }
+    }
+
+    fn claims_rescue(&self, transaction: &[u8]) -> Option<Rescue> {
+        (transaction.first() == Some(&b'r')).then_some(Rescue::Next)
+    }
+}
+
+/// Returns a mempool for which there is always another full round of claimed rescues.
+fn besieged() -> Mempool {
+    let judge = Arc::new(Besieged::default());
+    let (mempool, admission) = Mempool::new(
+        Limits::default(),
+        Height(0),
+        judge.clone(),
+        Duration::from_millis(5),
+        Arc::new(|_| {}),
+        Arc::new(|_| {}),
+    );
+    judge.mempool.set(mempool.clone()).expect("set once");
+    judge.besiege();
+    judge.besiege();
+    tokio::spawn(admission.run());
+    mempool
+}
+
+/// Goal: who says "rescue" without end keeps nothing else waiting. Method: each round brings the
+/// next full one, in virtual time; an ordinary transaction has a second for an answer.
+#[tokio::test(start_paused = true)]
+async fn rounds_full_of_rescues_keep_nobody_else_waiting() {
+    let mempool = besieged();
+    let submitted = mempool.submit(vec![vec![1]]);
+    let results = tokio::time::timeout(Duration::from_secs(1), submitted).await;
+    let refused = PoolError::Invalid(TransactionError::BadProof);
+    assert_eq!(results, Ok(vec![Err(refused)]));
+}
+
+/// Goal: a flood is not taken for a task that hangs, else it has the supervisor kill the node.
+/// Method: as above, and the queue of what is no rescue is full, too.
+#[tokio::test(start_paused = true)]
+async fn admission_shows_signs_of_life_whatever_floods_it() {
+    let mempool = besieged();
+    for n in 0..ADMISSION_QUEUE_MAX {
+        let [low, high, ..] = n.to_le_bytes();
+        assert!(mempool.offer(vec![Arc::from([0, low, high])]));
+    }
+    let beat = tokio::time::timeout(Duration::from_millis(100), mempool.beats()).await;
+    assert_eq!(beat, Ok(true));
 }

@@ -40,6 +40,7 @@ mod socket;
 mod stream;
 mod submit;
 mod substrate;
+mod threads;
 mod tls;
 mod traffic;
 mod versions;

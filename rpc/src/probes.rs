@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use http::{Method, StatusCode, header};
+use allod_rpc_api::limits::{METRICS_MAX, METRICS_WAIT_MS_MAX};
+use http::{HeaderValue, Method, StatusCode, header};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use serde_json::json;
 
 use crate::counts::Counts;
 use crate::front::{Answering, Desk};
+use crate::threads::{Threads, Undone};
 use crate::view::NodeView;
 
 const METRICS: &str = "/metrics";
@@ -19,11 +21,16 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(crate) struct Probes {
     view: Arc<dyn NodeView>,
     counts: Arc<Counts>,
+    writers: Threads,
 }
 
 impl Probes {
     pub(crate) fn new(view: Arc<dyn NodeView>, counts: Arc<Counts>) -> Self {
-        Self { view, counts }
+        Self {
+            view,
+            counts,
+            writers: Threads::new(METRICS_MAX, METRICS_WAIT_MS_MAX),
+        }
     }
 }
 
@@ -40,20 +47,24 @@ impl Desk for Probes {
             return Box::pin(std::future::ready(response));
         }
         let (view, counts) = (self.view.clone(), self.counts.clone());
-        // The view looks at the disk, and the text is long.
-        let written = tokio::task::spawn_blocking(move || {
-            // The view's text ends the exposition.
-            counts.text() + &view.metrics_text()
-        });
+        let writers = self.writers.clone();
         Box::pin(async move {
-            match written.await {
-                Ok(text) => response(StatusCode::OK, OPEN_METRICS, text),
-                Err(_) => response(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    OPEN_METRICS,
-                    String::new(),
-                ),
+            // The view looks at the disk, and the text is long.
+            let written = writers.run(move || {
+                // The view's text ends the exposition.
+                counts.text() + &view.metrics_text()
+            });
+            let (status, text) = match written.await {
+                Ok(text) => (StatusCode::OK, text),
+                Err(Undone::Failed) => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
+                Err(Undone::Busy) => (StatusCode::SERVICE_UNAVAILABLE, String::new()),
+            };
+            let mut response = response(status, OPEN_METRICS, text);
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                let second = HeaderValue::from_static("1");
+                response.headers_mut().insert(header::RETRY_AFTER, second);
             }
+            response
         })
     }
 }

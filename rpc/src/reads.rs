@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use allod_rpc_api::ErrorCode;
 use allod_rpc_api::answers::{AnswerError, Recorder};
-use allod_rpc_api::limits::{READ_WAIT_MS_MAX, READ_WAITERS_MAX};
+use allod_rpc_api::limits::{
+    LONG_READ_WAIT_MS_MAX, LONG_READS_MAX, READ_WAIT_MS_MAX, READ_WAITERS_MAX,
+};
 use allod_rpc_api::read::{ReadOptions, ReadRequest};
 use http::Extensions;
 use jsonrpsee::server::RegisterMethodError;
@@ -22,6 +24,7 @@ use crate::connection::{Connection, Place};
 use crate::methods::Module;
 use crate::proofs::{HeadDigits, bundle};
 use crate::snapshot::Snapshot;
+use crate::threads::{Threads, Undone};
 use crate::traffic::Turn;
 use crate::versions::Replays;
 use crate::view::NodeView;
@@ -64,6 +67,8 @@ struct Shared {
     replays: Arc<Replays>,
     /// Places for waiting until a height is reached.
     waiters: Arc<Semaphore>,
+    /// For what is not answered where it arrives.
+    threads: Threads,
 }
 
 /// How much a read costs the node.
@@ -86,6 +91,7 @@ impl<'m> Reads<'m> {
             digits: HeadDigits::default(),
             replays,
             waiters: Arc::new(Semaphore::new(READ_WAITERS_MAX)),
+            threads: Threads::new(LONG_READS_MAX, LONG_READ_WAIT_MS_MAX),
         };
         Self {
             module,
@@ -125,10 +131,16 @@ impl<'m> Reads<'m> {
                             return answered;
                         }
                     }
+                    let threads = shared.threads.clone();
                     let respond = move || respond(&**view, &shared, &question, None);
-                    let answered = tokio::task::spawn_blocking(respond).await;
-                    let internal = || Err(failed(ErrorCode::Internal));
-                    answered.ok().flatten().unwrap_or_else(internal)
+                    match threads.run(respond).await {
+                        Ok(Some(answered)) => answered,
+                        Ok(None) | Err(Undone::Failed) => Err(failed(ErrorCode::Internal)),
+                        Err(Undone::Busy) => {
+                            let detail = "as many long reads as may are under way";
+                            Err(failed(ErrorCode::Busy.with(detail)))
+                        }
+                    }
                 }
             };
         self.module.register_async_method(name, method)?;

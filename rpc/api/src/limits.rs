@@ -77,6 +77,14 @@ pub const READ_WAIT_MS_MAX: u64 = 5_000;
 pub const READ_WAITERS_MAX: usize = 512;
 /// Of these, of one connection.
 pub const READ_WAITERS_PER_CONNECTION_MAX: usize = 64;
+/// Reads that take a thread of their own, at a time.
+pub const LONG_READS_MAX: usize = 64;
+/// Milliseconds that another one waits for a thread at most.
+pub const LONG_READ_WAIT_MS_MAX: u64 = 2_000;
+/// Answers to `/metrics` that are written at a time.
+pub const METRICS_MAX: usize = 2;
+/// Milliseconds that another one waits for its turn at most.
+pub const METRICS_WAIT_MS_MAX: u64 = 2_000;
 /// Bytes of the entries of one `light_statePage`, above which the page ends.
 pub const STATE_PAGE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bytes of the keys and values read for one `light_statePage`, above which the page ends.

@@ -3,7 +3,7 @@
 use tokio::sync::Semaphore;
 
 /// Reads under way at once; the others wait for their turn.
-const READERS_MAX: usize = 32;
+pub(crate) const READERS_MAX: usize = 32;
 
 static READERS: Semaphore = Semaphore::const_new(READERS_MAX);
 

@@ -23,6 +23,7 @@ mod system;
 mod transaction;
 
 pub(crate) use archive::DiffItem;
+pub(crate) use blocking::READERS_MAX;
 pub(crate) use query::StorageItem;
 
 use jsonrpsee::server::RegisterMethodError;

@@ -23,6 +23,7 @@ mod runtime_calls;
 mod stopping;
 mod subscriptions;
 mod substrate;
+mod threads;
 mod tls;
 mod transactions;
 mod versions;

@@ -117,6 +117,8 @@ pub(crate) struct Node {
     pub(crate) histories: Gate,
     /// Before reads of single values.
     pub(crate) values: Gate,
+    /// Before the text of `/metrics`.
+    pub(crate) metrics: Gate,
     heads: broadcast::Sender<HeadInfo>,
     genesis_hash: H256,
 }
@@ -159,6 +161,7 @@ impl Node {
             }),
             histories: Gate::default(),
             values: Gate::default(),
+            metrics: Gate::default(),
             // Small, so that a slow subscriber lags.
             heads: broadcast::channel(4).0,
             genesis_hash,
@@ -745,6 +748,7 @@ impl NodeView for Node {
     }
 
     fn metrics_text(&self) -> String {
+        self.metrics.pass();
         self.lock().readers.push(std::thread::current().id());
         "# EOF\n".to_owned()
     }

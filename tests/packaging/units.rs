@@ -59,6 +59,8 @@ fn the_services_may_do_little() {
             ("CapabilityBoundingSet", ""),
             ("UMask", "0077"),
             ("StateDirectoryMode", "0700"),
+            // Keys lie in its memory.
+            ("LimitCORE", "0"),
         ] {
             assert_eq!(settings.get(key), Some(&vec![value]), "{path} {key}");
         }

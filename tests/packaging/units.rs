@@ -44,6 +44,18 @@ fn the_service_restarts_after_the_codes_that_the_handbook_says() {
     );
 }
 
+/// Goal: no failure is tried again for ever, not even one that takes its time to be found out.
+/// Method: an engine that hangs is given half a minute, and the node as long to start and to stop.
+#[test]
+fn the_service_gives_up_on_an_engine_that_hangs_each_time() {
+    let unit = read(UNIT);
+    let settings = settings(&unit);
+    let minutes = settings["StartLimitIntervalSec"][0].strip_suffix("min");
+    let minutes: u32 = minutes.unwrap().parse().unwrap();
+    let starts: u32 = settings["StartLimitBurst"][0].parse().unwrap();
+    assert!(60 * minutes >= starts * 90, "{starts} in {minutes} min");
+}
+
 #[test]
 fn the_services_may_do_little() {
     for (path, kind, user) in [(UNIT, "notify", "allod"), (SIGNER, "exec", "allod-signer")] {

@@ -21,10 +21,13 @@ pub enum ExitCode {
     /// The stored state does not have the root that the tip's header says, or a decided block is
     /// invalid here: restore a backup or synchronise anew, and report it.
     StateMismatch = 12,
-    /// The consensus engine ended or hangs, or its log or sign guard is damaged.
+    /// The engine's log contradicts itself, or the sign guard is missing, damaged or cannot be
+    /// written: a person must look before the key signs again.
     Engine = 13,
     /// The next block needs a newer version of this program.
     UpgradeNeeded = 14,
+    /// The consensus engine did not start, ended by itself or hangs.
+    EngineStopped = 15,
     /// A bug of this program: please report the log.
     Bug = 70,
 }

@@ -187,6 +187,9 @@ impl RunError {
                 "keep the data directory for an analysis and synchronise into a new one"
             }
             ExitCode::Engine => "see docs/node.md: never delete a validator's log or sign guard",
+            ExitCode::EngineStopped => {
+                "start it again; if that repeats, look at the disk and see docs/node.md, Files"
+            }
             ExitCode::UpgradeNeeded => "install the version that the trustees voted for",
             ExitCode::Bug => "please report the log",
             ExitCode::Usage | ExitCode::Negative | ExitCode::Stopped => return None,
@@ -200,7 +203,7 @@ fn start_code(error: &StartError) -> ExitCode {
         StartError::Ledger(halt) => halt_code(halt),
         StartError::Gossip(_) => ExitCode::Unavailable,
         StartError::Consensus(allod_consensus::StartError::BadAddress { .. }) => ExitCode::Usage,
-        StartError::Consensus(_) => ExitCode::Engine,
+        StartError::Consensus(_) => ExitCode::EngineStopped,
     }
 }
 
@@ -227,7 +230,8 @@ fn stop_code(stopped: &Stopped) -> ExitCode {
         Stopped::Requested => ExitCode::Stopped,
         Stopped::Halted(halt) => halt_code(halt),
         Stopped::Consensus(StopReason::Application(_)) => ExitCode::Bug,
-        Stopped::Consensus(_) => ExitCode::Engine,
+        Stopped::Consensus(StopReason::Guard(_) | StopReason::LogDiverged) => ExitCode::Engine,
+        Stopped::Consensus(_) => ExitCode::EngineStopped,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allod_consensus::sim::{LinkModel, SimNetwork as ConsensusNetwork, SimWal};
-use allod_consensus::{Keys, LocalSigner, MemoryGuard, Seams};
+use allod_consensus::{Keys, LocalSigner, MemoryGuard, Seams, StopReason};
 use allod_primitives::header::extrinsic_hash;
 use allod_primitives::{H256, Height, decode_strict, keys, tree::Proof};
 use allod_rpc::view::{ChainInfo, NodeView, TxStatus as Told};
@@ -295,6 +295,15 @@ fn a_node_halts_before_a_block_that_needs_another_version() {
             .map_err(|error| RunError::from(error).exit_code());
         assert_eq!(code, Err(ExitCode::UpgradeNeeded));
     });
+}
+
+/// Goal: a supervisor starts an engine that hangs again, and leaves to a person what no start heals.
+#[test]
+fn an_exit_code_tells_what_another_start_heals_from_what_needs_a_person() {
+    let code = |reason| RunError::from(Stopped::Consensus(reason)).exit_code();
+    assert_eq!(code(StopReason::LogDiverged), ExitCode::Engine);
+    assert_eq!(code(StopReason::EngineHung), ExitCode::EngineStopped);
+    assert_eq!(code(StopReason::EngineEnded), ExitCode::EngineStopped);
 }
 
 #[test]

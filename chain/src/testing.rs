@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use allod_consensus::Progress;
 use allod_primitives::certificate::{CERTIFICATE_VERSION, VoteType, vote_preimage};
 use allod_primitives::document::{InitialDocument, Method, MethodKey, Relationships};
 use allod_primitives::extrinsic::{Era, RawExtrinsic, SignedPart, SigningContext};
@@ -249,7 +250,14 @@ impl TestLedger {
         let entropy = Arc::new(SeededEntropy::new(u64::from(index)));
         let options = StoreOptions::default();
         let backend = Arc::new(backend.clone());
-        let chain = Chain::open(backend, genesis, options, clock.clone(), entropy)?;
+        let chain = Chain::open(
+            backend,
+            genesis,
+            options,
+            clock.clone(),
+            entropy,
+            Progress::default(),
+        )?;
         let chain = Arc::new(chain);
         let (mempool, task): (Mempool, AdmissionTask) = Mempool::new(
             Limits::default(),

@@ -4,6 +4,8 @@ use std::fmt;
 
 use allod_primitives::{Certificate, H256, Height, PublicKey, Signature, TimeMs, ValidatorSet};
 
+use crate::progress::Progress;
+
 /// A block as the proposer hands it to consensus.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProposedBlock {
@@ -114,6 +116,12 @@ pub struct Evidence {
 /// take milliseconds: the engine waits for all but [`Self::commit`] while its timeouts run.
 /// Everything a `put`, `commit` or `extend` method stored must survive a crash once it returned.
 pub trait Application: Send + 'static {
+    /// Returns what counts its steps; asked for once. One that counts none must answer each call
+    /// within [`crate::limits::PROBE_TIMEOUT`], or it counts as hung.
+    fn progress(&self) -> Progress {
+        Progress::default()
+    }
+
     /// Returns the height of the last committed block; 0 when only genesis exists.
     fn tip(&self) -> Height;
 

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use crate::application::FatalError;
 use crate::guard::GuardError;
 use crate::peers::PeerCommand;
+use crate::progress::Progress;
 
 /// Why consensus is not running any more. The node should exit with a clear code.
 #[derive(Debug, thiserror::Error)]
@@ -158,18 +159,28 @@ impl ConsensusHandle {
 /// neither made nor executed, and when there is nothing to decide. The engine itself is looked
 /// after by consensus, which ends with [`StopReason::EngineHung`].
 #[derive(Clone, Debug)]
-pub struct Pulse(mpsc::Sender<oneshot::Sender<()>>);
+pub struct Pulse {
+    asks: mpsc::Sender<oneshot::Sender<()>>,
+    progress: Progress,
+}
 
 impl Pulse {
-    pub(crate) fn new(asks: mpsc::Sender<oneshot::Sender<()>>) -> Self {
-        Self(asks)
+    pub(crate) fn new(asks: mpsc::Sender<oneshot::Sender<()>>, progress: Progress) -> Self {
+        Self { asks, progress }
     }
 
-    /// Waits for an answer: as long as a block takes, and for ever where the application hangs.
-    /// `false`: consensus ended. Cancel safe.
+    /// Waits for an answer, or for progress of a block that takes its time; for ever where the
+    /// application hangs. `false`: consensus ended. Cancel safe.
     pub async fn beats(&self) -> bool {
-        let (reply, answer) = oneshot::channel();
-        self.0.send(reply).await.is_ok() && answer.await.is_ok()
+        let answered = async {
+            let (reply, answer) = oneshot::channel();
+            self.asks.send(reply).await.is_ok() && answer.await.is_ok()
+        };
+        tokio::select! {
+            biased;
+            is_alive = answered => is_alive,
+            () = self.progress.is_made() => true,
+        }
     }
 }
 
@@ -216,5 +227,37 @@ impl PeerAdmission {
             .await
             .map_err(|_| PeerError::NotRunning)?;
         answer.await.map_err(|_| PeerError::NotRunning)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Goal: a block that takes minutes is told from an application that hangs. Method: nobody
+    /// answers, in virtual time, while steps are made and after the last.
+    #[tokio::test(start_paused = true)]
+    async fn a_block_that_gets_on_counts_as_an_answer_and_one_that_does_not_as_none() {
+        let (asks, _unanswered) = mpsc::channel(4);
+        let progress = Progress::default();
+        let pulse = Pulse::new(asks, progress.clone());
+        let works = async {
+            for _ in 0..300 {
+                progress.step();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        let beats = async {
+            for _ in 0..20 {
+                let minute = Duration::from_secs(60);
+                let beat = tokio::time::timeout(minute, pulse.beats()).await;
+                assert_eq!(beat, Ok(true));
+            }
+        };
+        tokio::join!(works, beats);
+        let beat = tokio::time::timeout(Duration::from_secs(3600), pulse.beats()).await;
+        assert!(beat.is_err(), "it hangs");
     }
 }

@@ -28,6 +28,7 @@ pub mod limits;
 mod pacing;
 mod parts;
 mod peers;
+mod progress;
 mod proposals;
 mod seen;
 mod signer;
@@ -46,5 +47,6 @@ pub use guard::{
 };
 pub use handle::{ConsensusHandle, PeerAdmission, PeerError, Pulse, StopReason};
 pub use pacing::{Pacing, WorkSignal};
+pub use progress::Progress;
 pub use signer::{LocalSigner, Seen, SignError, SignMessage, ValidatorSigner};
 pub use start::{Seams, StartError, metrics, start};

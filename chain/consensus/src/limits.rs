@@ -52,6 +52,8 @@ pub const GUARD_LOST_MARGIN_MS: u64 = 60_000;
 pub const SIGNED_LOOKED_FOR: u64 = 16;
 /// How long the engine may leave a liveness probe unanswered before it counts as hung.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often it is looked whether an application that has not answered makes progress.
+pub const PROGRESS_LOOK: Duration = Duration::from_secs(10);
 /// Commands to the network that wait for their turn; more are refused.
 pub const PEER_COMMANDS_MAX: usize = 64;
 /// How often it is looked who takes what this node sends.

@@ -28,6 +28,7 @@ use crate::late::{self, Late, Listeners};
 use crate::limits::{PEER_COMMANDS_MAX, PROBE_TIMEOUT, PULSES_MAX};
 use crate::pacing::{Pacer, WorkSignal};
 use crate::peers::{self, PeerCommand};
+use crate::progress::Progress;
 use crate::proposals::SeenProposals;
 use crate::seen::SharedSeen;
 use crate::signing::{EngineSigner, GuardFailure, Zip215Verifier};
@@ -118,6 +119,7 @@ pub async fn start(
     let (channels, engine) = engine::boot(&config, &keys, voice, world).await?;
     info!(moniker = %config.moniker, ?keys, tip = %app.tip(), "consensus started");
     let (pulse, pulses) = mpsc::channel(PULSES_MAX);
+    let progress = app.progress();
     let driver = Driver {
         chain: config.chain,
         app,
@@ -138,6 +140,7 @@ pub async fn start(
         diverged: watch_replay(channels.events.subscribe()),
         driver: tokio::spawn(driver.run(channels.consensus)),
         probes: channels.requests,
+        progress: progress.clone(),
         peers,
         connections: tokio::spawn(peers::serve(channels.net_requests, asked)),
         guard_failure,
@@ -146,7 +149,7 @@ pub async fn start(
     let supervisor = tokio::spawn(supervisor.run(received, dropped));
     Ok(ConsensusHandle::new(
         commands,
-        Pulse::new(pulse),
+        Pulse::new(pulse, progress),
         supervisor,
         alive,
     ))
@@ -184,6 +187,7 @@ struct Supervisor {
     late: Option<JoinHandle<()>>,
     driver: JoinHandle<Ended>,
     probes: mpsc::Sender<ConsensusRequest<Ctx>>,
+    progress: Progress,
     peers: mpsc::Sender<PeerCommand>,
     /// Serves `peers`.
     connections: JoinHandle<()>,
@@ -196,7 +200,7 @@ impl Supervisor {
         mut commands: mpsc::Receiver<Command>,
         mut dropped: oneshot::Receiver<Infallible>,
     ) -> StopReason {
-        let hung = watch_over(self.probes.clone());
+        let hung = watch_over(self.probes.clone(), self.progress.clone());
         tokio::pin!(hung);
         let reason = loop {
             tokio::select! {
@@ -314,13 +318,20 @@ pub fn metrics() -> String {
 /// Asks the engine for signs of life; ends when there is none.
 ///
 /// A damaged log makes the engine stop working on purpose without ending, and so does a handler
-/// that waits for ever; both leave the question unanswered.
-async fn watch_over(probes: mpsc::Sender<ConsensusRequest<Ctx>>) {
+/// that waits for ever; both leave the question unanswered. So does a block that takes its time,
+/// for which it waits: as long as there is progress, that is no reason.
+async fn watch_over(probes: mpsc::Sender<ConsensusRequest<Ctx>>, progress: Progress) {
     loop {
         tokio::time::sleep(PROBE_INTERVAL).await;
-        match timeout(PROBE_TIMEOUT, ConsensusRequest::dump_state(&probes)).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(_)) | Err(_) => return,
+        let answer = ConsensusRequest::dump_state(&probes);
+        tokio::pin!(answer);
+        loop {
+            let before = progress.count();
+            match timeout(PROBE_TIMEOUT, &mut answer).await {
+                Ok(Ok(_)) => break,
+                Err(_) if progress.count() != before => {}
+                Ok(Err(_)) | Err(_) => return,
+            }
         }
     }
 }
@@ -340,4 +351,32 @@ fn watch_replay(mut events: RxEvent<Ctx>) -> JoinHandle<()> {
 
 fn is_divergence(error: &EngineError<Ctx>) -> bool {
     matches!(error, EngineError::ReplayDivergence(..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Goal: the engine waits for a block that takes minutes, and nobody takes it for hung; without
+    /// progress it is. Method: a question that nobody answers, in virtual time.
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_waits_for_a_long_block_does_not_count_as_hung() {
+        let (probes, _unanswered) = mpsc::channel(1);
+        let progress = Progress::default();
+        let hung = watch_over(probes, progress.clone());
+        tokio::pin!(hung);
+        let works = async {
+            for _ in 0..600 {
+                progress.step();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = &mut hung => panic!("there was progress"),
+            () = works => {}
+        }
+        let limit = PROBE_INTERVAL + 2 * PROBE_TIMEOUT;
+        assert_eq!(timeout(limit, hung).await, Ok(()), "there was none");
+    }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allod_consensus::{
-    Application, BlockLoad, Evidence, FatalError, InvalidBlock, ProposedBlock, ValidationContext,
+    Application, BlockLoad, Evidence, FatalError, InvalidBlock, Progress, ProposedBlock,
+    ValidationContext,
 };
 use allod_primitives::{Block, Certificate, H256, Header, Height, PublicKey, TimeMs, ValidatorSet};
 use allod_runtime::executive::{BuildLimits, Executed};
@@ -147,6 +148,10 @@ impl Ledger {
 }
 
 impl Application for Ledger {
+    fn progress(&self) -> Progress {
+        self.parts.chain.progress.clone()
+    }
+
     fn tip(&self) -> Height {
         self.parts.chain.store.tip().height()
     }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use allod_consensus::{InvalidBlock, ProposedBlock, ValidationContext};
+use allod_consensus::{InvalidBlock, Progress, ProposedBlock, ValidationContext};
 use allod_primitives::header::extrinsics_root;
 use allod_primitives::limits::BLOCK_SIGNATURE_UNITS_MAX;
 use allod_primitives::tree::value_hash;
 use allod_primitives::{Block, H256, Header, Height, TimeMs, decode_strict};
 use allod_runtime::executive::{self, BlockError, Executed};
+use allod_runtime::frame::StateRead;
 use allod_runtime::tree::Preview;
 use parity_scale_codec::Encode;
 use tokio::time::Instant;
@@ -15,6 +16,22 @@ use tokio::time::Instant;
 use super::application::{Ledger, Outcome};
 use super::chain::{Chain, Halt};
 use crate::limits::OUTCOMES_MAX;
+use crate::storage::State;
+
+/// The state under a block that is at work: each read of it is a step.
+struct Stepping<'a>(State<'a>, &'a Progress);
+
+impl StateRead for Stepping<'_> {
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.1.step();
+        self.0.get(key)
+    }
+
+    fn next_key(&self, after: &[u8]) -> Option<Vec<u8>> {
+        self.1.step();
+        self.0.next_key(after)
+    }
+}
 
 impl Ledger {
     pub(super) fn try_build(&mut self, height: Height) -> Result<ProposedBlock, Halt> {
@@ -30,7 +47,7 @@ impl Ledger {
         let candidates = candidates.iter().map(|bytes| bytes.to_vec());
         let chain = &self.parts.chain;
         let built = {
-            let state = chain.store.state();
+            let state = Stepping(chain.store.state(), &chain.progress);
             let now = self.now();
             let executive = chain.executive();
             executive.build_block(&state, &parent, now, candidates, &limits, &chain.signatures)
@@ -151,7 +168,7 @@ impl Ledger {
     pub(super) fn execute(&self, block: Block) -> Result<Outcome, String> {
         let chain = &self.parts.chain;
         let parent = self.parent();
-        let state = chain.store.state();
+        let state = Stepping(chain.store.state(), &chain.progress);
         let executive = chain.executive();
         let view = executive.view(&state, &parent, block.header.digest.time);
         let checks = block.extrinsics.iter();
@@ -203,7 +220,10 @@ fn halt_of(error: BlockError) -> Halt {
 
 fn preview(chain: &Chain, executed: &Executed) -> Result<Preview, Halt> {
     let changes = executed.changes.iter();
-    let changes = changes.map(|(key, value)| (key, value.as_deref().map(value_hash)));
+    let changes = changes.map(|(key, value)| {
+        chain.progress.step();
+        (key, value.as_deref().map(value_hash))
+    });
     let preview = chain.tree.read().preview(changes);
     preview.map_err(|error| Halt::Bug(format!("state tree: {error}")))
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use allod_consensus::Progress;
 use allod_primitives::tree::value_hash;
 use allod_primitives::{ChainId, H256, Height};
 use allod_runtime::executive::{Executive, UpgradeRequired};
@@ -84,6 +85,8 @@ pub struct Chain {
     pub(super) tree: RwLock<VersionedTree>,
     pub(super) signatures: Signatures,
     pub(super) clock: Arc<dyn Clock>,
+    /// Steps of opening it, and of its blocks.
+    pub(super) progress: Progress,
     executive: Executive,
     genesis_hash: H256,
     id: ChainId,
@@ -101,7 +104,7 @@ impl Chain {
     /// Opens the chain of `genesis` in `backend`, creating it if the database is empty: rebuilds
     /// the state tree and compares its root with the tip's header.
     ///
-    /// Cost: a read and two hashes per key of the state.
+    /// Cost: a read and two hashes per key of the state; `progress` counts each.
     ///
     /// # Errors
     /// [`OpenChainError`].
@@ -111,12 +114,16 @@ impl Chain {
         options: StoreOptions,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        progress: Progress,
     ) -> Result<Self, OpenChainError> {
         let store = Store::open(backend, &genesis.state, options)?;
         let tip = store.tip();
         let mut entries = Vec::new();
         let reader = store.reader();
-        reader.each_value(|key, value| entries.push((key, value_hash(&value))))?;
+        reader.each_value(|key, value| {
+            progress.step();
+            entries.push((key, value_hash(&value)));
+        })?;
         drop(reader);
         let tree = Tree::from_entries(entries)?;
         let (expected, actual) = (tip.header.state_root, tree.root());
@@ -136,6 +143,7 @@ impl Chain {
             tree,
             signatures: Signatures::new(entropy),
             clock,
+            progress,
             executive: genesis.executive,
             genesis_hash: genesis.hash,
             id: genesis.chain,

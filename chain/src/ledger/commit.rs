@@ -40,6 +40,9 @@ impl Ledger {
             .filter(|set| ![known.0, known.1].contains(&set.hash()));
         let new: Vec<ValidatorSet> = new.cloned().collect();
         let chain = self.parts.chain.clone();
+        // Each of these is one step.
+        let step = || chain.progress.step();
+        step();
         chain.store.commit(&CommitInput {
             block: &block,
             hash,
@@ -49,9 +52,12 @@ impl Ledger {
             logged: &logged,
             sets: &new,
         })?;
+        step();
         chain.store.prune()?;
+        step();
         let oldest = chain.store.reader().oldest()?;
         commit_tree(&chain, height, preview, oldest)?;
+        step();
         let [current, next] = sets;
         self.next_sets = (current, next);
         self.outcomes.clear();

@@ -214,6 +214,30 @@ async fn the_same_block_is_proposed_again_while_it_is_fresh() {
     assert_ne!(a.ledger.build(Height(1), 8).unwrap(), first);
 }
 
+/// Goal: whoever watches over a node sees a block get on, and a start. Method: the steps of each,
+/// of which those of a block are the keys that it reads, and those of a start all there are.
+#[tokio::test(start_paused = true)]
+async fn opening_a_chain_and_each_of_its_blocks_show_progress() {
+    let genesis = genesis();
+    let (disk_a, disk_b) = (MemoryStore::new(), MemoryStore::new());
+    let mut a = TestLedger::open(&disk_a, &genesis, 0).unwrap();
+    let mut b = TestLedger::open(&disk_b, &genesis, 1).unwrap();
+    let mut keys = 0;
+    let counted = a.chain.store().reader().each_value(|_, _| keys += 1);
+    counted.unwrap();
+    let (of_a, of_b) = (a.ledger.progress(), b.ledger.progress());
+    assert_eq!((of_a.count(), of_b.count()), (keys, keys));
+    let height = a.ledger.tip().next();
+    let built = a.ledger.build(height, 0).unwrap();
+    assert!(of_a.count() > keys + 4, "{} of {keys}", of_a.count());
+    b.ledger.validate(height, &built.bytes, FIRST).unwrap();
+    let validated = of_b.count();
+    assert!(validated > keys + 4, "{validated} of {keys}");
+    tokio::time::advance(Duration::from_millis(200)).await;
+    advance(&genesis, &mut a, &mut b);
+    assert!(of_b.count() >= validated + 4);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_damaged_state_is_not_opened() {
     let genesis = genesis();

@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use allod_consensus::{
-    ConsensusConfig, ConsensusHandle, Keys, Pacing, Pulse, Seams, StopReason, Timeouts, WorkSignal,
+    ConsensusConfig, ConsensusHandle, Keys, Pacing, Progress, Pulse, Seams, StopReason, Timeouts,
+    WorkSignal,
 };
 use allod_primitives::PublicKey;
 use allod_primitives::hash::twox_128;
@@ -54,6 +55,8 @@ pub struct Setup {
     pub store: StoreOptions,
     /// Bounds of the mempool.
     pub pool: Limits,
+    /// Counts the steps of its start and of its blocks, for whoever watches over it.
+    pub progress: Progress,
 }
 
 impl Setup {
@@ -71,6 +74,7 @@ impl Setup {
             behind_max: Duration::from_secs(60),
             store: StoreOptions::default(),
             pool: Limits::default(),
+            progress: Progress::default(),
         }
     }
 }
@@ -159,7 +163,8 @@ pub struct Heart {
 
 impl Heart {
     /// Waits until the task that makes and executes blocks and the one that admits transactions
-    /// have answered; for ever where one of them hangs or ended. Cancel safe.
+    /// have answered, or the former makes progress with a block; for ever where one of them hangs
+    /// or ended. Cancel safe.
     pub async fn beat(&self) {
         let (consensus, mempool) = tokio::join!(self.consensus.beats(), self.mempool.beats());
         if !(consensus && mempool) {
@@ -174,7 +179,9 @@ impl Heart {
 /// [`StartError`]; nothing runs then.
 pub async fn start(setup: Setup, world: World) -> Result<RunningNode, StartError> {
     let (backend, clock, entropy) = (world.backend, world.clock, world.entropy);
-    let chain = Chain::open(backend, &setup.genesis, setup.store, clock, entropy.clone())?;
+    let progress = setup.progress.clone();
+    let (of, kept, random) = (&setup.genesis, setup.store, entropy.clone());
+    let chain = Chain::open(backend, of, kept, clock, random, progress)?;
     let chain = Arc::new(chain);
     let admitted = admitted(&chain)?;
     let own = keyfile::keypair(&setup.keys.network).public().to_peer_id();

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use allod_consensus::{OpenGuardError, Seams, StopReason};
+use allod_consensus::{OpenGuardError, Progress, Seams, StopReason};
 use allod_rpc::{ChainInfo, RpcServer, ServerConfig, TlsFiles, VisitorLimits};
 use allod_runtime::executive::Executive;
 use allod_runtime::genesis::GenesisError;
 use libp2p::Multiaddr;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinSet;
 
 use super::assembly::{GossipWorld, RunningNode, Setup, StartError, Stopped, World, start};
 use super::exit::ExitCode;
@@ -250,6 +251,7 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
         Some(clock) => clock,
         None => Arc::new(SystemClock),
     };
+    let supervisor = Arc::new(Supervisor::of_environment());
     // A person may be asked for a passphrase, and a signer waited for.
     let (setup, world) = tokio::select! {
         prepared = prepare(options, &config, &spec, clock, executive) => prepared?,
@@ -260,6 +262,11 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
         }
     };
     let genesis = setup.genesis.hash;
+    let mut starting = JoinSet::new();
+    starting.spawn({
+        let (supervisor, progress) = (supervisor.clone(), setup.progress.clone());
+        async move { supervisor.keep_starting(progress).await }
+    });
     let mut node = start(setup, world).await?;
     if let Some(jumps) = jumps {
         node.follow_jumps(jumps);
@@ -302,7 +309,7 @@ pub async fn run(options: &RunOptions, executive: Executive) -> Result<(), RunEr
         }
     };
     tracing::info!(rpc = %server.address(), %genesis, "the node runs");
-    let supervisor = Supervisor::of_environment();
+    drop(starting);
     supervisor.tell("READY=1");
     let heart = node.heart();
     let ended = tokio::select! {
@@ -380,6 +387,7 @@ async fn prepare(
         behind_max: Duration::from_millis(section.behind_ms_max),
         store: config.storage.options(),
         pool: Limits::default(),
+        progress: Progress::default(),
     };
     let world = World {
         backend: Arc::new(backend),

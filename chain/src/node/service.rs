@@ -12,7 +12,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+use allod_consensus::Progress;
 use tokio::time::MissedTickBehavior;
+
+/// How often it is looked whether a start makes progress.
+const START_LOOK: Duration = Duration::from_secs(10);
+/// How long each such look lets the start go on, whatever the unit says: what comes after the last
+/// key was read takes a part of that.
+const START_EXTENSION: Duration = Duration::from_secs(600);
 
 /// Who started the node, if it wants to be told.
 #[derive(Debug, Default)]
@@ -42,6 +49,21 @@ impl Supervisor {
             && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
         {
             tracing::warn!(%error, state, "the supervisor was not told");
+        }
+    }
+
+    /// Asks for more time to start, for as long as it is polled and the start makes progress.
+    pub(super) async fn keep_starting(&self, progress: Progress) -> Infallible {
+        let mut tick = tokio::time::interval(START_LOOK);
+        let mut seen = progress.count();
+        loop {
+            tick.tick().await;
+            let count = progress.count();
+            if count != seen {
+                seen = count;
+                let micros = START_EXTENSION.as_micros();
+                self.tell(&format!("EXTEND_TIMEOUT_USEC={micros}"));
+            }
         }
     }
 
@@ -96,6 +118,48 @@ mod tests {
         assert_eq!(address.as_abstract_name(), Some(&b"allod-test"[..]));
         assert!(listener("".into()).is_none_or(|(_, it)| it.is_unnamed()));
         Supervisor::default().tell("READY=1");
+    }
+
+    /// Goal: opening a large database takes as long as it takes, and a start that stands still does
+    /// not. Method: virtual time; steps for a minute, and none for another.
+    #[tokio::test(start_paused = true)]
+    async fn a_start_that_gets_on_asks_for_more_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("notify");
+        let heard = UnixDatagram::bind(&path).expect("a socket");
+        let supervisor = Supervisor {
+            to: listener(path.into()),
+            watchdog: None,
+        };
+        let progress = Progress::default();
+        let starts = async {
+            for _ in 0..58 {
+                progress.step();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        };
+        tokio::select! {
+            never = supervisor.keep_starting(progress.clone()) => match never {},
+            () = starts => {}
+        }
+        heard.set_nonblocking(true).expect("a socket's option");
+        let mut bytes = [0; 64];
+        let asked = std::iter::from_fn(|| {
+            let length = heard.recv(&mut bytes).ok()?;
+            Some(bytes[..length].to_vec())
+        });
+        let asked: Vec<_> = asked.collect();
+        assert!(
+            (5..=7).contains(&asked.len()),
+            "every ten seconds: {}",
+            asked.len()
+        );
+        assert!(
+            asked
+                .iter()
+                .all(|it| it == b"EXTEND_TIMEOUT_USEC=600000000")
+        );
     }
 
     /// Goal: signs of life come at half the interval at most. Method: virtual time.

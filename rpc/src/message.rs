@@ -4,6 +4,10 @@
 //! What is no JSON-RPC is answered below us, before anything of ours sees it. But every message is
 //! given the extensions of the handshake's request, by a clone of them. So a mark among these knows
 //! of every message that came, and of those that nobody paid for when they are done with.
+//!
+//! How often jsonrpsee clones is no promise of its own: Cargo.toml names one version of it, and the
+//! test `jsonrpsee_clones_the_extensions_once_for_a_websocket_and_once_for_each_message` notices
+//! another habit.
 
 use std::fmt;
 use std::sync::Arc;

@@ -100,7 +100,7 @@ pub struct Answer {
     pub said: Said,
 }
 
-/// What a signer can say.
+/// What a signer can say. Index 4 was `Full`, which no guard says any more; it is never used again.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Said {
     /// The validator's public key.
@@ -116,19 +116,19 @@ pub enum Said {
     #[codec(index = 3)]
     Stale(Record),
     /// Nothing is signed at or below this height.
-    #[codec(index = 4)]
+    #[codec(index = 5)]
     Below {
         /// The height.
         floor: Height,
     },
     /// The guard was lost, and the chain has no block that is surely later.
-    #[codec(index = 5)]
+    #[codec(index = 6)]
     Lost {
         /// When.
         since: TimeMs,
     },
     /// The chain holds a later signature of the key than the guard knows.
-    #[codec(index = 6)]
+    #[codec(index = 7)]
     Outdated {
         /// The signature's height.
         signed: Height,
@@ -136,16 +136,16 @@ pub enum Said {
         known: Height,
     },
     /// The request is about another chain.
-    #[codec(index = 7)]
+    #[codec(index = 8)]
     OtherChain,
     /// The request is none.
-    #[codec(index = 8)]
+    #[codec(index = 9)]
     Malformed,
     /// The guard cannot write; the signer ends.
-    #[codec(index = 9)]
+    #[codec(index = 10)]
     Failed,
     /// Another node is connected.
-    #[codec(index = 10)]
+    #[codec(index = 11)]
     Busy,
 }
 

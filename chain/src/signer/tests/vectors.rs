@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use allod_primitives::BoundedVec;
 use serde_json::{Map, Value, json};
 
-use super::super::protocol::Record;
+use super::super::protocol::{Record, SIGNER_VERSION};
 use super::*;
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
@@ -132,6 +132,17 @@ fn requests_and_answers_are_as_the_vectors_have_them() {
         "requests": requests,
     });
     settle("valid/signer", &vector);
+}
+
+/// Goal: numbers stay what they were, for a node and its signer are upgraded one after the other.
+/// Method: each answer's byte behind the version; 4 was `Full`, and decodes as nothing.
+#[test]
+fn the_numbers_of_answers_never_change() {
+    let numbers = answers().map(|(_, said)| Answer::from(said).encode()[1]);
+    assert_eq!(numbers, [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11]);
+    let numbers = asks().map(|(_, ask)| ask.encode()[0]);
+    assert_eq!(numbers, [0, 1, 1, 1, 2, 2, 3, 4]);
+    assert!(Answer::decode(&[SIGNER_VERSION, 4]).is_err());
 }
 
 /// One defect each.

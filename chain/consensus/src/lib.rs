@@ -43,7 +43,8 @@ pub use application::{
 pub use config::{ConsensusConfig, Keys, Timeouts, peer_id};
 pub use context::proposer_index;
 pub use guard::{
-    FileGuard, GuardError, GuardFile, MemoryGuard, OpenGuardError, SignGuard, SignKind, SignRecord,
+    FileGuard, GuardError, GuardFile, GuardGlance, MemoryGuard, NotAgreed, OpenGuardError,
+    SignGuard, SignKind, SignRecord,
 };
 pub use handle::{ConsensusHandle, PeerAdmission, PeerError, Pulse, StopReason};
 pub use pacing::{Pacing, WorkSignal};

@@ -48,6 +48,9 @@ pub const LATE_MESSAGES_MAX: usize = 64;
 /// Milliseconds by which a block's time must lie after the loss of a guard for it to be surely
 /// later: more than a proposer's clock may be ahead.
 pub const GUARD_LOST_MARGIN_MS: u64 = 60_000;
+/// Milliseconds after a loss was said before its guard hears an agreement (ADR 0012): as long its
+/// node looks for later blocks.
+pub const GUARD_AGREED_AFTER_MS: u64 = 600_000;
 /// Committed blocks in which a starting node looks for its own signature.
 pub const SIGNED_LOOKED_FOR: u64 = 16;
 /// How long the engine may leave a liveness probe unanswered before it counts as hung.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use allod_consensus::{FileGuard, GuardFile};
-use allod_primitives::{H256, Height, PublicKey};
+use allod_primitives::{ChainId, H256, Height, PublicKey};
 use allod_runtime::executive::Executive;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -27,8 +27,9 @@ pub(super) enum GuardCommand {
     /// This validator's guard was lost, or is an old copy: sign nothing until the chain has a block
     /// of more than a minute from now.
     Lost(GuardArgs),
-    /// The network stands because more than a third of the power lost its guards, and all operators
-    /// agree that this is its last block: sign from the next height on, at once. Never alone.
+    /// The network stands because more than a third of the power lost its guards, which was said at
+    /// least ten minutes ago, and all operators agree that this is its last block: sign from the
+    /// next height on. Never alone.
     Agree(AgreeArgs),
 }
 
@@ -59,12 +60,7 @@ pub(super) fn run(command: &GuardCommand, executive: Executive) -> Result<ExitCo
             let said = "lost: silent until a block of more than a minute from now";
             (args, GuardFile::Lost { now }, said)
         }
-        GuardCommand::Agree(agreed) => {
-            is_last(agreed)?;
-            let floor = Height(agreed.height);
-            let said = "agreed upon: it signs above that block, at once";
-            (&agreed.guard, GuardFile::Agreed { floor }, said)
-        }
+        GuardCommand::Agree(agreed) => return agree(agreed, executive),
     };
     make(args, executive, expected, said)?;
     Ok(ExitCode::Stopped)
@@ -80,11 +76,10 @@ fn hash_of(text: &str) -> Result<H256, String> {
 }
 
 /// Refuses an agreement about another block than the last one that this node has.
-fn is_last(agreed: &AgreeArgs) -> anyhow::Result<()> {
-    let config = NodeConfig::read(&agreed.guard.config)?;
+fn is_last(agreed: &AgreeArgs, config: &NodeConfig) -> anyhow::Result<()> {
     let database = config.data.join("db");
     if !database.exists() {
-        bail!("there is no database: say `guard lost`, and run the node until it has all blocks");
+        bail!("there is no database: run the node until it has all blocks");
     }
     let tip = inspect(&database).context("looking at the database")?.tip;
     let (height, hash) = tip.map_or((0, H256::ZERO), |tip| (tip.number.0, tip.hash()));
@@ -94,30 +89,83 @@ fn is_last(agreed: &AgreeArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Opens the guard first: as long as it is open, no node changes the database.
+fn agree(agreed: &AgreeArgs, executive: Executive) -> Result<ExitCode, Failure> {
+    let place = Place::of(&agreed.guard, executive)?;
+    let guard = place.open(GuardFile::Existing)?;
+    is_last(agreed, &place.config)?;
+    guard
+        .agree(Height(agreed.height), SystemClock.now())
+        .map_err(|error| Failure {
+            code: ExitCode::Usage,
+            message: error.to_string(),
+            hint: Some(
+                "see docs/operator.md, 6: what has to be seen before, and for how long".to_owned(),
+            ),
+        })?;
+    place.say("agreed upon: it signs above that block");
+    Ok(ExitCode::Stopped)
+}
+
+/// Where a validator's guard is, and whose it is.
+struct Place {
+    config: NodeConfig,
+    path: PathBuf,
+    chain: ChainId,
+    key: PublicKey,
+}
+
+impl Place {
+    fn of(args: &GuardArgs, executive: Executive) -> anyhow::Result<Self> {
+        let config = NodeConfig::read(&args.config)?;
+        if config.keys.signer.is_some() {
+            bail!(
+                "the guard is the signer's (keys.signer): say it to `allod-node signer`, by \
+                 --new-guard, --guard-lost or --guard-agreed"
+            );
+        }
+        let Some(path) = &config.keys.validator else {
+            bail!("keys.validator is not set: an observer has no guard");
+        };
+        let key = PublicKey(KeyFile::read(path)?.public());
+        let spec = ChainSpec::read(&config.chain_spec).context("reading the specification")?;
+        let genesis = Genesis::with(executive, &spec.genesis()?).context("executing genesis")?;
+        Ok(Self {
+            path: config.data.join("sign-guard"),
+            chain: genesis.chain,
+            config,
+            key,
+        })
+    }
+
+    fn open(&self, expected: GuardFile) -> anyhow::Result<FileGuard> {
+        let data = &self.config.data;
+        fs::create_dir_all(data).context("making the data directory")?;
+        Ok(FileGuard::open(&self.path, self.chain, self.key, expected)?)
+    }
+
+    fn say(&self, what: &str) {
+        say!("guard      {}", self.path.display());
+        say!("key        {}", self.key);
+        say!("it is      {what}");
+    }
+}
+
 fn make(
     args: &GuardArgs,
     executive: Executive,
     expected: GuardFile,
     said: &str,
 ) -> anyhow::Result<()> {
-    let config = NodeConfig::read(&args.config)?;
-    let Some(path) = &config.keys.validator else {
-        bail!("keys.validator is not set: an observer has no guard");
-    };
-    let key = PublicKey(KeyFile::read(path)?.public());
-    let spec = ChainSpec::read(&config.chain_spec).context("reading the specification")?;
-    let genesis = Genesis::with(executive, &spec.genesis()?).context("executing genesis")?;
-    fs::create_dir_all(&config.data).context("making the data directory")?;
-    let path = config.data.join("sign-guard");
-    if expected == GuardFile::New && config.data.join("db").exists() {
+    let place = Place::of(args, executive)?;
+    let data = &place.config.data;
+    if expected == GuardFile::New && data.join("db").exists() {
         bail!(
             "{} holds a database: this key may have signed; say `guard lost`",
-            config.data.display()
+            data.display()
         );
     }
-    FileGuard::open(&path, genesis.chain, key, expected)?;
-    say!("guard      {}", path.display());
-    say!("key        {key}");
-    say!("it is      {said}");
+    place.open(expected)?;
+    place.say(said);
     Ok(())
 }

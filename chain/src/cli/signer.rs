@@ -40,8 +40,8 @@ pub(super) struct SignerArgs {
     /// surely past what it signed.
     #[arg(long)]
     guard_lost: bool,
-    /// The guard is lost, the network stands, and all operators agree that its last block is of this
-    /// height: sign above it, at once. Once, and never alone (docs/operator.md §6).
+    /// The guard was said to be lost at least ten minutes ago, the network stands, and all operators
+    /// agree that its last block is of this height: sign above it. Never alone (docs/operator.md §6).
     #[arg(long, value_name = "HEIGHT", conflicts_with_all = ["new_guard", "guard_lost"])]
     guard_agreed: Option<u64>,
     /// User whose processes may ask besides the signer's own; can be repeated.
@@ -69,6 +69,7 @@ pub(super) fn run(args: &SignerArgs, executive: Executive) -> Result<ExitCode, F
         expected: match (args.guard_agreed, args.new_guard, args.guard_lost) {
             (Some(height), ..) => GuardFile::Agreed {
                 floor: Height(height),
+                now: SystemClock.now(),
             },
             (None, true, _) => GuardFile::New,
             (None, false, true) => GuardFile::Lost {
@@ -136,7 +137,14 @@ fn failure_of(error: ServerError) -> Failure {
         ),
         ServerError::Guard(OpenGuardError::Version { .. } | OpenGuardError::Damaged { .. }) => (
             ExitCode::Engine,
-            Some("start it with --guard-lost, once: it is silent for a minute first"),
+            Some(
+                "start it with --guard-lost, once: it is silent for a minute first; one validator at \
+                 a time, or the network stands",
+            ),
+        ),
+        ServerError::Guard(OpenGuardError::NotAgreed { .. }) => (
+            ExitCode::Engine,
+            Some("without --guard-agreed it goes on as before; see docs/operator.md, 6"),
         ),
         ServerError::Guard(_) | ServerError::GuardFailed => (
             ExitCode::Engine,

@@ -1,13 +1,12 @@
 //! The data directory: database, guard, log, and how long the disk lasts.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 
 use allod_consensus::{FileGuard, GuardFile, OpenGuardError};
 use allod_primitives::{Header, PublicKey};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::statvfs::statvfs;
-use parity_scale_codec::Decode;
 
 use super::Findings;
 use crate::config::NodeConfig;
@@ -264,10 +263,18 @@ pub(super) fn guard(
     let height = seen
         .and_then(|it| it.tip.as_ref())
         .map_or(0, |tip| tip.number.0);
-    let Some((lost, signed)) = guard_heights(&path) else {
+    let Some(guard) = FileGuard::glance(&path) else {
         return;
     };
-    if lost {
+    let signed = guard.signed.0;
+    if let Some(agreed) = guard.agreed {
+        let found = format!("it was lost: it signs above block {agreed}, by agreement");
+        findings.warn(
+            "guard",
+            found,
+            "nothing; it begins when the node has that block",
+        );
+    } else if guard.is_lost {
         let found = "it was lost: the validator is silent until a block of a minute after that";
         findings.warn(
             "guard",
@@ -297,13 +304,4 @@ pub(super) fn guard(
             "start no other validator without its own at the same time",
         );
     }
-}
-
-/// Returns whether a guard was lost, and the last height that it signed at (spec/storage.md §1).
-fn guard_heights(path: &Path) -> Option<(bool, u64)> {
-    let bytes = fs::read(path).ok()?;
-    let mut input = bytes.as_slice();
-    type Head = (u8, [u8; 32], [u8; 32], u32, u64, Option<u64>, u64);
-    let (_, _, _, _, _, lost, height) = Head::decode(&mut input).ok()?;
-    Some((lost.is_some(), height))
 }

@@ -172,7 +172,8 @@ impl RunError {
         }
         if let Self::Guard(OpenGuardError::Version { .. } | OpenGuardError::Damaged { .. }) = self {
             return Some(
-                "`allod-node guard lost` makes a new one; it is silent for a minute first",
+                "`allod-node guard lost` makes a new one, silent for a minute first; one validator at a \
+                 time, or the network stands",
             );
         }
         if let Self::Stopped(Stopped::Consensus(StopReason::LogDiverged)) = self {

@@ -1,9 +1,10 @@
 //! A guard in a small file that is replaced as a whole.
 //!
 //! ```text
-//! 0         1             33         65         69       77         (0 | 1 ++ u64)
-//! ├─version─┼─public key──┼─genesis──┼─fork id──┼─floor──┼─lost since───────────────┤
+//! 0         1             33         65         69       77
+//! ├─version─┼─public key──┼─genesis──┼─fork id──┼─floor──┼─loss─────────────────────┤
 //! ├─height (8)─┼─count (compact)─┼─ records …
+//! loss   = 0 | 1 ++ since u64 | 2 ++ since u64 ++ tip u64 | 3 ++ since u64
 //! record = round u32 ++ kind u8 ++ pol round (0 | 1 ++ u32) ++ block hash (0 | 1 ++ 32 bytes)
 //! ```
 //!
@@ -20,7 +21,7 @@ use allod_primitives::{ChainId, ForkId, H256, Height, PublicKey, TimeMs};
 use fs2::FileExt as _;
 use parity_scale_codec::{Decode, Encode};
 
-use super::lost::Silence;
+use super::lost::{Loss, NotAgreed, Silence};
 use super::{GuardError, SignGuard, SignKind, SignRecord, Signed};
 use crate::limits::GUARD_RECORDS_MAX;
 use crate::signer::Seen;
@@ -53,11 +54,25 @@ pub enum GuardFile {
         now: TimeMs,
     },
     /// One that was lost, of a network that stands: its operators agree that nothing above this
-    /// height is final, and that the key signs from there on (ADR 0012).
+    /// height is final, and that the key signs from there on (ADR 0012). See
+    /// [`FileGuard::agree`].
     Agreed {
         /// At and below it nothing is signed.
         floor: Height,
+        /// Now, by the system's clock.
+        now: TimeMs,
     },
+}
+
+/// What a guard says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardGlance {
+    /// Whether it is silent after a loss, still.
+    pub is_lost: bool,
+    /// The block above which it signs by agreement, if it has not begun to.
+    pub agreed: Option<Height>,
+    /// The highest height it signed at; 0 if it knows of none.
+    pub signed: Height,
 }
 
 /// Why a guard's file could not be opened.
@@ -108,6 +123,14 @@ pub enum OpenGuardError {
         /// Its version.
         found: u8,
     },
+    /// What was agreed upon does not hold for this guard.
+    #[error("the sign guard {path}: {reason}")]
+    NotAgreed {
+        /// The guard's path.
+        path: PathBuf,
+        /// Why.
+        reason: NotAgreed,
+    },
     /// The file is not a guard, or is damaged. Never start over with an empty one: use a new key,
     /// or say that it was lost.
     #[error("the sign guard {path} is damaged")]
@@ -156,32 +179,38 @@ impl FileGuard {
         expected: GuardFile,
     ) -> Result<Self, OpenGuardError> {
         let path = path.into();
+        if let GuardFile::Agreed { floor, now } = expected {
+            let guard = Self::open(path, chain, key, GuardFile::Existing)?;
+            return match guard.agree(floor, now) {
+                Ok(()) => Ok(guard),
+                Err(reason) => {
+                    let path = guard.path;
+                    Err(OpenGuardError::NotAgreed { path, reason })
+                }
+            };
+        }
         // Before it is read: what another process signs until it ends must be known.
         let lock = lock(&path)?;
         let found = match (read(&path, &chain, &key), expected) {
             // What cannot be read is lost, and was said to be.
             (
                 Err(OpenGuardError::Version { .. } | OpenGuardError::Damaged { .. }),
-                GuardFile::Lost { .. } | GuardFile::Agreed { .. },
+                GuardFile::Lost { .. },
             ) => None,
             (found, _) => found?,
         };
         let memory = match (found, expected) {
-            (Some(memory), GuardFile::Existing) => {
+            (Some(memory), GuardFile::Existing | GuardFile::Agreed { .. }) => {
                 return Ok(Self::with(path, chain, key, memory, lock));
             }
-            (None, GuardFile::Existing) => return Err(OpenGuardError::Missing { path }),
+            (None, GuardFile::Existing | GuardFile::Agreed { .. }) => {
+                return Err(OpenGuardError::Missing { path });
+            }
             (Some(_), GuardFile::New) => return Err(OpenGuardError::AlreadyExists { path }),
             (None, GuardFile::New) => Memory::default(),
             (found, GuardFile::Lost { now }) => {
                 let mut memory = found.unwrap_or_default();
-                memory.silence.since = Some(now);
-                memory
-            }
-            (found, GuardFile::Agreed { floor }) => {
-                let mut memory = found.unwrap_or_default();
-                memory.silence.since = None;
-                memory.silence.floor = memory.silence.floor.max(floor);
+                memory.silence.loss = Loss::Said { since: now };
                 memory
             }
         };
@@ -193,6 +222,18 @@ impl FileGuard {
                 source,
             }),
         }
+    }
+
+    /// Returns what the guard at `path` says, whoever has it open and whatever key it is of; `None`
+    /// if there is none that can be read.
+    pub fn glance(path: &Path) -> Option<GuardGlance> {
+        let stored = decode(&fs::read(path).ok()?)?;
+        let floor = stored.silence.floor;
+        Some(GuardGlance {
+            is_lost: stored.silence.loss != Loss::None,
+            agreed: matches!(stored.silence.loss, Loss::Agreed { .. }).then_some(floor),
+            signed: Height(stored.height),
+        })
     }
 
     const fn with(
@@ -215,27 +256,42 @@ impl FileGuard {
         replace(&self.path, &encode(&self.chain, &self.key, memory))
     }
 
-    /// Applies `change` to a copy, which counts once it is on disk if it changed.
-    fn change(
+    /// Lets a guard that was lost sign above the block of height `floor`, which the operators of
+    /// a network that stands agree to be its last one (ADR 0012). It signs once a node tells it
+    /// of that block, and of no later one. Said once more it changes nothing.
+    ///
+    /// # Errors
+    /// [`NotAgreed`]; the guard is as it was.
+    pub fn agree(&self, floor: Height, now: TimeMs) -> Result<(), NotAgreed> {
+        self.change(|memory| {
+            let last = memory.signed.height();
+            memory.silence.agree(floor, last, now)
+        })
+    }
+
+    /// Applies `change` to a copy, which counts once it is on disk, if it is another; whatever
+    /// `change` returns.
+    fn change<E: From<io::Error>>(
         &self,
-        change: impl FnOnce(&mut Memory) -> Result<bool, GuardError>,
-    ) -> Result<(), GuardError> {
+        change: impl FnOnce(&mut Memory) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut memory = self
             .memory
             .lock()
             .expect("no code panics while it holds this lock");
         let mut next = memory.clone();
-        if change(&mut next)? {
+        let changed = change(&mut next);
+        if next != *memory {
             self.write(&next)?;
             *memory = next;
         }
-        Ok(())
+        changed
     }
 }
 
 impl SignGuard for FileGuard {
     fn check_and_record(&self, message: &SignRecord) -> Result<(), GuardError> {
-        self.change(|memory| memory.signed.check(message))
+        self.change(|memory| memory.signed.check(message).map(|_| ()))
     }
 
     fn judge(&self, height: Height, seen: &Seen) -> Result<(), GuardError> {

@@ -20,7 +20,8 @@ mod memory;
 
 use allod_primitives::{H256, Height, TimeMs};
 
-pub use file::{FileGuard, GuardFile, OpenGuardError};
+pub use file::{FileGuard, GuardFile, GuardGlance, OpenGuardError};
+pub use lost::NotAgreed;
 pub use memory::MemoryGuard;
 
 use crate::limits::GUARD_RECORDS_MAX;

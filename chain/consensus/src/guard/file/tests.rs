@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::limits::GUARD_AGREED_AFTER_MS;
 
 const KEY: PublicKey = PublicKey([3; 32]);
 
@@ -200,7 +201,8 @@ fn a_damaged_guard_is_replaced_by_whoever_says_that_it_is_lost() {
 }
 
 /// Goal: an agreement ends the silence of a loss above its height alone, and forgets nothing that the
-/// guard still knows. Method: a guard with a record at height 7 is lost, and agreed upon at 6.
+/// guard still knows; what led to it survives restarts. Method: a guard with a record at height 7 is
+/// lost, told of 6, and agreed upon there; it is opened anew after each step.
 #[test]
 fn a_lost_guard_that_was_agreed_upon_signs_above_that_height_alone() {
     let dir = tempfile::tempdir().unwrap();
@@ -208,10 +210,27 @@ fn a_lost_guard_that_was_agreed_upon_signs_above_that_height_alone() {
     let guard = open(&path, GuardFile::New).unwrap();
     guard.check_and_record(&prevote(0, 1)).unwrap();
     drop(guard);
-    let now = TimeMs(1_000_000);
-    drop(open(&path, GuardFile::Lost { now }).unwrap());
-    let floor = Height(6);
-    drop(open(&path, GuardFile::Agreed { floor }).unwrap());
+    let lost_at = TimeMs(1_000_000);
+    drop(open(&path, GuardFile::Lost { now: lost_at }).unwrap());
+    let agreed = |now| {
+        let floor = Height(6);
+        open(&path, GuardFile::Agreed { floor, now }).map(drop)
+    };
+    let now = TimeMs(lost_at.0 + GUARD_AGREED_AFTER_MS);
+    let untold = agreed(now);
+    let Err(OpenGuardError::NotAgreed { reason, .. }) = untold else {
+        panic!("{untold:?}");
+    };
+    assert!(matches!(reason, NotAgreed::NotTold), "{reason:?}");
+    let guard = open(&path, GuardFile::Existing).unwrap();
+    let refused = guard.judge(Height(7), &seen(6, 0));
+    assert!(matches!(refused, Err(GuardError::Lost { .. })));
+    drop(guard);
+
+    let soon = agreed(TimeMs(now.0 - 1));
+    assert!(matches!(soon, Err(OpenGuardError::NotAgreed { .. })));
+    agreed(now).unwrap();
+    assert_eq!(FileGuard::glance(&path).unwrap().agreed, Some(Height(6)));
     let guard = open(&path, GuardFile::Existing).unwrap();
     // A database that still catches up: its tip alone would let it sign for height 3.
     let refused = guard.judge(Height(3), &seen(2, 0));
@@ -219,4 +238,44 @@ fn a_lost_guard_that_was_agreed_upon_signs_above_that_height_alone() {
     guard.judge(Height(7), &seen(6, 0)).unwrap();
     let refused = guard.check_and_record(&prevote(0, 2));
     assert!(matches!(refused, Err(GuardError::Conflict { .. })));
+    drop(guard);
+    // As after a restart with a flag that was left in a unit file.
+    agreed(TimeMs(0)).unwrap();
+    let glance = FileGuard::glance(&path).unwrap();
+    assert_eq!((glance.is_lost, glance.signed), (false, Height(7)));
+}
+
+/// Goal: an agreement makes no guard, whole, missing or unreadable. Method: each of them.
+#[test]
+fn an_agreement_is_about_a_loss_that_was_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("guard");
+    let agreed = || {
+        let (floor, now) = (Height(6), TimeMs(u64::MAX));
+        open(&path, GuardFile::Agreed { floor, now }).map(drop)
+    };
+    assert!(matches!(agreed(), Err(OpenGuardError::Missing { .. })));
+    drop(open(&path, GuardFile::New).unwrap());
+    let whole = fs::read(&path).unwrap();
+    assert!(matches!(agreed(), Err(OpenGuardError::NotAgreed { .. })));
+    assert_eq!(fs::read(&path).unwrap(), whole, "it is left as it is");
+    fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert!(matches!(agreed(), Err(OpenGuardError::Damaged { .. })));
+}
+
+/// Goal: earlier programs' guards are read, and theirs take the new ones for damaged and sign
+/// nothing. Method: the bytes of each loss, those of the first two as `Option<u64>` has them.
+#[test]
+fn the_bytes_of_a_loss_are_those_of_the_specification() {
+    let since = TimeMs(1_000_000);
+    let before = [None, Some(1_000_000u64)];
+    let losses = [Loss::None, Loss::Said { since }];
+    assert_eq!(
+        losses.map(|loss| loss.encode()),
+        before.map(|it| it.encode())
+    );
+    let tip = Height(9);
+    for loss in [Loss::Told { since, tip }, Loss::Agreed { since }] {
+        assert!(Option::<u64>::decode(&mut &loss.encode()[..]).is_err());
+    }
 }

@@ -7,15 +7,17 @@
 
 use allod_identity_client::rpc::Membership;
 use allod_primitives::certificate::Validator;
-use allod_primitives::governance::{Action, ActionKind};
+use allod_primitives::governance::{
+    self, Action, Actions, GOVERNANCE_VERSION, Requirement, Rule, Trustees,
+};
 use allod_primitives::limits::VALIDATORS_KEPT_MIN;
-use allod_primitives::{PublicKey, TimeMs};
+use allod_primitives::{BoundedVec, PublicKey, TimeMs};
 use allod_rpc_api::authority::RulesResponse;
 use serde_json::{Value, json};
 
 use super::actions::{say, shown, when};
 use crate::console::Report;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::session::{Network, Session};
 
 /// Why the ledger would refuse a change of validators.
@@ -27,7 +29,8 @@ pub(super) async fn preview(
     actions: &[Action],
 ) -> Result<Report, Failure> {
     let rules = session.rules().await?;
-    let (votes, delay_ms) = requirement(&rules, actions);
+    let takes = requirement(&rules, actions)?;
+    let (votes, delay_ms) = (takes.votes, takes.delay_ms);
     let mut lines: Vec<String> = actions
         .iter()
         .map(|it| format!("action     {}", say(network, it)))
@@ -76,21 +79,40 @@ pub(super) async fn preview(
     Ok(Report::new(lines.join("\n"), fields).note("nothing was sent"))
 }
 
-/// Returns the votes and the delay that the most demanding of the actions asks for.
-fn requirement(rules: &RulesResponse, actions: &[Action]) -> (u32, u64) {
-    let mut most = (1, 0);
-    let mut take = |kind: ActionKind| {
-        for rule in rules.rules.iter().filter(|it| it.kind == kind.name()) {
-            most = (rule.votes.max(most.0), rule.delay_ms.max(most.1));
-        }
+/// Returns what the actions take, as the ledger finds it. A node that does not say what a kind takes
+/// is believed nothing.
+fn requirement(rules: &RulesResponse, actions: &[Action]) -> Result<Requirement, Failure> {
+    let actions = Actions::try_from(actions.to_vec()).map_err(|_| {
+        Failure::usage(
+            "more actions than a proposal can have",
+            "propose less at once",
+        )
+    })?;
+    let accounts = rules.trustees.iter().map(|it| PublicKey(it.0.0));
+    let trustees = Trustees {
+        version: GOVERNANCE_VERSION,
+        accounts: BoundedVec::try_from(accounts.collect::<Vec<_>>())
+            .map_err(|_| untold("trustees"))?,
+        threshold: rules.threshold,
     };
-    for action in actions {
-        take(action.kind());
-        if let Action::SetRule { kind, .. } = action {
-            take(*kind);
-        }
-    }
-    most
+    governance::requirement(Some(&trustees), &actions, |kind| {
+        let entry = rules.rules.iter().find(|it| it.kind == kind.name());
+        let entry = entry.ok_or_else(|| untold(kind.name()))?;
+        Ok(Rule {
+            votes: (!entry.by_threshold).then_some(entry.votes),
+            delay_ms: entry.delay_ms,
+        })
+    })
+}
+
+fn untold(what: &str) -> Failure {
+    let told = format!("the node does not say what the ledger's rule for {what} is");
+    Failure::new(
+        Exit::Unavailable,
+        "client.answer",
+        told,
+        "ask another node (--url)",
+    )
 }
 
 fn changed(
@@ -224,6 +246,8 @@ fn too_small(now: &[Validator], then: &[Validator]) -> Option<Refused> {
 
 #[cfg(test)]
 mod tests {
+    use allod_primitives::governance::ActionKind;
+
     use super::*;
 
     fn set(powers: &[u64]) -> Vec<Validator> {
@@ -251,6 +275,35 @@ mod tests {
         );
         assert_eq!(quorum(&set(&[3, 3, 2])), 6);
         assert_eq!(quorum(&set(&[1; 4])), 3);
+    }
+
+    /// Method: rules as a node says them, with one that was left out.
+    #[test]
+    fn a_proposal_takes_what_its_rules_say_and_nothing_is_guessed() {
+        let mut rules: RulesResponse = serde_json::from_value(json!({
+            "trustees": [format!("0x{}", "11".repeat(32)), format!("0x{}", "22".repeat(32))],
+            "threshold": 2,
+            "rules": [
+                { "kind": "setParameters", "votes": 2, "byThreshold": true, "delayMs": 9000 },
+                { "kind": "setRule", "votes": 1, "byThreshold": false, "delayMs": 7000 },
+            ],
+            "parameters": {
+                "blockSpacingMs": 1, "heartbeatMsMin": 1, "heartbeatMsMax": 1,
+                "validatorChangePeriodMs": 1, "controlDelayMsMin": 1, "controlDelayMsMax": 1,
+            },
+            "height": 1, "blockHash": format!("0x{}", "33".repeat(32)), "time": 1,
+        }))
+        .unwrap();
+        let amends = [Action::SetRule {
+            kind: ActionKind::SetParameters,
+            rule: Rule::default_of(ActionKind::SetParameters),
+        }];
+        let takes = requirement(&rules, &amends).unwrap();
+        assert_eq!((takes.votes, takes.delay_ms), (2, 9000), "the most of both");
+        rules.rules.remove(0);
+        let refused = requirement(&rules, &amends).unwrap_err();
+        assert!(refused.message.contains("setParameters"), "{refused:?}");
+        assert_eq!(refused.exit, Exit::Unavailable);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What all operators agree on before anybody makes a key.
 
+use allod_primitives::limits::VALIDATOR_CHANGE_PERIOD_MS_MIN;
 use allod_primitives::{H256, domain_hash};
 use allod_rpc_api::hex_bytes::HexHash;
 use parity_scale_codec::Encode;
@@ -129,6 +130,15 @@ pub enum DraftError {
         /// How many trustees there are.
         trustees: usize,
     },
+    /// A live network whose validators could all be replaced within moments.
+    #[error(
+        "validators may change by a third in {period_ms} ms; a live network takes at least \
+         {VALIDATOR_CHANGE_PERIOD_MS_MIN} ms"
+    )]
+    ChangePeriod {
+        /// The period found.
+        period_ms: u64,
+    },
     /// Rules that are not ascending by kind.
     #[error("rules are ascending by kind, none twice")]
     Rules,
@@ -193,6 +203,10 @@ impl Draft {
                 threshold,
                 trustees,
             });
+        }
+        let period_ms = self.parameters.validator_change_period_ms;
+        if self.chain_type == ChainType::Live && period_ms < VALIDATOR_CHANGE_PERIOD_MS_MIN {
+            return Err(DraftError::ChangePeriod { period_ms });
         }
         if !self
             .rules

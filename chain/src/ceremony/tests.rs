@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use allod_primitives::limits::VALIDATOR_CHANGE_PERIOD_MS_MIN;
 use allod_rpc_api::hex_bytes::{HexBytes, HexHash};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::json;
@@ -305,6 +306,20 @@ fn a_draft_that_could_never_work_is_refused() {
         bad(|it| it.trustee_threshold = 0),
         DraftError::Threshold { .. }
     ));
+    let period_ms = VALIDATOR_CHANGE_PERIOD_MS_MIN - 1;
+    let mut draft = draft();
+    draft.parameters.validator_change_period_ms = period_ms;
+    for (chain_type, judged) in [
+        (ChainType::Live, Err(DraftError::ChangePeriod { period_ms })),
+        (ChainType::Local, Ok(())),
+        (ChainType::Development, Ok(())),
+    ] {
+        draft.chain_type = chain_type;
+        assert_eq!(draft.check(), judged);
+    }
+    draft.chain_type = ChainType::Live;
+    draft.parameters.validator_change_period_ms += 1;
+    assert_eq!(draft.check(), Ok(()));
 }
 
 /// Method: made here of fixed keys, and compared. `ALLOD_BLESS=1` writes it.

@@ -460,8 +460,51 @@ fn show_draft(draft: &Draft, as_json: bool) {
     for it in &draft.observers {
         say!("observer   {it}");
     }
+    show_numbers(draft);
     let powers = draft.validators.iter().map(|it| (&it.name, it.power));
     warn_of_power(powers);
+}
+
+/// Says what is not about people, so that whoever agrees to the hash has seen all that it stands for.
+fn show_numbers(draft: &Draft) {
+    let time = |ms: u64| match ms {
+        ms if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        ms => format!("{ms} ms"),
+    };
+    let work = draft.admission.work_bits;
+    let ways = [
+        draft.admission.vouchers.then(|| "vouchers".to_owned()),
+        work.map(|bits| format!("work of {bits} bits")),
+    ];
+    let ways: Vec<String> = ways.into_iter().flatten().collect();
+    match ways.is_empty() {
+        true => say!("admission  registrars alone"),
+        false => say!("admission  registrars, {}", ways.join(", ")),
+    }
+    let parameters = &draft.parameters;
+    let period = time(parameters.validator_change_period_ms);
+    say!("changes    at most a third of the validators in {period}");
+    let control = &parameters.control;
+    let (least, most) = (time(control.delay_ms_min), time(control.delay_ms_max));
+    say!("control    changes wait {least} to {most}");
+    for it in &draft.rules {
+        let votes = it
+            .votes
+            .map_or("the threshold".to_owned(), |votes| votes.to_string());
+        say!(
+            "rule       {} takes {votes}, then waits {}",
+            it.kind,
+            time(it.delay_ms)
+        );
+    }
+    say!(
+        "version    {} of the state machine, fork {}",
+        draft.spec_version,
+        draft.fork_id
+    );
+    if let Some(origin) = &draft.origin {
+        say!("restarts   {}", origin.0);
+    }
 }
 
 fn read_all(draft: &Path, contributions: &[PathBuf]) -> anyhow::Result<(Draft, Vec<Contribution>)> {

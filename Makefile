@@ -175,8 +175,9 @@ bench: system ## figures, each beside a limit measured in the same run (BENCH_AR
 	$(CARGO) run --release $(LOCKED) -p allod-tests --bin bench -- $(BENCH_ARGS)
 
 # Real minutes, so no test. Aims that are missed are named, and end it with 1.
-soak: build ## 200 WebSocket clients with every subscription for two minutes (SOAK_ARGS="--clients 50")
-	$(CARGO) run $(LOCKED) -p allod-tests --bin soak -- $(SOAK_ARGS)
+soak: system ## 200 WebSocket clients with every subscription for two minutes (SOAK_ARGS="--clients 50")
+	$(CARGO) build --release $(LOCKED) --workspace --bins
+	$(CARGO) run --release $(LOCKED) -p allod-tests --bin soak -- $(SOAK_ARGS)
 
 sim: system ## the whole-node simulation: SEEDS=50 from the first, or one SEED=7
 	$(if $(SEED),ALLOD_SIM_SEED=$(SEED)) ALLOD_SIM_SEEDS=$(SEEDS) \
